@@ -1,0 +1,1 @@
+# What `cmake --install` puts where; the package is made from the same rules.

@@ -1,0 +1,22 @@
+# What our own targets are compiled with; linked PRIVATE, so that nothing leaks to others.
+add_library(arenacache_warnings INTERFACE)
+target_compile_options(arenacache_warnings INTERFACE
+  -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Wold-style-cast -Wcast-align -Wnon-virtual-dtor
+  -Woverloaded-virtual -Wsuggest-override -Wnull-dereference -Wdouble-promotion -Wformat=2 -Wimplicit-fallthrough
+  -Wextra-semi -Wduplicated-cond -Wlogical-op -Wmissing-declarations)
+
+add_library(arenacache_options INTERFACE)
+target_compile_definitions(arenacache_options INTERFACE _FILE_OFFSET_BITS=64 _GNU_SOURCE)
+target_compile_options(arenacache_options INTERFACE -fstack-protector-strong $<$<NOT:$<CONFIG:Debug>>:-U_FORTIFY_SOURCE$<SEMICOLON>-D_FORTIFY_SOURCE=2>)
+target_compile_definitions(arenacache_options INTERFACE $<$<CONFIG:Debug>:_GLIBCXX_ASSERTIONS>)
+target_link_options(arenacache_options INTERFACE -Wl,-z,relro,-z,now)
+if(ARENACACHE_SANITIZE)
+  target_compile_options(arenacache_options INTERFACE -fsanitize=${ARENACACHE_SANITIZE} -fno-omit-frame-pointer
+    -fno-sanitize-recover=all)
+  target_link_options(arenacache_options INTERFACE -fsanitize=${ARENACACHE_SANITIZE})
+endif()
+
+find_program(ARENACACHE_MOLD mold)
+if(ARENACACHE_MOLD)
+  target_link_options(arenacache_options INTERFACE -fuse-ld=mold)
+endif()

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+// Engine: the one public class of the cache: what vfs, control and predict see of it. A facade; the algorithms are beside it
+// (object, read_path, copier, space, catalog).
+// Promises: the origin is the truth: no call here ever makes a read wrong or a write late. A store that fails or is full is
+// invisible but for time. Threads: any. What may block says so; everything else never waits for origin, SQLite or disk.
+// Locks: docs/architecture.md, "Lock order".
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "arenacache/base/executor.h"
+#include "arenacache/base/file_io.h"
+#include "arenacache/cache/types.h"
+
+namespace arenacache::cache {
+
+struct EngineDeps {
+  base::Clock& clock;
+  base::FileIo& io;
+  base::Executor& background;  ///< runs store writes, commits, evictions
+};
+
+class Engine {
+ public:
+  /// Opens the store (folder, index, raw tier), takes stock of it, collects orphans. Blocks on the disk. ErrorKind::invalid
+  /// with a sentence for the owner when the store cannot be used (locked, newer, not a store).
+  static base::Result<std::unique_ptr<Engine>> create(const config::Config& config, EngineDeps deps);
+  /// Stops fills, writes the index, marks a clean end. Readers must be gone. Blocks, in bounded time.
+  ~Engine();
+
+  /// Before start(), in the order of config.mounts.
+  SourceId add_source(const config::MountConfig& mount, std::shared_ptr<origin::GuardedOrigin> guarded);
+  /// Goes on with interrupted fills. Call once, after every source was added.
+  void start();
+  /// Ends background fills and writes out state; reads go on being served. Blocks in bounded time.
+  void stop();
+  /// Applies the options that may change while running (cache.*, fill.*, store.capacity, store.keep_free).
+  void reload(const config::Config& config);
+
+  // Reading.
+  /// What the store knows of a name, for when the origin is slow to answer.
+  [[nodiscard]] std::optional<KnownFile> known(SourceId source, const std::string& path, std::uint64_t inode) const;
+  /// Opens one version of a file for reading. Never blocks; an older version's object is dropped (doomed while held).
+  std::shared_ptr<Reader> open(const OpenRequest& request);
+
+  // Changing, told by vfs around each change of the origin. Each may block on the index (durable marks).
+  /// A writer is about to open `file`: durable dirty mark if the store holds something of it.
+  std::shared_ptr<Writer> open_for_writing(const FileRef& file);
+  /// The data of `file` is about to change or go (truncate, unlink of its last name, rename over it).
+  void before_data_change(const FileRef& file);
+  /// The name is about to go while the file is open: gives its readers a descriptor of the origin's file. Blocks on the origin.
+  void before_name_goes(const FileRef& file);
+  /// A name (file or folder) was moved through the mount; `exchanged`: RENAME_EXCHANGE.
+  void renamed(SourceId source, const std::string& from, const std::string& to, bool exchanged);
+  /// Attributes changed through the mount and the data did not: what is cached under `before` now counts for `after`.
+  void attributes_changed(const FileRef& before, const origin::Version& after);
+  /// A writer's last handle is closed: for fill.on_write.
+  void written(const FileRef& file);
+
+  // Asked by the owner.
+  [[nodiscard]] config::CacheMode mode() const;
+  void set_mode(config::CacheMode mode);
+  /// Starts a fill of `file`, admitted or not; true if it was queued, is running or is done already.
+  bool prefetch(const FileRef& file);
+  [[nodiscard]] PrefetchProgress prefetch_progress(SourceId source, const std::string& path) const;
+  void pin(SourceId source, const std::string& path);
+  void unpin(SourceId source, const std::string& path);
+  /// Pinned paths of all mounts: (mount name, path).
+  [[nodiscard]] std::vector<std::pair<std::string, std::string>> pins() const;
+  /// Drops objects at `path` or below it; returns how many and how many bytes.
+  std::pair<std::uint64_t, std::uint64_t> evict(SourceId source, const std::string& path);
+  /// Objects at `path` or below it ("" = all), ordered by path.
+  [[nodiscard]] std::vector<ObjectInfo> list(SourceId source, const std::string& path) const;
+  [[nodiscard]] EngineStats stats() const;
+
+  // Who is who.
+  [[nodiscard]] std::size_t source_count() const;
+  [[nodiscard]] const config::MountConfig& mount_of(SourceId source) const;
+  [[nodiscard]] origin::GuardedOrigin& origin_of(SourceId source) const;
+
+ private:
+  class Core;
+  explicit Engine(std::shared_ptr<Core> core);
+  std::shared_ptr<Core> core_;
+};
+
+}  // namespace arenacache::cache

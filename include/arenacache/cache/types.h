@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the engine and those who talk to it (vfs, control) call things.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "arenacache/base/buffer.h"
+#include "arenacache/base/clock.h"
+#include "arenacache/base/result.h"
+#include "arenacache/config/config.h"
+#include "arenacache/origin/fidelity.h"
+#include "arenacache/origin/guarded_origin.h"
+
+namespace arenacache::cache {
+
+/// Which mount a file belongs to: the index of its [[mount]].
+enum class SourceId : std::uint32_t {};
+
+/// One file of an origin as it was just seen: where, and at which version.
+struct FileRef {
+  SourceId source{};
+  std::string path;         ///< relative to the source
+  origin::Version version;  ///< version.inode is the origin's inode number
+};
+
+/// What the engine knows of a file without asking the origin.
+struct KnownFile {
+  origin::Version version;
+  bool is_complete = false;  ///< every block is in the store
+};
+
+struct OpenRequest {
+  FileRef file;
+  pid_t pid = 0;                 ///< who opens: for cache.ignore_commands
+  bool has_writer = false;       ///< somebody has the file open for writing through the mount
+};
+
+/// Bytes of an answered read: a view that lives as long as `owner`.
+struct ReadBytes {
+  std::shared_ptr<const void> owner;
+  std::span<const std::byte> bytes;
+};
+
+/// Called once, on any thread, also inside read() itself when nothing needs to be waited for.
+using ReadDone = std::move_only_function<void(base::Result<ReadBytes>)>;
+
+/// One open for reading: holds one version of one file until it is destroyed.
+class Reader {
+ public:
+  virtual ~Reader() = default;
+  /// Answers [offset, offset + length) clipped to the file's end. Never blocks on the origin: hits are answered inside the
+  /// call, misses by a completion. Errors: origin's errno, timeout, stale (ESTALE: the version is whole nowhere any more).
+  virtual void read(std::uint64_t offset, std::size_t length, ReadDone done) = 0;
+  /// The version this open reads.
+  [[nodiscard]] virtual const origin::Version& version() const = 0;
+  /// Every block was in the store when it was opened.
+  [[nodiscard]] virtual bool was_hit() const = 0;
+  /// The origin's file behind this open, opened now if it was not. Blocks on the origin: for calls that need a descriptor
+  /// (lseek, copy_file_range) and before its name goes; never on a FUSE thread.
+  virtual base::Result<std::shared_ptr<origin::OriginFile>> origin_file() = 0;
+};
+
+/// One open for writing: while it lives its file is not committed. Cheap; destroyed at the last release.
+class Writer {
+ public:
+  virtual ~Writer() = default;
+  /// The data is about to change (first write, truncate, fallocate): drops what the store has of the file, durably, and sends
+  /// served readers to the origin. Blocks on the index at most once per Writer. Call before the origin is written.
+  virtual void before_data_change() = 0;
+};
+
+enum class ObjectState : std::uint8_t { filling, resident };
+
+/// One object as `ls` shows it.
+struct ObjectInfo {
+  std::string mount;
+  std::string path;
+  ObjectState state = ObjectState::filling;
+  std::uint64_t size_bytes = 0;
+  std::uint64_t cached_bytes = 0;
+  base::WallTime last_use{};
+  std::uint64_t uses = 0;
+  bool pinned = false;
+  bool is_filling_now = false;
+  unsigned open_readers = 0;
+};
+
+enum class PrefetchState : std::uint8_t { queued, filling, done, failed, skipped };
+
+/// How far one asked-for fill is.
+struct PrefetchProgress {
+  PrefetchState state = PrefetchState::queued;
+  std::uint64_t size_bytes = 0;
+  std::uint64_t cached_bytes = 0;
+  std::string reason;  ///< why failed or skipped
+};
+
+struct OriginStats {
+  std::string mount;
+  std::uint64_t read_bytes = 0;
+  std::uint64_t read_ops = 0;
+  std::uint64_t errors = 0;
+  std::uint64_t timeouts = 0;
+  unsigned lost_threads = 0;
+};
+
+struct TierStats {
+  std::string name;
+  std::string kind;
+  std::uint64_t capacity_bytes = 0;
+  std::uint64_t used_bytes = 0;
+  std::uint64_t small_capacity_bytes = 0;
+  std::uint64_t small_used_bytes = 0;
+  std::uint64_t keep_free_bytes = 0;
+  std::uint64_t objects = 0;
+  std::uint64_t resident = 0;
+  std::uint64_t held_open_bytes = 0;
+  std::uint64_t pinned_bytes = 0;
+  std::uint64_t doomed_bytes = 0;
+};
+
+struct EngineStats {
+  config::CacheMode mode = config::CacheMode::active;
+  std::uint64_t opens_total = 0, opens_hit = 0, opens_miss = 0, opens_stale = 0, opens_ignored = 0;
+  std::uint64_t reads_hit = 0, reads_miss = 0, hit_bytes = 0, miss_bytes = 0;
+  std::uint64_t stale_reads = 0;  ///< answered ESTALE: the version was gone
+  std::vector<OriginStats> origins;
+  std::vector<TierStats> tiers;
+  std::uint64_t fills_active = 0, fills_queued = 0, fills_completed = 0, fills_failed = 0, fill_bytes = 0;
+  std::uint64_t evicted_objects = 0, evicted_bytes = 0;
+  std::uint64_t checksum_errors = 0;
+  std::uint64_t store_errors = 0;
+  std::string warning;  ///< "programs hold 190 GiB open, the capacity is 200 GiB"; empty: all is well
+  std::vector<std::pair<std::string, std::uint64_t>> lifetime;  ///< counters over all restarts, by name
+};
+
+}  // namespace arenacache::cache

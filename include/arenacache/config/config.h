@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+// Config: everything an owner can set, validated, with defaults filled in. A value that needs the machine (a percent of a
+// disk) stays as written here and is resolved by who knows the disk.
+// Threads: a value; read-only after loading. Docs: docs/config.md; the table of options is config/options.h.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "arenacache/base/log.h"
+#include "arenacache/base/units.h"
+
+namespace arenacache::config {
+
+/// What the cache does. active: fill and use. use_only: use what is there, add nothing. off: mirror only.
+enum class CacheMode : std::uint8_t { active, use_only, off };
+
+/// A size in bytes, or a percent of the file system it lies on (exactly one is set).
+struct Capacity {
+  std::uint64_t bytes = 0;
+  double percent = 0;  ///< 0: bytes count
+
+  /// In bytes, on a file system of `total_bytes`.
+  [[nodiscard]] std::uint64_t resolve(std::uint64_t total_bytes) const {
+    return percent > 0 ? static_cast<std::uint64_t>(static_cast<double>(total_bytes) * percent / 100.0) : bytes;
+  }
+};
+
+/// What an origin can be trusted for. automatic: by file system (a list of those with stable inode numbers).
+enum class FidelityChoice : std::uint8_t { automatic, inode, path };
+/// Is the origin slower than the store? slow: copy. fast: mirror without copying.
+enum class OriginKind : std::uint8_t { slow, fast };
+
+struct DaemonConfig {
+  std::string socket = "/run/arenacache/arenacache.sock";
+  std::string socket_group;  ///< owner group of the socket (mode 0660); empty: the daemon's own
+  base::LogLevel log_level = base::LogLevel::info;
+};
+
+struct StoreConfig {
+  std::string path;                                   ///< the folder on the SSD
+  Capacity capacity{.bytes = 0, .percent = 80};       ///< used bytes never exceed this
+  Capacity keep_free{.bytes = 2 * base::kGiB, .percent = 0};  ///< free space the disk must keep
+};
+
+struct CacheConfig {
+  CacheMode mode = CacheMode::active;
+  std::string policy = "lru";
+  std::uint64_t min_size = 4 * base::kMiB;     ///< smaller files start no background fill
+  Capacity small{.bytes = 4 * base::kGiB, .percent = 0};  ///< budget of small files and of blocks of objects not admitted
+  std::vector<std::string> include;            ///< globs over the path under the source; empty: all
+  std::vector<std::string> exclude;
+  std::vector<std::string> ignore_commands = {"restic", "borg", "rsync", "clamscan", "sha256sum"};
+  std::chrono::nanoseconds metadata_ttl = std::chrono::seconds(1);
+  /// An object is not committed earlier than this after its version was first seen; nothing: 5 s, 40 s on a local origin.
+  std::optional<std::chrono::nanoseconds> settle;
+  std::chrono::nanoseconds patience = std::chrono::milliseconds(100);
+  bool serve_stale = true;
+};
+
+struct FillConfig {
+  unsigned threads = 2;                    ///< objects filled at once, over all mounts; 1..64
+  unsigned parallel = 4;                   ///< origin reads in flight for one background fill; 1..64
+  std::uint64_t bandwidth_limit = 0;       ///< bytes a second of background fills; 0: no limit
+  bool on_write = false;                   ///< fill an object right after a program wrote it through the mount
+};
+
+struct OriginConfig {
+  std::chrono::nanoseconds timeout = std::chrono::seconds(45);
+  FidelityChoice fidelity = FidelityChoice::automatic;
+  OriginKind kind = OriginKind::slow;
+};
+
+struct FuseConfig {
+  std::uint64_t readahead = 4 * base::kMiB;  ///< the mount's read_ahead_kb (set when root)
+  unsigned threads = 0;                      ///< 0: sized to the machine
+  std::string source_name = "arenacache";    ///< mountinfo's source: a word, or "store": the store's block device
+};
+
+struct MountConfig {
+  std::string name;        ///< [a-z0-9_-]+, unique; default: last part of the mountpoint
+  std::string source;      ///< absolute
+  std::string mountpoint;  ///< absolute; may be the source itself
+  CacheConfig cache;       ///< the global table with this mount's own keys over it
+  FillConfig fill;
+  OriginConfig origin;
+};
+
+struct Config {
+  std::string file;  ///< where it came from; empty: flags only
+  DaemonConfig daemon;
+  StoreConfig store;
+  CacheConfig cache;
+  FillConfig fill;
+  OriginConfig origin;
+  FuseConfig fuse;
+  std::vector<MountConfig> mounts;
+};
+
+}  // namespace arenacache::config

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// Control: what can be asked of the daemon over its Unix socket: JSON-RPC methods on top of the engine.
+// Promises: no client, however slow, silent, flooding or garbage-sending, disturbs reads or other clients.
+// Threads: the rpc server's own. Never: touches a mount; paths given under a mountpoint are translated by their text.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "arenacache/base/clock.h"
+#include "arenacache/base/result.h"
+#include "arenacache/cache/engine.h"
+#include "arenacache/config/config.h"
+
+namespace arenacache::control {
+
+/// A symlink of a source that leaves every source: what is behind it is not cached.
+struct LinkOut {
+  std::string path;    ///< relative to the source
+  std::string target;  ///< as readlink gives it, made absolute
+};
+
+struct ControlOptions {
+  config::Config config;
+  std::string version;
+  base::TimePoint started;
+  /// Per mount, how many open files and requests (from vfs); called for each stats answer.
+  std::function<std::string(std::size_t mount)> mount_numbers_json;
+};
+
+class Control {
+ public:
+  /// Listens on config.daemon.socket (mode 0660, socket_group); a dead socket file left there is replaced, a live one refused
+  /// with a sentence.
+  static base::Result<std::unique_ptr<Control>> start(const ControlOptions& options, cache::Engine& engine, base::Clock& clock);
+  virtual ~Control() = default;  ///< stops the server, removes the socket
+};
+
+}  // namespace arenacache::control

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// Index: one row an object, in SQLite (WAL), written by one thread of its own in batches; it can be rebuilt from sidecars.
+// Promises: no caller waits for SQLite unless it asks to (sync(), open, load); rows queued in order become durable in order.
+// put() of an object is called after the data it speaks of is synced; remove_durably() returns before files are unlinked or
+// the origin is written. An index that is corrupt or of an older format is set aside and reported, never fatal.
+// Threads: any. Locks: one mutex for the queue. Never: knows what a row means to the cache.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "arenacache/base/result.h"
+#include "arenacache/store/ids.h"
+#include "arenacache/store/sidecar.h"
+
+namespace arenacache::store {
+
+struct IndexRow {
+  ObjectId id{};
+  ObjectOrigin origin;
+  bool resident = false;
+  bool dirty = false;              ///< a writer had it open: after a crash its data may be older than the origin's
+  bool needs_check = false;        ///< ctime or inode moved alone, or the row was rebuilt: compare samples before trusting
+  std::uint64_t allocated_bytes = 0;
+  std::int64_t last_use_ns = 0;    ///< wall clock
+  std::uint64_t uses = 0;
+};
+
+/// A path the owner pinned.
+struct PinRow {
+  std::string source;
+  std::string path;
+  friend auto operator<=>(const PinRow&, const PinRow&) = default;
+};
+
+struct IndexContents {
+  std::vector<IndexRow> rows;
+  std::vector<PinRow> pins;
+  std::map<std::string, std::uint64_t> counters;  ///< lifetime counters by name
+  ObjectId next_id{};                             ///< larger than any id ever given
+  bool clean = false;                             ///< the last life ended with close(), not with a crash
+  bool was_reset = false;                         ///< the file was unreadable and set aside: rebuild from sidecars
+};
+
+class Index {
+ public:
+  /// Opens or makes `path` (`<store>/index.db`), and reads it all into `contents`. Marks the store as in use (not clean).
+  static base::Result<std::unique_ptr<Index>> open(const std::string& path, IndexContents& contents);
+  virtual ~Index() = default;
+
+  /// Queues insert-or-update of one row.
+  virtual void put(IndexRow row) = 0;
+  /// Queues removal of one row.
+  virtual void remove(ObjectId id) = 0;
+  virtual void put_pin(PinRow pin) = 0;
+  virtual void remove_pin(PinRow pin) = 0;
+  /// One change of a name through the mount: every row (and pin) of `source` at `from` or below it moves to `to`.
+  virtual void rename_path(const std::string& source, const std::string& from, const std::string& to) = 0;
+  virtual void put_counter(const std::string& name, std::uint64_t value) = 0;
+  /// Runs `job` on the index's thread after everything queued so far is durable: for files to unlink, and the like.
+  virtual void after_durable(std::move_only_function<void()> job) = 0;
+  /// Blocks until everything queued so far is durable (fsync included). For what must precede a write to the origin.
+  virtual base::Result<void> sync() = 0;
+  /// An id never given before, also after a crash. Never blocks (ids are reserved in runs).
+  virtual ObjectId next_id() = 0;
+  [[nodiscard]] virtual std::uint64_t file_bytes() const = 0;  ///< database, WAL included
+  /// Writes everything out and marks the end of a clean life. Idempotent.
+  virtual base::Result<void> close() = 0;
+};
+
+}  // namespace arenacache::store

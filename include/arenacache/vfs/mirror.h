@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// Mirror: one FUSE mount that mirrors one source, served from a /dev/fuse descriptor that somebody else mounted.
+// Promises: every operation is answered exactly once; an exception or an error of one request never ends the daemon.
+// Threads: `threads` FUSE threads of its own; none of them ever calls the origin or waits for it.
+// Locks: node and handle tables have one each; docs/architecture.md, "Lock order". Never: decides what is cached.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+
+#include "arenacache/base/clock.h"
+#include "arenacache/base/result.h"
+#include "arenacache/base/unique_fd.h"
+#include "arenacache/cache/engine.h"
+#include "arenacache/config/config.h"
+
+namespace arenacache::vfs {
+
+struct MirrorOptions {
+  cache::SourceId source{};
+  config::MountConfig mount;
+  config::FuseConfig fuse;
+};
+
+/// Numbers of one mount, for stats.
+struct MirrorStats {
+  std::uint64_t nodes = 0;
+  std::uint64_t open_files = 0;
+  std::uint64_t requests = 0;
+  std::uint64_t errors = 0;  ///< answers with an errno other than ENOENT and the like
+};
+
+class Mirror {
+ public:
+  /// Takes the mounted descriptor and starts serving; returns once the kernel's INIT was answered, or with an error.
+  static base::Result<std::unique_ptr<Mirror>> start(base::UniqueFd fuse_fd, const MirrorOptions& options,
+                                                     cache::Engine& engine, base::Clock& clock);
+  /// Ends the FUSE threads; requests that wait are answered with EINTR or ENOTCONN. Bounded time.
+  virtual ~Mirror() = default;
+  [[nodiscard]] virtual MirrorStats stats() const = 0;
+  /// Options that may change while running (metadata_ttl, patience, serve_stale).
+  virtual void reload(const config::MountConfig& mount) = 0;
+};
+
+}  // namespace arenacache::vfs
