@@ -42,9 +42,10 @@ struct OpenRequest {
   FileRef file;
   pid_t pid = 0;                 ///< who opens: for cache.ignore_commands
   bool has_writer = false;       ///< somebody has the file open for writing through the mount
+  std::shared_ptr<const origin::Caller> caller;  ///< for an origin that refuses the daemon (root_squash); may be null
 };
 
-/// Bytes of an answered read: a view that lives as long as `owner`.
+/// Bytes of an answered read: a view that lives as long as `owner`, or, where that is null, until ReadDone returns.
 struct ReadBytes {
   std::shared_ptr<const void> owner;
   std::span<const std::byte> bytes;
