@@ -24,8 +24,10 @@ ThreadPool::ThreadPool(std::string name, unsigned threads) {
   name.resize(std::min(name.size(), kThreadNameLength));
   threads_.reserve(std::max(1U, threads));
   for (unsigned i = 0; i < std::max(1U, threads); ++i) {
-    threads_.emplace_back([this] { run(); });
-    ::pthread_setname_np(threads_.back().native_handle(), name.c_str());
+    threads_.emplace_back([this, name] {
+      ::pthread_setname_np(::pthread_self(), name.c_str());
+      run();
+    });
   }
 }
 
@@ -49,6 +51,7 @@ void ThreadPool::stop() {
     threads.swap(threads_);
     wake_.notify_all();
   }
+  dropped.clear();
   for (std::thread& thread : threads) thread.join();
 }
 
