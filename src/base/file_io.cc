@@ -174,6 +174,20 @@ Result<std::vector<std::string>> PosixFileIo::list(const std::string& path) {
   return names;
 }
 
+void PosixFileIo::start_writeback(int fd, std::uint64_t offset, std::uint64_t length) {
+  static_cast<void>(
+      ::sync_file_range(fd, static_cast<off64_t>(offset), static_cast<off64_t>(length), SYNC_FILE_RANGE_WRITE));
+}
+
+Result<void> PosixFileIo::finish_writeback(int fd, std::uint64_t offset, std::uint64_t length) {
+  constexpr unsigned kWriteAndWait = SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
+  const int status = uninterrupted([&] {
+    return ::sync_file_range(fd, static_cast<off64_t>(offset), static_cast<off64_t>(length), kWriteAndWait);
+  });
+  if (status == 0 || errno == EINVAL || errno == ESPIPE || errno == ENOSYS) return {};  // not on this file system
+  return io_error(errno, text("cannot write ", path_of(fd), " to the disk"));
+}
+
 void PosixFileIo::drop_cache(int fd, std::uint64_t offset, std::uint64_t length) {
   static_cast<void>(::posix_fadvise(fd, static_cast<off_t>(offset), static_cast<off_t>(length), POSIX_FADV_DONTNEED));
 }

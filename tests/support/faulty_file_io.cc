@@ -221,6 +221,18 @@ base::Result<std::vector<std::string>> FaultyFileIo::list(const std::string& pat
   return real_.list(path);
 }
 
+void FaultyFileIo::start_writeback(int fd, std::uint64_t offset, std::uint64_t length) {
+  real_.start_writeback(fd, offset, length);
+}
+
+base::Result<void> FaultyFileIo::finish_writeback(int fd, std::uint64_t offset, std::uint64_t length) {
+  {
+    base::MutexLock lock(mutex_);
+    AC_TRY(enter(FileCall::finish_writeback, "write pages to the disk"));
+  }
+  return real_.finish_writeback(fd, offset, length);
+}
+
 void FaultyFileIo::drop_cache(int fd, std::uint64_t offset, std::uint64_t length) { real_.drop_cache(fd, offset, length); }
 
 }  // namespace arenacache::test

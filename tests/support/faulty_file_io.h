@@ -39,8 +39,9 @@ enum class FileCall : std::uint8_t {
   stat,
   disk_space,
   list,
+  finish_writeback,
 };
-inline constexpr std::size_t kFileCalls = 13;
+inline constexpr std::size_t kFileCalls = 14;
 
 class FaultyFileIo final : public base::FileIo {
  public:
@@ -80,6 +81,8 @@ class FaultyFileIo final : public base::FileIo {
   base::Result<base::FileStat> stat_fd(int fd) override;
   base::Result<base::DiskSpace> disk_space(const std::string& path) override;
   base::Result<std::vector<std::string>> list(const std::string& path) override;
+  void start_writeback(int fd, std::uint64_t offset, std::uint64_t length) override;
+  base::Result<void> finish_writeback(int fd, std::uint64_t offset, std::uint64_t length) override;
   void drop_cache(int fd, std::uint64_t offset, std::uint64_t length) override;
 
  private:

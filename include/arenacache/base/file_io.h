@@ -52,7 +52,12 @@ class FileIo {
   virtual Result<DiskSpace> disk_space(const std::string& path) = 0;
   /// Names in a directory, without "." and "..", in no order.
   virtual Result<std::vector<std::string>> list(const std::string& path) = 0;
-  /// Lets the page cache go of a range (advice, never fails).
+  /// Begins to write a range's dirty pages to the disk and does not wait for it (advice, never fails).
+  virtual void start_writeback(int fd, std::uint64_t offset, std::uint64_t length) = 0;
+  /// Waits until a range's pages are clean. No sync: metadata and the disk's own cache stay as they are. An error told here is
+  /// not told again by sync_data(), so the caller must keep it.
+  virtual Result<void> finish_writeback(int fd, std::uint64_t offset, std::uint64_t length) = 0;
+  /// Lets the page cache go of a range's clean pages (advice, never fails).
   virtual void drop_cache(int fd, std::uint64_t offset, std::uint64_t length) = 0;
 };
 
@@ -72,6 +77,8 @@ class PosixFileIo final : public FileIo {
   Result<FileStat> stat_fd(int fd) override;
   Result<DiskSpace> disk_space(const std::string& path) override;
   Result<std::vector<std::string>> list(const std::string& path) override;
+  void start_writeback(int fd, std::uint64_t offset, std::uint64_t length) override;
+  Result<void> finish_writeback(int fd, std::uint64_t offset, std::uint64_t length) override;
   void drop_cache(int fd, std::uint64_t offset, std::uint64_t length) override;
 };
 
