@@ -1,19 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 // GuardedOrigin: the only way to an Origin: calls that only look run under a deadline on a thread that may be lost for good
 // (a hard-mounted NFS never returns); calls that change something wait, in order. Nobody blocks here: answers are completions.
-// Promises: each `done` is called exactly once, on one of this object's threads, with the call's result or, once its deadline
-// passed, with ErrorKind::timeout (ETIMEDOUT); the call itself may still be running then, and its late result is dropped.
-// At most `max_lost` threads are lost; beyond that looks fail at their deadline without having started.
-// Threads: any may call. Locks: one mutex, never held while a call or a completion runs.
+// Promises: each `done` is called exactly once, on one of this object's threads (or on the one that calls stop(), or look()
+// after stop()), with the call's result or, once its deadline passed, with ErrorKind::timeout (ETIMEDOUT); the call itself may
+// still be running then, and its late result is dropped. At most `max_lost` threads are lost; beyond that looks fail at their
+// deadline without having started. After stop() no `done` and no change runs any more.
+// Threads: any may call, completions and changes too. Locks: one mutex for looks, one for changes, neither held while a call
+// or a completion runs.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
+#include <utility>
 
 #include "arenacache/base/clock.h"
+#include "arenacache/base/result.h"
+#include "arenacache/origin/fidelity.h"
 #include "arenacache/origin/origin.h"
 
 namespace arenacache::origin {
@@ -27,6 +33,60 @@ struct GuardLimits {
 /// Which queue a change waits in: changes that share a key run one after the other, in the order they came.
 enum class ChangeKey : std::uint64_t {};
 
+class ChangeQueues;
+class LookPool;
+
+namespace detail {
+
+/// One look, whatever its result's type. answer_with() may run on one thread while run() or drop() runs on another; no other
+/// two of these overlap, and exactly one of the answers is given.
+class Look {
+ public:
+  Look() = default;
+  Look(const Look&) = delete;
+  Look& operator=(const Look&) = delete;
+  virtual ~Look() = default;
+  /// Makes the call, keeps its result, and lets go of the call and all it held (which may block: the close of a file).
+  virtual void run(Origin& origin) = 0;
+  /// Lets go of the call and of a result that nobody waits for.
+  virtual void drop() = 0;
+  virtual void answer() = 0;
+  virtual void answer_with(base::Error error) = 0;
+};
+
+template <class T>
+class LookOf final : public Look {
+ public:
+  using Call = std::move_only_function<base::Result<T>(Origin&)>;
+  using Done = std::move_only_function<void(base::Result<T>)>;
+  LookOf(Call call, Done done) : call_(std::move(call)), done_(std::move(done)) {}
+
+  void run(Origin& origin) override {
+    result_.emplace(call_(origin));
+    call_ = nullptr;
+  }
+  void drop() override {
+    call_ = nullptr;
+    result_.reset();
+  }
+  void answer() override {
+    Done done = std::exchange(done_, nullptr);
+    done(std::move(*result_));
+    result_.reset();
+  }
+  void answer_with(base::Error error) override {
+    Done done = std::exchange(done_, nullptr);
+    done(std::unexpected(std::move(error)));
+  }
+
+ private:
+  Call call_;
+  Done done_;
+  std::optional<base::Result<T>> result_;
+};
+
+}  // namespace detail
+
 class GuardedOrigin {
  public:
   template <class T>
@@ -34,6 +94,7 @@ class GuardedOrigin {
   template <class T>
   using Done = std::move_only_function<void(base::Result<T>)>;
 
+  /// `clock` outlives this object.
   GuardedOrigin(std::shared_ptr<Origin> origin, base::Clock& clock, GuardLimits limits);
   /// Waits for running changes; abandons looks that do not return.
   ~GuardedOrigin();
@@ -45,15 +106,26 @@ class GuardedOrigin {
   /// Runs `call`, which only looks, and hands its result to `done`; a `call` and what it captures must outlive nothing: they
   /// may still run after `done` had its timeout, so they own what they touch (shared_ptr), buffers included.
   template <class T>
-  void look(std::chrono::nanoseconds timeout, Call<T> call, Done<T> done);
+  void look(std::chrono::nanoseconds timeout, Call<T> call, Done<T> done) {
+    submit(timeout, std::make_shared<detail::LookOf<T>>(std::move(call), std::move(done)));
+  }
 
   /// Runs `call`, which may change something, after every earlier change with one of `keys` (1 or 2) has ended. No deadline.
-  /// `call` itself answers whoever waits.
+  /// `call` itself answers whoever waits; one that stop() finds waiting (or that comes after it) is destroyed unrun, so what
+  /// it captured answers in its destructor.
   void change(std::span<const ChangeKey> keys, std::move_only_function<void(Origin&)> call);
 
   [[nodiscard]] unsigned lost_threads() const;
-  /// Ends at once what waits (ErrorKind::cancelled), waits for running changes, and takes no more. Idempotent.
+  /// Ends at once what waits (ErrorKind::cancelled), waits for running changes, and takes no more. Idempotent. Called from a
+  /// completion or a change, it waits for all but that one.
   void stop();
+
+ private:
+  void submit(std::chrono::nanoseconds timeout, std::shared_ptr<detail::Look> look);
+
+  std::shared_ptr<Origin> origin_;
+  std::shared_ptr<LookPool> looks_;
+  std::shared_ptr<ChangeQueues> changes_;
 };
 
 }  // namespace arenacache::origin

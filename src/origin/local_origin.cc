@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+// The calls of LocalOrigin that only look; local_changes.cc has the others.
+#include "arenacache/origin/local_origin.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+#include <utility>
+
+#include "arenacache/base/text.h"
+#include "beneath.h"
+#include "caller_scope.h"
+#include "fidelity_probe.h"
+#include "foreign_inodes.h"
+#include "local_file.h"
+#include "origin_error.h"
+
+namespace arenacache::origin {
+namespace {
+
+// What open(2)'s flags may ask for. Not O_DIRECT: our buffers are not aligned. Not O_APPEND: write_at says it for each write.
+constexpr int kOpenFlags = O_ACCMODE | O_DIRECTORY | O_NOATIME | O_SYNC | O_DSYNC;
+
+struct CloseDirectory {
+  void operator()(DIR* directory) const { ::closedir(directory); }
+};
+using Directory = std::unique_ptr<DIR, CloseDirectory>;
+
+bool is_dot(std::string_view name) { return name == "." || name == ".."; }
+
+std::string joined(const std::string& directory, std::string_view name) {
+  return directory.empty() ? std::string(name) : base::text(directory, '/', name);
+}
+
+/// Reads an xattr or their list: asks for the size, then for the bytes, again if it grew in between.
+template <class Call>
+bool read_sized(Call call, std::string& out) {
+  for (;;) {
+    const ssize_t size = call(nullptr, 0);
+    if (size < 0) return false;
+    out.resize(static_cast<std::size_t>(size));
+    if (size == 0) return true;
+    const ssize_t got = call(out.data(), out.size());
+    if (got >= 0) {
+      out.resize(static_cast<std::size_t>(got));
+      return true;
+    }
+    if (errno != ERANGE) return false;
+  }
+}
+
+}  // namespace
+
+LocalOrigin::LocalOrigin(base::UniqueFd directory, Fidelity fidelity, std::shared_ptr<ForeignInodes> inodes)
+    : directory_(std::move(directory)), fidelity_(std::move(fidelity)), inodes_(std::move(inodes)) {}
+
+LocalOrigin::~LocalOrigin() = default;
+
+base::Result<std::shared_ptr<LocalOrigin>> LocalOrigin::create(base::UniqueFd directory, FidelityChoice choice) {
+  AC_ASSIGN(Fidelity fidelity, probe_fidelity(directory.get(), choice));
+  Attributes attributes{};
+  if (::fstat(directory.get(), &attributes) != 0) return failed("stat", "");
+  if (!S_ISDIR(attributes.st_mode)) {
+    return base::fail_errno(base::ErrorKind::origin, ENOTDIR, "cannot take the source for an origin");
+  }
+  auto inodes = std::make_shared<ForeignInodes>(attributes.st_dev);
+  return std::shared_ptr<LocalOrigin>(new LocalOrigin(std::move(directory), std::move(fidelity), std::move(inodes)));
+}
+
+base::Result<Attributes> LocalOrigin::stat(const std::string& path) {
+  const base::UniqueFd fd = open_beneath(directory_.get(), path, O_PATH);
+  Attributes attributes{};
+  if (!fd.is_open() || ::fstat(fd.get(), &attributes) != 0) return failed("stat", path);
+  inodes_->localise(attributes, fd.get(), path);
+  return attributes;
+}
+
+base::Result<std::vector<DirectoryEntry>> LocalOrigin::list(const std::string& path) {
+  base::UniqueFd fd = open_beneath(directory_.get(), path, O_RDONLY | O_DIRECTORY);
+  Attributes self{};
+  if (!fd.is_open() || ::fstat(fd.get(), &self) != 0) return failed("list", path);
+  const Directory directory(::fdopendir(fd.get()));
+  if (!directory) return failed("list", path);
+  const int number = fd.release();  // closedir closes it
+  std::vector<DirectoryEntry> entries;
+  for (;;) {
+    errno = 0;
+    const ::dirent* entry = ::readdir(directory.get());
+    if (entry == nullptr) break;
+    const std::string_view name(entry->d_name);
+    if (is_dot(name)) continue;
+    const std::uint64_t inode =
+        inodes_->is_home(self) ? entry->d_ino : inodes_->localised(entry->d_ino, self, number, joined(path, name));
+    entries.push_back({.name = std::string(name), .inode = inode, .type = entry->d_type});
+  }
+  if (errno != 0) return failed("list", path);
+  return entries;
+}
+
+base::Result<std::vector<base::Result<Attributes>>> LocalOrigin::stat_names(const std::string& directory,
+                                                                            std::span<const std::string> names) {
+  const base::UniqueFd parent = open_beneath(directory_.get(), directory, O_PATH | O_DIRECTORY);
+  if (!parent.is_open()) return failed("list", directory);
+  std::vector<base::Result<Attributes>> results;
+  results.reserve(names.size());
+  for (const std::string& name : names) {
+    // One name at a time below its folder: the rules of a path hold for it, and a slash in it is no way around.
+    Attributes attributes{};
+    Place place;
+    if (name.find('/') != std::string::npos || !find_place(parent.get(), name, place)) {
+      errno = EINVAL;
+      results.emplace_back(failed("stat", joined(directory, name)));
+    } else if (::fstatat(parent.get(), name.c_str(), &attributes, AT_SYMLINK_NOFOLLOW) != 0) {
+      results.emplace_back(failed("stat", joined(directory, name)));
+    } else if (!inodes_->is_home(attributes)) {
+      results.emplace_back(stat(joined(directory, name)));
+    } else {
+      results.emplace_back(attributes);
+    }
+  }
+  return results;
+}
+
+base::Result<std::string> LocalOrigin::read_link(const std::string& path) {
+  const base::UniqueFd fd = open_beneath(directory_.get(), path, O_PATH);
+  if (!fd.is_open()) return failed("read the link", path);
+  std::string target(256, '\0');
+  for (;;) {
+    const ssize_t length = ::readlinkat(fd.get(), "", target.data(), target.size());
+    if (length < 0) {
+      if (errno == ENOENT) errno = EINVAL;  // what readlinkat says of an empty name that is no symlink
+      return failed("read the link", path);
+    }
+    if (static_cast<std::size_t>(length) < target.size()) {
+      target.resize(static_cast<std::size_t>(length));
+      return target;
+    }
+    target.resize(target.size() * 2);
+  }
+}
+
+base::Result<std::shared_ptr<OriginFile>> LocalOrigin::open(const std::string& path, int flags, const Caller* caller) {
+  base::UniqueFd fd;
+  const auto attempt = [&] {
+    fd = open_beneath(directory_.get(), path, (flags & kOpenFlags) | O_NOCTTY);
+    return fd.get();
+  };
+  const int result = caller == nullptr ? attempt() : as_daemon_or_caller(*caller, attempt);
+  if (result < 0) return failed("open", path);
+  return std::make_shared<LocalFile>(std::move(fd), path, inodes_);
+}
+
+base::Result<std::string> LocalOrigin::get_xattr(const std::string& path, const std::string& name) {
+  const base::UniqueFd fd = open_beneath(directory_.get(), path, O_PATH);
+  std::string value;
+  const auto call = [file = descriptor_path(fd.get()), &name](char* out, std::size_t size) {
+    return ::getxattr(file.c_str(), name.c_str(), out, size);
+  };
+  if (!fd.is_open() || !read_sized(call, value)) return failed(base::text("read xattr ", name, " of"), path);
+  return value;
+}
+
+base::Result<std::string> LocalOrigin::list_xattrs(const std::string& path) {
+  const base::UniqueFd fd = open_beneath(directory_.get(), path, O_PATH);
+  std::string names;
+  const auto call = [file = descriptor_path(fd.get())](char* out, std::size_t size) {
+    return ::listxattr(file.c_str(), out, size);
+  };
+  if (!fd.is_open() || !read_sized(call, names)) return failed("list xattrs of", path);
+  return names;
+}
+
+base::Result<struct ::statvfs> LocalOrigin::space() {
+  struct ::statvfs space{};
+  if (::fstatvfs(directory_.get(), &space) != 0) return failed("ask for the space", "");
+  return space;
+}
+
+Version version_of(const Attributes& attributes) {
+  // Unsigned, so that a time beyond the year 2262 wraps instead of being undefined: it only has to tell versions apart.
+  const auto nanoseconds = [](const timespec& time) {
+    return static_cast<std::int64_t>(static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000U +
+                                     static_cast<std::uint64_t>(time.tv_nsec));
+  };
+  return {.size = static_cast<std::uint64_t>(attributes.st_size),
+          .mtime_ns = nanoseconds(attributes.st_mtim),
+          .ctime_ns = nanoseconds(attributes.st_ctim),
+          .inode = attributes.st_ino};
+}
+
+}  // namespace arenacache::origin

@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "look_pool.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "guard_thread.h"
+
+namespace arenacache::origin {
+namespace {
+
+// Longer than any deadline is meant, short enough that now + timeout cannot overflow.
+constexpr std::chrono::nanoseconds kLongest = std::chrono::hours(24 * 365);
+
+base::Error timed_out() {
+  return {.kind = base::ErrorKind::timeout, .errno_value = ETIMEDOUT, .what = "the origin did not answer in time"};
+}
+
+base::Error cancelled() {
+  return {.kind = base::ErrorKind::cancelled, .errno_value = EINTR, .what = "the origin is being given up"};
+}
+
+void answer_with(detail::Look& look, const base::Error& error) {
+  run_guarded("a completion of the origin", [&] { look.answer_with(error); });
+}
+
+}  // namespace
+
+LookPool::LookPool(std::shared_ptr<Origin> origin, base::Clock& clock, const GuardLimits& limits)
+    : origin_(std::move(origin)),
+      clock_(clock),
+      max_threads_(std::max(1U, limits.look_threads)),
+      max_lost_(limits.max_lost) {}
+
+void LookPool::submit(std::chrono::nanoseconds timeout, std::shared_ptr<detail::Look> look) {
+  auto task = std::make_shared<Task>();
+  task->look = std::move(look);
+  const base::TimePoint deadline = clock_.now() + std::clamp(timeout, std::chrono::nanoseconds{0}, kLongest);
+  base::MutexLock lock(mutex_);
+  if (is_stopped_) {
+    lock.unlock();
+    answer_with(*task->look, cancelled());
+    return;
+  }
+  task->deadline = deadlines_.emplace(deadline, task);
+  task->place = queue_.insert(queue_.end(), task);
+  start_timer_locked();
+  if (deadline < timer_target_) timer_wake_.notify_one();
+  dispatch_locked();
+}
+
+unsigned LookPool::lost() const {
+  const base::MutexLock lock(mutex_);
+  return lost_locked();
+}
+
+// Overdue threads beyond the bound are not lost: they go on taking places, so that in the end no look starts.
+unsigned LookPool::lost_locked() const { return std::min(overdue_, max_lost_); }
+
+std::size_t LookPool::startable_locked() const {
+  const unsigned taken = running_ + overdue_ - lost_locked();
+  const std::size_t places = taken < max_threads_ ? max_threads_ - taken : 0;
+  return std::min(places, queue_.size());
+}
+
+// One at a time: should it block, one thread is gone and the places for looks are not touched.
+bool LookPool::can_drop_locked() const { return !spent_.empty() && !is_dropping_; }
+
+bool LookPool::is_surplus_locked() const { return idle_ + running_ > max_threads_ + 1; }
+
+bool LookPool::has_ended_locked() const { return alive_ <= overdue_ + (is_dropping_ ? 1U : 0U) + stopping_; }
+
+void LookPool::dispatch_locked() {
+  const std::size_t wanted = startable_locked() + (can_drop_locked() ? 1U : 0U);
+  if (wanted == 0) return;
+  wake_.notify_one();
+  for (; idle_ < wanted; ++idle_, ++alive_) {
+    if (!start_detached("origin-look", this, [self = shared_from_this()] { self->serve(); })) return;
+  }
+}
+
+void LookPool::start_timer_locked() {
+  if (has_timer_) return;
+  has_timer_ = start_detached("origin-timer", this, [self = shared_from_this()] { self->keep_time(); });
+  if (has_timer_) ++alive_;
+}
+
+void LookPool::claim_locked(Task& task) {
+  task.is_answered = true;
+  deadlines_.erase(task.deadline);
+  if (task.is_running) {
+    --running_;
+    ++overdue_;
+  } else {
+    spent_.splice(spent_.end(), queue_, task.place);
+  }
+}
+
+std::vector<LookPool::TaskPtr> LookPool::claim_until_locked(base::TimePoint limit) {
+  std::vector<TaskPtr> claimed;
+  while (!deadlines_.empty() && deadlines_.begin()->first <= limit) {
+    claimed.push_back(deadlines_.begin()->second);
+    claim_locked(*claimed.back());
+  }
+  dispatch_locked();
+  wake_.notify_all();  // several places may have become free
+  return claimed;
+}
+
+void LookPool::serve() {
+  base::MutexLock lock(mutex_);
+  for (;;) {
+    if (startable_locked() > 0) {
+      run_one(lock);
+    } else if (can_drop_locked()) {
+      drop_spent(lock);
+    } else if (is_stopped_ || is_surplus_locked()) {
+      break;
+    } else {
+      wake_.wait(lock);
+    }
+  }
+  --idle_;
+  --alive_;
+  ended_.notify_all();
+}
+
+void LookPool::run_one(base::MutexLock& lock) {
+  TaskPtr task = std::move(queue_.front());
+  queue_.pop_front();
+  task->is_running = true;
+  --idle_;
+  ++running_;
+  lock.unlock();
+  const bool has_result = run_guarded("a call of the origin", [&] { task->look->run(*origin_); });
+  lock.lock();
+  if (task->is_answered) {
+    lock.unlock();
+    task->look->drop();  // still counted as overdue: to let a late result go may block too
+    lock.lock();
+    --overdue_;
+    ++idle_;
+    return;
+  }
+  task->is_answered = true;
+  deadlines_.erase(task->deadline);
+  lock.unlock();
+  if (has_result) {
+    run_guarded("a completion of the origin", [&] { task->look->answer(); });
+  } else {
+    answer_with(*task->look, {.kind = base::ErrorKind::origin, .errno_value = EIO, .what = "a call of the origin threw"});
+  }
+  task.reset();
+  lock.lock();
+  --running_;
+  ++idle_;
+}
+
+void LookPool::drop_spent(base::MutexLock& lock) {
+  std::list<TaskPtr> spent = std::exchange(spent_, {});
+  is_dropping_ = true;
+  --idle_;
+  ended_.notify_all();
+  lock.unlock();
+  for (const TaskPtr& task : spent) task->look->drop();
+  spent.clear();
+  lock.lock();
+  ++idle_;
+  is_dropping_ = false;
+}
+
+void LookPool::keep_time() {
+  base::MutexLock lock(mutex_);
+  while (!is_stopped_) {
+    timer_target_ = deadlines_.empty() ? base::TimePoint::max() : deadlines_.begin()->first;
+    if (deadlines_.empty()) {
+      timer_wake_.wait(lock);
+      continue;
+    }
+    const base::TimePoint target = timer_target_;
+    if (clock_.wait_until(lock, timer_wake_, target)) continue;
+    auto expired = claim_until_locked(target);
+    lock.unlock();
+    for (const TaskPtr& task : expired) answer_with(*task->look, timed_out());
+    expired.clear();
+    lock.lock();
+  }
+  --alive_;
+  ended_.notify_all();
+}
+
+void LookPool::stop() {
+  base::MutexLock lock(mutex_);
+  std::vector<TaskPtr> unanswered;
+  if (!is_stopped_) {
+    is_stopped_ = true;
+    unanswered = claim_until_locked(base::TimePoint::max());
+  }
+  lock.unlock();
+  for (const TaskPtr& task : unanswered) answer_with(*task->look, cancelled());
+  unanswered.clear();
+  lock.lock();
+  const bool is_own = is_thread_of(this);
+  if (is_own) ++stopping_;
+  wake_.notify_all();
+  timer_wake_.notify_one();
+  ended_.notify_all();
+  while (!has_ended_locked()) ended_.wait(lock);
+  if (is_own) --stopping_;
+}
+
+}  // namespace arenacache::origin
