@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+// The short-lived child that reads the configuration, opens the folders and sends the keeper its plan.
+// Promises: nothing is mounted by it; what our user did wrong is one sentence on standard error and exit code 2.
+// Threads: one. Locks: none. May hang for as long as a folder hangs: the keeper then kills and forgets it.
+#pragma once
+
+#include <span>
+#include <string>
+
+#include "arenacache/base/result.h"
+#include "arenacache/config/config.h"
+#include "keeper_plan.h"
+
+namespace arenacache::daemon {
+
+/// Runs the child with its end of the channel and the daemon's argv; returns its exit code.
+int run_reader(int channel_fd, std::span<char*> arguments);
+
+/// Opens what `config` names. To be called before anything is mounted.
+[[nodiscard]] base::Result<Plan> make_plan(const config::Config& config);
+
+/// Unmounts what a killed daemon left at the mountpoints: dead mounts of ours, never another program's.
+/// ErrorKind::invalid if a daemon still serves one of them.
+[[nodiscard]] base::Result<void> clear_dead_mounts(const config::Config& config);
+
+/// The block device that the store lies on, as mountinfo names it; empty where there is none (tmpfs, a network).
+[[nodiscard]] std::string block_device_of(const std::string& path);
+
+}  // namespace arenacache::daemon
