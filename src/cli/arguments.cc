@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "arguments.h"
+
+#include <CLI/CLI.hpp>
+
+namespace arenacache::cli {
+
+namespace {
+
+CLI::App* add_command(CLI::App& app, Arguments& out, Command command, const std::string& name, const std::string& about) {
+  CLI::App* sub = app.add_subcommand(name, about);
+  sub->callback([&out, command] { out.command = command; });
+  return sub;
+}
+
+void add_path_command(CLI::App& app, Arguments& out, Command command, const std::string& name, const std::string& about) {
+  CLI::App* sub = add_command(app, out, command, name, about);
+  sub->add_option("PATH", out.paths, "Files, folders or patterns: under the mount, under the source, or relative to the mount")
+      ->required();
+  if (command == Command::prefetch) sub->add_flag("--wait", out.waits, "Stay until all is in the store, and show how far it is");
+}
+
+void add_commands(CLI::App& app, Arguments& out) {
+  add_command(app, out, Command::stats, "stats", "Show what the cache holds and how well it does");
+  add_command(app, out, Command::ls, "ls", "List what is in the store")
+      ->add_option("PATH", out.paths, "Only what is at or below it")
+      ->expected(0, 1);
+  add_path_command(app, out, Command::prefetch, "prefetch", "Copy files into the store before they are read");
+  add_path_command(app, out, Command::pin, "pin", "Keep files in the store: they are never evicted");
+  add_path_command(app, out, Command::unpin, "unpin", "Let pinned files be evicted again");
+  add_path_command(app, out, Command::evict, "evict", "Drop files from the store; the source keeps them");
+  add_command(app, out, Command::mode, "mode", "Show or set what the cache does")
+      ->add_option("MODE", out.mode, "active: fill and use; use-only: use, add nothing; off: mirror only")
+      ->check(CLI::IsMember({"active", "use-only", "off"}));
+  add_command(app, out, Command::rebuild, "rebuild", "Have the next start rebuild the index from the store's files (daemon stopped)")
+      ->add_option("--store", out.store, "The store's folder; default: the config's")
+      ->type_name("DIR");
+  add_command(app, out, Command::version, "version", "Show the versions of this program and of the daemon");
+}
+
+}  // namespace
+
+ParsedArguments parse_arguments(int argc, const char* const* argv, std::ostream& out, std::ostream& err) {
+  Arguments arguments;
+  CLI::App app("Ask and steer arenacached, the cache for folders of models.", "arenacache");
+  app.require_subcommand(1);
+  app.fallthrough();
+  app.add_option("--socket", arguments.socket, "The daemon's socket; default: $ARENACACHE_SOCKET, else the config's")->type_name("PATH");
+  app.add_flag("--json", arguments.wants_json, "Answer in JSON, for programs");
+  app.set_version_flag("--version", std::string("arenacache ") + ARENACACHE_VERSION);
+  add_commands(app, arguments);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    const int code = app.exit(error, out, err);
+    return {.arguments = std::nullopt, .exit_code = code == 0 ? kExitSuccess : kExitUsage};
+  }
+  return {.arguments = std::move(arguments), .exit_code = kExitSuccess};
+}
+
+}  // namespace arenacache::cli

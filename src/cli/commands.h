@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// Commands: what each subcommand asks of the daemon and tells the person.
+// Promises: an Error is one sentence for stderr and exit code 1; results go to `out`, remarks to `err`.
+// Threads: one.
+#pragma once
+
+#include <ostream>
+#include <string>
+
+#include "arenacache/base/result.h"
+#include "arguments.h"
+#include "session.h"
+#include "style.h"
+
+namespace arenacache::cli {
+
+/// Where a command's words go, and how they may look.
+struct Console {
+  std::ostream& out;
+  std::ostream& err;
+  Style style;
+  bool is_terminal = false;
+};
+
+/// Runs `arguments.command`; the exit code.
+base::Result<int> run_command(const Arguments& arguments, Session& session, Console& console);
+
+/// `prefetch`: starts the fills, tells what was started; with --wait shows progress until the last has ended.
+base::Result<int> run_prefetch(const Arguments& arguments, Session& session, Console& console);
+
+/// `rebuild`: sets the index of a stopped daemon's store aside, so that the next start rebuilds it.
+base::Result<int> run_rebuild(const std::string& store, Console& console);
+
+}  // namespace arenacache::cli

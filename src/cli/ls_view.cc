@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "arenacache/base/text.h"
+#include "arenacache/base/units.h"
+#include "table.h"
+#include "views.h"
+
+namespace arenacache::cli {
+
+using base::format_size;
+using base::text;
+using nlohmann::json;
+
+namespace {
+
+Cell state_cell(const json& object) {
+  const auto state = object.value("state", "");
+  if (state == "resident") return {.text = state, .colour = Colour::green};
+  const auto size = object.value("size_bytes", std::uint64_t{0});
+  const auto cached = object.value("cached_bytes", std::uint64_t{0});
+  const double ratio = size == 0 ? 0 : static_cast<double>(cached) / static_cast<double>(size);
+  const auto percent = static_cast<unsigned>(std::min(ratio, 1.0) * 100);
+  if (object.value("filling", false)) return {.text = text("filling ", percent, " %"), .colour = Colour::cyan};
+  return {.text = text("partial ", percent, " %"), .colour = Colour::yellow};
+}
+
+std::vector<Cell> row_of(const json& object, std::int64_t now_s, bool shows_mount) {
+  std::vector<Cell> row = {
+      state_cell(object),
+      {.text = format_size(object.value("size_bytes", std::uint64_t{0}))},
+      {.text = format_size(object.value("cached_bytes", std::uint64_t{0}))},
+      {.text = format_ago(object.value("last_use_s", std::int64_t{0}), now_s)},
+      {.text = format_count(object.value("uses", std::uint64_t{0}))},
+      {.text = object.value("pinned", false) ? "pin" : "", .colour = Colour::bold},
+  };
+  if (shows_mount) row.push_back({.text = object.value("mount", "")});
+  row.push_back({.text = object.value("path", "")});
+  return row;
+}
+
+bool has_several_mounts(const json& objects) {
+  return std::ranges::any_of(objects, [&](const json& object) { return object.value("mount", "") != objects[0].value("mount", ""); });
+}
+
+std::string sum_line(const json& objects) {
+  std::uint64_t cached = 0;
+  for (const json& object : objects) cached += object.value("cached_bytes", std::uint64_t{0});
+  return text(format_number(objects.size(), "file"), ", ", format_size(cached), " in the store");
+}
+
+}  // namespace
+
+std::string ls_view(const json& objects, std::int64_t now_s, Style style) {
+  if (objects.empty()) return "Nothing in the store.\n";
+  const bool shows_mount = has_several_mounts(objects);
+  std::vector<Column> columns = {{.title = "STATE"},
+                                 {.title = "SIZE", .align = Align::right},
+                                 {.title = "CACHED", .align = Align::right},
+                                 {.title = "LAST USE", .align = Align::right},
+                                 {.title = "USES", .align = Align::right},
+                                 {.title = "PIN"}};
+  if (shows_mount) columns.push_back({.title = "MOUNT"});
+  columns.push_back({.title = "PATH"});
+  Table table(std::move(columns));
+  for (const json& object : objects) table.add_row(row_of(object, now_s, shows_mount));
+  return table.render(style) + painted(sum_line(objects), Colour::dim, style) + "\n";
+}
+
+std::string format_ago(std::int64_t then_s, std::int64_t now_s) {
+  if (then_s <= 0) return "never";
+  const std::int64_t ago = std::max<std::int64_t>(now_s - then_s, 0);
+  if (ago < 60) return "just now";
+  if (ago < 60 * 60) return text(ago / 60, " m ago");
+  if (ago < 48 * 60 * 60) return text(ago / (60 * 60), " h ago");
+  return text(ago / (24 * 60 * 60), " d ago");
+}
+
+std::string format_number(std::uint64_t count, const std::string& noun) {
+  return text(format_count(count), " ", noun, count == 1 ? "" : "s");
+}
+
+}  // namespace arenacache::cli
