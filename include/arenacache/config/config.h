@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -27,6 +28,7 @@ struct Capacity {
   [[nodiscard]] std::uint64_t resolve(std::uint64_t total_bytes) const {
     return percent > 0 ? static_cast<std::uint64_t>(static_cast<double>(total_bytes) * percent / 100.0) : bytes;
   }
+  friend bool operator==(const Capacity&, const Capacity&) = default;
 };
 
 /// What an origin can be trusted for. automatic: by file system (a list of those with stable inode numbers).
@@ -98,6 +100,9 @@ struct Config {
   OriginConfig origin;
   FuseConfig fuse;
   std::vector<MountConfig> mounts;
+  /// Where a key was set, for sentences: "store.path" at "/etc/arenacache/config.toml:12" or "--store"; keys of the second
+  /// mount begin with "mount.1.", and "mount.1" is where it begins. Defaults are not listed.
+  std::map<std::string, std::string> places;
 };
 
 }  // namespace arenacache::config
