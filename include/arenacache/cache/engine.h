@@ -17,6 +17,9 @@
 
 namespace arenacache::cache {
 
+struct Core;
+class EngineState;
+
 struct EngineDeps {
   base::Clock& clock;
   base::FileIo& io;
@@ -81,10 +84,13 @@ class Engine {
   [[nodiscard]] const config::MountConfig& mount_of(SourceId source) const;
   [[nodiscard]] origin::GuardedOrigin& origin_of(SourceId source) const;
 
+  /// vfs served an open at its last known version because the origin did not answer in time.
+  void note_stale_open();
+
  private:
-  class Core;
-  explicit Engine(std::shared_ptr<Core> core);
-  std::shared_ptr<Core> core_;
+  explicit Engine(std::unique_ptr<EngineState> state);
+  std::unique_ptr<EngineState> state_;
+  Core& core_;
 };
 
 }  // namespace arenacache::cache

@@ -1,0 +1,395 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "catalog.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "arenacache/base/log.h"
+#include "arenacache/base/text.h"
+#include "core.h"
+
+namespace arenacache::cache {
+
+bool is_below(const std::string& path, const std::string& folder) {
+  if (folder.empty()) return true;
+  if (!path.starts_with(folder)) return false;
+  return path.size() == folder.size() || path[folder.size()] == '/';
+}
+
+ObjectKey Catalog::key_of(const Source& source, const FileRef& file) {
+  const auto& fidelity = source.guarded->fidelity();
+  if (fidelity.stable_inodes && file.version.inode != 0) {
+    return {.source = source.id, .file_system_id = fidelity.file_system_id, .inode = file.version.inode, .path = {}};
+  }
+  return {.source = source.id, .file_system_id = 0, .inode = 0, .path = file.path};
+}
+
+std::shared_ptr<Object> Catalog::obtain(const FileRef& file, bool reading) {
+  const auto& source = core_.sources[static_cast<std::size_t>(file.source)];
+  const ObjectKey key = key_of(*source, file);
+  std::vector<base::Job> after;
+  std::shared_ptr<Object> object;
+  {
+    const base::MutexLock lock(mutex_);
+    object = match_locked(file, key, after);
+    if (!object) object = make_locked(file, key);
+    if (reading) {
+      const base::MutexLock object_lock(object->mutex);
+      ++object->readers;
+      object->refused = false;
+      core_.space->hold(object->id);
+    }
+  }
+  for (auto& job : after) job();
+  return object;
+}
+
+std::shared_ptr<Object> Catalog::match_locked(const FileRef& file, const ObjectKey& key, std::vector<base::Job>& after) {
+  const auto drop_and_keep_jobs = [&](const std::shared_ptr<Object>& old) AC_NO_THREAD_SAFETY_ANALYSIS {
+    if (auto jobs = drop_locked(old, Unlink::later)) std::ranges::move(*jobs, std::back_inserter(after));
+  };
+  const auto same_name = by_path_.find({file.source, file.path});
+  const auto found = by_key_.find(key);
+  // Another file under this name: what had it is gone from the origin, or goes by another name that a next open tells of.
+  if (same_name != by_path_.end() && (found == by_key_.end() || same_name->second != found->second)) {
+    drop_and_keep_jobs(std::shared_ptr<Object>(same_name->second));
+  }
+  if (found == by_key_.end()) return nullptr;
+  const std::shared_ptr<Object> object = found->second;
+  bool same_data = false;
+  std::string old_path;
+  {
+    const base::MutexLock lock(object->mutex);
+    same_data = object->version.same_data(file.version);
+    const bool by_inode = key.inode != 0;
+    const bool attributes_moved = by_inode && object->version.ctime_ns != file.version.ctime_ns;
+    if (same_data && attributes_moved && object->is_stored() && object->trust == Trust::trusted) {
+      object->trust = Trust::unchecked;
+    }
+    if (same_data) {
+      object->row_due = object->row_due || !(object->version == file.version);
+      object->version = file.version;
+    }
+    old_path = object->path;
+  }
+  if (!same_data) {
+    drop_and_keep_jobs(object);
+    return nullptr;
+  }
+  if (old_path != file.path) move_path_locked(object, file.path);
+  return object;
+}
+
+std::shared_ptr<Object> Catalog::make_locked(const FileRef& file, const ObjectKey& key) {
+  const auto& source = core_.sources[static_cast<std::size_t>(file.source)];
+  auto object = std::make_shared<Object>(core_.index->next_id(), source, key, file, core_.clock.now());
+  object->reservation = core_.space->enter(object->id);
+  enter_locked(object, key, file.path);
+  return object;
+}
+
+void Catalog::enter_locked(const std::shared_ptr<Object>& object, const ObjectKey& key, const std::string& path) {
+  by_key_[key] = object;
+  by_path_[{object->source->id, path}] = object;
+  by_id_[object->id] = object;
+  if (is_pinned_locked(object->source->id, path) && pin_holds_.insert(object->id).second) core_.space->hold(object->id);
+}
+
+std::shared_ptr<Object> Catalog::restore(const store::IndexRow& row, const std::shared_ptr<Source>& source) {
+  const FileRef file{.source = source->id,
+                     .path = row.origin.path,
+                     .version = {.size = row.origin.size,
+                                 .mtime_ns = row.origin.mtime_ns,
+                                 .ctime_ns = row.origin.ctime_ns,
+                                 .inode = row.origin.inode}};
+  const ObjectKey key = row.origin.inode != 0
+                            ? ObjectKey{.source = source->id,
+                                        .file_system_id = row.origin.file_system_id,
+                                        .inode = row.origin.inode,
+                                        .path = {}}
+                            : ObjectKey{.source = source->id, .file_system_id = 0, .inode = 0, .path = row.origin.path};
+  auto object = std::make_shared<Object>(row.id, source, key, file, core_.clock.now());
+  object->reservation = core_.space->enter(row.id);
+  const bool small = !row.resident && row.allocated_bytes < row.origin.size;
+  core_.space->adopt(row.id, small ? row.allocated_bytes : footprint(row.origin.size), small);
+  {
+    const base::MutexLock lock(object->mutex);
+    object->has_map = false;
+    object->was_complete = row.resident;
+    object->indexed_bytes = row.allocated_bytes;
+    object->trust = row.needs_check ? Trust::unchecked : Trust::trusted;
+    object->last_use = base::WallTime(std::chrono::nanoseconds(row.last_use_ns));
+    object->uses = row.uses;
+    object->admitted = false;
+    if (row.resident) object->set_life(Life::resident);
+  }
+  const base::MutexLock lock(mutex_);
+  if (by_key_.contains(key) || by_path_.contains({source->id, row.origin.path})) return nullptr;
+  enter_locked(object, key, row.origin.path);
+  return object;
+}
+
+std::shared_ptr<Object> Catalog::find(const FileRef& file) const {
+  const auto& source = core_.sources[static_cast<std::size_t>(file.source)];
+  const base::MutexLock lock(mutex_);
+  const auto it = by_key_.find(key_of(*source, file));
+  return it == by_key_.end() ? nullptr : it->second;
+}
+
+std::shared_ptr<Object> Catalog::find_path(SourceId source, const std::string& path) const {
+  const base::MutexLock lock(mutex_);
+  const auto it = by_path_.find({source, path});
+  return it == by_path_.end() ? nullptr : it->second;
+}
+
+std::shared_ptr<Object> Catalog::find_id(store::ObjectId id) const {
+  const base::MutexLock lock(mutex_);
+  const auto it = by_id_.find(id);
+  return it == by_id_.end() ? nullptr : it->second;
+}
+
+std::vector<std::shared_ptr<Object>> Catalog::below(SourceId source, const std::string& path) const {
+  const base::MutexLock lock(mutex_);
+  return below_locked(source, path);
+}
+
+std::vector<std::shared_ptr<Object>> Catalog::below_locked(SourceId source, const std::string& path) const {
+  std::vector<std::shared_ptr<Object>> result;
+  // Not contiguous: "a-b" sorts between "a" and "a/b".
+  for (auto it = by_path_.lower_bound({source, path}); it != by_path_.end() && it->first.first == source; ++it) {
+    if (is_below(it->first.second, path)) {
+      result.push_back(it->second);
+    } else if (!it->first.second.starts_with(path)) {
+      break;
+    }
+  }
+  return result;
+}
+
+std::vector<std::shared_ptr<Object>> Catalog::all() const {
+  const base::MutexLock lock(mutex_);
+  std::vector<std::shared_ptr<Object>> result;
+  result.reserve(by_id_.size());
+  for (const auto& [id, object] : by_id_) result.push_back(object);
+  return result;
+}
+
+bool Catalog::drop(const std::shared_ptr<Object>& object, Unlink unlink) {
+  std::optional<std::vector<base::Job>> jobs;
+  {
+    const base::MutexLock lock(mutex_);
+    jobs = drop_locked(object, unlink);
+  }
+  if (!jobs) return false;
+  for (auto& job : *jobs) job();
+  return true;
+}
+
+std::optional<std::vector<base::Job>> Catalog::drop_locked(const std::shared_ptr<Object>& object, Unlink unlink) {
+  std::vector<base::Job> jobs;
+  ObjectKey key;
+  std::string path;
+  bool on_disk = false;
+  {
+    const base::MutexLock lock(object->mutex);
+    if (object->is_dropped()) return std::nullopt;
+    object->set_life(Life::dropped);
+    on_disk = object->is_stored() || object->file;
+    key = object->key;
+    path = object->path;
+    object->trust = Trust::trusted;
+    jobs = std::exchange(object->waiting_for_trust, {});
+  }
+  erase_maps_locked(*object, key, path);
+  core_.space->doom(object->id);
+  if (on_disk) core_.index->remove(object->id);
+  if (on_disk && unlink == Unlink::later) {
+    core_.index->after_durable([core = &core_, object]() mutable {
+      core->background.submit("unlink", [core, object = std::move(object)] {
+        if (auto removed = core->tier->remove(object->id); !removed) base::log_warn(removed.error().what);
+      });
+    });
+  }
+  return jobs;
+}
+
+void Catalog::erase_maps_locked(const Object& object, const ObjectKey& key, const std::string& path) {
+  const auto erase_own = [&](auto& map, const auto& place) {
+    const auto it = map.find(place);
+    if (it != map.end() && it->second.get() == &object) map.erase(it);
+  };
+  erase_own(by_key_, key);
+  erase_own(by_path_, PathKey{object.source->id, path});
+  erase_own(by_id_, object.id);
+  if (pin_holds_.erase(object.id) > 0) core_.space->release(object.id);
+}
+
+void Catalog::reader_gone(const std::shared_ptr<Object>& object) {
+  // Closed without a lock: a close may block.
+  std::shared_ptr<origin::OriginFile> closed;
+  std::shared_ptr<store::RawFile> idle_file;
+  {
+    const base::MutexLock lock(mutex_);
+    const base::MutexLock object_lock(object->mutex);
+    core_.space->release(object->id);
+    if (--object->readers > 0) return;
+    if (!object->admitted && object->flights.empty()) closed = std::exchange(object->origin_file, nullptr);
+    if (!object->is_dropped()) idle_file = object->take_idle_file();
+    const bool is_idle = !object->is_dropped() && !object->is_stored() && object->flights.empty() && !object->admitted;
+    if (is_idle) {
+      object->set_life(Life::dropped);
+      erase_maps_locked(*object, object->key, object->path);
+    }
+  }
+  if (closed) core_.background.submit("close-origin", [file = std::move(closed)]() mutable { file.reset(); });
+}
+
+void Catalog::move_path_locked(const std::shared_ptr<Object>& object, const std::string& path) {
+  const base::MutexLock lock(object->mutex);
+  const auto old = by_path_.find({object->source->id, object->path});
+  if (old != by_path_.end() && old->second == object) by_path_.erase(old);
+  if (object->key.inode == 0) {
+    by_key_.erase(object->key);
+    object->key.path = path;
+    by_key_[object->key] = object;
+  }
+  object->path = path;
+  object->row_due = true;
+  by_path_[{object->source->id, path}] = object;
+  const bool pinned = is_pinned_locked(object->source->id, path);
+  if (pinned && pin_holds_.insert(object->id).second) core_.space->hold(object->id);
+  if (!pinned && pin_holds_.erase(object->id) > 0) core_.space->release(object->id);
+}
+
+void Catalog::renamed(Source& source, const std::string& from, const std::string& to, bool exchanged) {
+  const base::MutexLock lock(mutex_);
+  const auto moved = below_locked(source.id, from);
+  const auto back = exchanged ? below_locked(source.id, to) : std::vector<std::shared_ptr<Object>>{};
+  const auto rename_pins = [&](const std::string& old_top, const std::string& new_top) AC_REQUIRES(mutex_) {
+    std::vector<PathKey> pinned;
+    for (const auto& pin : pins_) {
+      if (pin.first == source.id && is_below(pin.second, old_top)) pinned.push_back(pin);
+    }
+    for (const auto& pin : pinned) pins_.erase(pin);
+    for (const auto& pin : pinned) pins_.emplace(source.id, new_top + pin.second.substr(old_top.size()));
+  };
+  if (!exchanged) rename_pins(from, to);
+  // Path keys of two swapped trees would collide half-way: move one aside first.
+  const std::string aside = exchanged ? from + "\n(exchange)" : to;
+  const auto move_all = [&](const auto& objects, const std::string& old_top, const std::string& new_top)
+                            AC_REQUIRES(mutex_) {
+                              for (const auto& object : objects) {
+                                std::string path;
+                                {
+                                  const base::MutexLock object_lock(object->mutex);
+                                  path = new_top + object->path.substr(old_top.size());
+                                }
+                                move_path_locked(object, path);
+                              }
+                            };
+  move_all(moved, from, aside);
+  if (exchanged) {
+    move_all(back, to, from);
+    move_all(moved, aside, to);
+    core_.index->rename_path(source.name, from, aside);
+    core_.index->rename_path(source.name, to, from);
+    core_.index->rename_path(source.name, aside, to);
+  } else {
+    core_.index->rename_path(source.name, from, to);
+  }
+}
+
+void Catalog::attributes_changed(const FileRef& before, const origin::Version& after) {
+  const auto object = find(before);
+  if (!object) return;
+  const base::MutexLock lock(object->mutex);
+  // Only if the store's copy is the file as it was right before: else the next open finds out by itself.
+  if (!object->version.same_data(before.version) || after.size != before.version.size) return;
+  if (object->version.ctime_ns != before.version.ctime_ns && object->trust == Trust::trusted && object->key.inode != 0) {
+    object->trust = object->is_stored() ? Trust::unchecked : Trust::trusted;
+  }
+  object->version = after;
+  object->row_due = true;
+  object->checkpoint_due = object->checkpoint_due || (object->has_map && object->is_stored());
+}
+
+void Catalog::writer_opened(const ObjectKey& key) {
+  const base::MutexLock lock(mutex_);
+  ++writers_[key];
+}
+
+bool Catalog::writer_closed(const ObjectKey& key) {
+  const base::MutexLock lock(mutex_);
+  const auto it = writers_.find(key);
+  if (it == writers_.end() || --it->second > 0) return false;
+  writers_.erase(it);
+  return true;
+}
+
+bool Catalog::has_writer(const ObjectKey& key) const {
+  const base::MutexLock lock(mutex_);
+  return writers_.contains(key);
+}
+
+void Catalog::restore_pin(SourceId source, const std::string& path) {
+  const base::MutexLock lock(mutex_);
+  pins_.emplace(source, path);
+}
+
+bool Catalog::pin(SourceId source, const std::string& path) {
+  const base::MutexLock lock(mutex_);
+  if (!pins_.emplace(source, path).second) return false;
+  hold_pinned_locked(source, path, true);
+  return true;
+}
+
+bool Catalog::unpin(SourceId source, const std::string& path) {
+  const base::MutexLock lock(mutex_);
+  if (pins_.erase({source, path}) == 0) return false;
+  hold_pinned_locked(source, path, false);
+  return true;
+}
+
+void Catalog::hold_pinned_locked(SourceId source, const std::string& path, bool hold) {
+  for (const auto& object : below_locked(source, path)) {
+    std::string object_path;
+    {
+      const base::MutexLock lock(object->mutex);
+      object_path = object->path;
+    }
+    if (hold) {
+      if (pin_holds_.insert(object->id).second) core_.space->hold(object->id);
+    } else if (!is_pinned_locked(source, object_path) && pin_holds_.erase(object->id) > 0) {
+      core_.space->release(object->id);
+    }
+  }
+}
+
+bool Catalog::is_pinned(SourceId source, const std::string& path) const {
+  const base::MutexLock lock(mutex_);
+  return is_pinned_locked(source, path);
+}
+
+bool Catalog::is_pinned_locked(SourceId source, const std::string& path) const {
+  if (pins_.empty()) return false;
+  std::string_view part = path;
+  for (;;) {
+    if (pins_.contains({source, std::string(part)})) return true;
+    if (part.empty()) return false;
+    const auto slash = part.rfind('/');
+    part = slash == std::string_view::npos ? std::string_view{} : part.substr(0, slash);
+  }
+}
+
+std::vector<std::pair<SourceId, std::string>> Catalog::pins() const {
+  const base::MutexLock lock(mutex_);
+  return {pins_.begin(), pins_.end()};
+}
+
+}  // namespace arenacache::cache

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "committer.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "arenacache/base/log.h"
+#include "arenacache/base/text.h"
+#include "arenacache/origin/local_origin.h"
+#include "core.h"
+
+namespace arenacache::cache {
+namespace {
+
+using std::chrono::seconds;
+
+constexpr auto kRound = seconds(5);
+/// An mtime this old counts as settled at once: no writer moves it that late.
+constexpr auto kOldEnough = std::chrono::hours(1);
+constexpr auto kAskAgain = seconds(30);
+constexpr auto kWriterPoll = seconds(1);
+
+}  // namespace
+
+void Committer::completed(const std::shared_ptr<Object>& object) {
+  base::TimePoint due;
+  {
+    const base::MutexLock lock(object->mutex);
+    if (object->life != Life::filling || object->commit_scheduled) return;
+    object->commit_scheduled = true;
+    const base::WallTime modified{std::chrono::nanoseconds(object->version.mtime_ns)};
+    const bool is_old = modified < core_.clock.wall_now() - kOldEnough;
+    due = is_old ? core_.clock.now() : object->first_seen + object->source->settle_time();
+  }
+  schedule_commit(object, due);
+}
+
+void Committer::schedule_commit(const std::shared_ptr<Object>& object, base::TimePoint due) {
+  auto job = [core = core_.shared_from_this(), object] { core->committer.commit(object); };
+  if (due <= core_.clock.now()) {
+    core_.background.submit("commit", std::move(job));
+  } else {
+    core_.timers.schedule(due, "commit", std::move(job));
+  }
+}
+
+void Committer::commit(const std::shared_ptr<Object>& object) {
+  ObjectKey key;
+  std::string path;
+  {
+    const base::MutexLock lock(object->mutex);
+    if (object->life != Life::filling) return;
+    key = object->key;
+    path = object->path;
+  }
+  if (core_.catalog.has_writer(key)) return schedule_commit(object, core_.clock.now() + kWriterPoll);
+  object->source->guarded->look<origin::Attributes>(
+      base::Duration(object->source->options()->origin.timeout),
+      [path](origin::Origin& origin) { return origin.stat(path); },
+      [core = core_.shared_from_this(), object](base::Result<origin::Attributes> seen) {
+        core->background.submit("commit", [core, object, seen = std::move(seen)] { core->committer.version_seen(object, seen); });
+      });
+}
+
+void Committer::version_seen(const std::shared_ptr<Object>& object, const base::Result<origin::Attributes>& seen) {
+  if (!seen && seen.error().errno_value != ENOENT) return schedule_commit(object, core_.clock.now() + kAskAgain);
+  bool is_same = false;
+  if (seen) {
+    const auto version = origin::version_of(*seen);
+    const base::MutexLock lock(object->mutex);
+    const bool same_inode = object->key.inode == 0 || version.inode == object->key.inode;
+    is_same = same_inode && version.same_data(object->version);
+  }
+  if (!is_same) {
+    core_.catalog.drop(object);
+    return;
+  }
+  if (auto done = make_resident(object); !done) store_failed(object, done.error());
+}
+
+base::Result<void> Committer::make_resident(const std::shared_ptr<Object>& object) {
+  AC_ASSIGN(const auto file, core_.fetcher.open_store(*object));
+  AC_TRY(file->sync());
+  store::Sidecar sidecar{.id = object->id, .origin = {}, .resident = true, .blocks = {}};
+  {
+    const base::MutexLock lock(object->mutex);
+    if (object->life != Life::filling || !object->is_complete()) return {};
+    sidecar.origin = object->describe();
+    sidecar.blocks = object->blocks;
+  }
+  AC_TRY(core_.tier->write_sidecar(sidecar));
+  AC_ASSIGN(const std::uint64_t allocated, file->refresh_allocated());
+  std::shared_ptr<store::RawFile> idle;
+  std::shared_ptr<origin::OriginFile> closed;
+  {
+    const base::MutexLock lock(object->mutex);
+    if (object->is_dropped()) return core_.tier->remove(object->id);  // a sidecar written after the drop's unlink
+    object->set_life(Life::resident);
+    object->commit_scheduled = false;
+    object->checkpoint_due = object->describe() != sidecar.origin;  // renamed meanwhile: the next round writes it again
+    object->row_due = false;
+    auto row = object->row();
+    row.allocated_bytes = allocated;
+    core_.index->put(std::move(row));
+    idle = object->take_idle_file();
+    if (object->readers == 0 && !object->admitted) closed = std::exchange(object->origin_file, nullptr);
+  }
+  return {};
+}
+
+bool Committer::load(const std::shared_ptr<Object>& object) {
+  bool has_map = false;
+  {
+    const base::MutexLock lock(object->mutex);
+    if (object->file || !object->is_stored()) return true;
+    has_map = object->has_map;
+  }
+  const auto read = [&]() -> base::Result<void> {
+    AC_ASSIGN(auto file, core_.tier->open_file(object->id));
+    store::Sidecar sidecar;
+    if (!has_map) {
+      AC_ASSIGN(sidecar, core_.tier->read_sidecar(object->id));
+    }
+    const base::MutexLock lock(object->mutex);
+    if (!object->has_map) {
+      const bool is_right = sidecar.origin.size == object->size && (!object->was_complete || sidecar.blocks.is_complete());
+      if (!is_right) return base::fail(base::ErrorKind::corrupt, EIO, "its sidecar speaks of another file");
+      object->blocks = std::move(sidecar.blocks);
+      object->has_map = true;
+    }
+    if (!object->file) object->file = std::move(file);
+    return {};
+  };
+  auto done = read();
+  if (!done) store_failed(object, done.error());
+  return done.has_value();
+}
+
+base::Result<void> Committer::checkpoint(const std::shared_ptr<Object>& object) {
+  store::Sidecar sidecar{.id = object->id, .origin = {}, .resident = false, .blocks = {}};
+  std::shared_ptr<store::RawFile> file;
+  {
+    const base::MutexLock lock(object->mutex);
+    if (object->is_dropped() || !object->has_map) return {};
+    sidecar.origin = object->describe();
+    sidecar.blocks = object->blocks;  // before the sync: every block in it is written
+    sidecar.resident = object->life == Life::resident;
+    file = object->file;
+    object->checkpoint_due = false;
+  }
+  if (!sidecar.resident) {
+    AC_CHECK(file != nullptr);
+    AC_TRY(file->sync());
+  }
+  AC_TRY(core_.tier->write_sidecar(sidecar));
+  if (file) AC_TRY(file->refresh_allocated());
+  std::shared_ptr<store::RawFile> idle;
+  const base::MutexLock lock(object->mutex);
+  if (object->is_dropped()) return core_.tier->remove(object->id);
+  object->row_due = false;
+  core_.index->put(object->row());
+  idle = object->take_idle_file();
+  return {};
+}
+
+void Committer::write_out_one(const std::shared_ptr<Object>& object) {
+  bool checkpoint_due = false;
+  {
+    const base::MutexLock lock(object->mutex);
+    if (object->is_dropped()) return;
+    checkpoint_due = object->checkpoint_due;
+    if (!checkpoint_due && object->row_due && object->is_stored()) {
+      object->row_due = false;
+      // A fill that no sidecar tells of yet has no row either.
+      if (object->life == Life::resident || !object->has_map || object->blocks.present_blocks() > 0) {
+        core_.index->put(object->row());
+      }
+    }
+  }
+  if (!checkpoint_due) return;
+  if (auto done = checkpoint(object); !done) store_failed(object, done.error());
+}
+
+void Committer::store_failed(const std::shared_ptr<Object>& object, const base::Error& error) {
+  core_.counters.store_errors.add();
+  if (error.kind == base::ErrorKind::corrupt) core_.counters.checksum_errors.add();
+  base::log_warn(base::text("object ", store::to_number(object->id), " is dropped from the store: ", error.what));
+  core_.catalog.drop(object);
+}
+
+void Committer::start_rounds() {
+  core_.timers.schedule(core_.clock.now() + kRound, "round", [core = core_.weak_from_this()] {
+    if (const auto alive = core.lock()) alive->committer.round();
+  });
+}
+
+void Committer::round() {
+  if (core_.stopping.load()) return;
+  write_out(core_.clock.now() + seconds(60));
+  core_.evictor.relieve();
+  start_rounds();
+}
+
+void Committer::write_out(base::TimePoint deadline) {
+  for (const auto& object : core_.catalog.all()) {
+    if (core_.clock.now() >= deadline) break;
+    write_out_one(object);
+  }
+  write_counters();
+}
+
+void Committer::write_counters() {
+  for (const auto& [name, value] : core_.lifetime()) core_.index->put_counter(name, value);
+}
+
+}  // namespace arenacache::cache

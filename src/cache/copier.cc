@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "copier.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "arenacache/base/log.h"
+#include "arenacache/base/text.h"
+#include "core.h"
+
+namespace arenacache::cache {
+
+/// One fill under way.
+struct FillJob {
+  explicit FillJob(std::shared_ptr<Object> its_object) : object(std::move(its_object)) {}
+
+  const std::shared_ptr<Object> object;
+  base::Mutex mutex;  ///< above Object's
+  unsigned outstanding AC_GUARDED_BY(mutex) = 0;
+  bool timer_set AC_GUARDED_BY(mutex) = false;
+  bool waits_for_readers AC_GUARDED_BY(mutex) = false;
+  bool ended AC_GUARDED_BY(mutex) = false;
+  std::optional<base::Error> failure AC_GUARDED_BY(mutex);
+};
+
+void Copier::admit(const std::shared_ptr<Object>& object) {
+  if (!core_.is_filling() || object->size < object->source->options()->cache.min_size) return;
+  {
+    const base::MutexLock lock(object->mutex);
+    if (object->admitted || object->refused || object->is_dropped() || object->is_complete()) return;
+    object->admitted = true;
+  }
+  enqueue(object);
+}
+
+bool Copier::ask(const std::shared_ptr<Object>& object) {
+  if (!core_.is_filling()) return false;
+  {
+    const base::MutexLock lock(object->mutex);
+    if (object->is_dropped()) return false;
+    if (object->admitted || object->is_complete()) return true;
+    object->admitted = true;
+    object->refused = object->failed = false;
+  }
+  enqueue(object);
+  return true;
+}
+
+void Copier::set_threads(unsigned threads) {
+  {
+    const base::MutexLock lock(mutex_);
+    threads_ = std::max(1U, threads);
+  }
+  start_next();
+}
+
+std::uint64_t Copier::active() const {
+  const base::MutexLock lock(mutex_);
+  return active_;
+}
+
+std::uint64_t Copier::queued() const {
+  const base::MutexLock lock(mutex_);
+  return queue_.size();
+}
+
+void Copier::enqueue(const std::shared_ptr<Object>& object) {
+  core_.space->hold(object->id);  // a fill is a use: nobody evicts what is being filled
+  {
+    const base::MutexLock lock(mutex_);
+    queue_.push_back(object);
+  }
+  start_next();
+}
+
+void Copier::start_next() {
+  for (;;) {
+    std::shared_ptr<FillJob> job;
+    {
+      const base::MutexLock lock(mutex_);
+      if (queue_.empty() || active_ >= threads_) return;
+      job = std::make_shared<FillJob>(std::move(queue_.front()));
+      queue_.pop_front();
+      ++active_;
+    }
+    core_.background.submit("fill", [core = core_.shared_from_this(), job] { core->copier.begin(job); });
+  }
+}
+
+void Copier::begin(const std::shared_ptr<FillJob>& job) {
+  auto ready = core_.committer.load(job->object) ? make_room(job->object)
+                                                 : base::fail(base::ErrorKind::corrupt, EIO, "its cached part was damaged");
+  if (ready) return step(job);
+  {
+    const base::MutexLock lock(job->mutex);
+    job->failure = std::move(ready).error();
+  }
+  end(job);
+}
+
+base::Result<void> Copier::make_room(const std::shared_ptr<Object>& object) {
+  AC_TRY(core_.evictor.reserve(*object));
+  AC_ASSIGN(const auto file, core_.fetcher.open_store(*object));
+  return file->allocate(0, object->size);
+}
+
+void Copier::step(const std::shared_ptr<FillJob>& job) {
+  bool is_over = false;
+  {
+    const base::MutexLock lock(job->mutex);
+    if (job->ended) return;
+    while (true) {
+      const unsigned parallel = job->object->source->options()->fill.parallel;
+      const bool go_on = core_.is_filling() && !job->failure && job->outstanding < parallel && !must_yield(*job, job->outstanding);
+      const Next next = go_on ? send_one(job) : Next::nothing;
+      if (next == Next::sent) {
+        ++job->outstanding;
+        continue;
+      }
+      is_over = next == Next::nothing && job->outstanding == 0;
+      break;
+    }
+    job->ended = is_over;
+  }
+  if (is_over) end(job);
+}
+
+bool Copier::must_yield(const FillJob& job, unsigned outstanding) const {
+  return outstanding > 0 && job.object->source->demand_in_flight.value() > 0;
+}
+
+Copier::Next Copier::send_one(const std::shared_ptr<FillJob>& job) AC_NO_THREAD_SAFETY_ANALYSIS {
+  auto& object = *job->object;
+  std::shared_ptr<Flight> flight;
+  {
+    const base::MutexLock lock(object.mutex);
+    if (object.is_dropped()) return Next::nothing;
+    const auto find_free = [&](store::BlockIndex from) AC_REQUIRES(object.mutex) -> std::optional<store::BlockIndex> {
+      auto block = object.blocks.next_missing(from);
+      while (block && object.flights.contains(*block)) block = object.blocks.next_missing(*block + 1);
+      return block;
+    };
+    auto first = find_free(object.cursor);
+    if (!first) first = find_free(0);
+    if (!first && object.flights.empty()) return Next::nothing;
+    if (!first) {  // the rest is on its way to readers: look again when a part of it has settled
+      if (!std::exchange(job->waits_for_readers, true)) {
+        object.flights.begin()->second->when_settled.emplace_back([core = core_.shared_from_this(), job] {
+          {
+            const base::MutexLock job_lock(job->mutex);
+            job->waits_for_readers = false;
+          }
+          core->copier.step(job);
+        });
+      }
+      return Next::wait;
+    }
+    store::BlockIndex count = 1;
+    const auto is_free = [&](store::BlockIndex block) AC_REQUIRES(object.mutex) {
+      return block < object.blocks.size_blocks() && !object.blocks.is_present(block) && !object.flights.contains(block);
+    };
+    while (count < kRunBlocks && is_free(*first + count)) ++count;
+    const auto pause = pace(*object.source, count * store::kBlockBytes);
+    if (pause > base::Duration::zero()) {
+      if (!std::exchange(job->timer_set, true)) {
+        core_.timers.schedule(core_.clock.now() + pause, "fill", [core = core_.shared_from_this(), job] {
+          {
+            const base::MutexLock job_lock(job->mutex);
+            job->timer_set = false;
+          }
+          core->copier.step(job);
+        });
+      }
+      return Next::wait;
+    }
+    flight = Fetcher::enter_locked(object, *first, count);
+    object.cursor = *first + count;
+    flight->when_settled.emplace_back(
+        [core = core_.shared_from_this(), job, flight_ptr = flight.get()] { core->copier.run_settled(job, *flight_ptr); });
+  }
+  core_.fetcher.send(job->object, flight, Purpose::background);
+  return Next::sent;
+}
+
+base::Duration Copier::pace(const Source& source, std::uint64_t bytes) {
+  const std::uint64_t limit = source.options()->fill.bandwidth_limit;
+  if (limit == 0) return base::Duration::zero();
+  const base::TimePoint now = core_.clock.now();
+  const base::MutexLock lock(mutex_);
+  auto& next = next_send_[source.id];
+  if (next > now) return next - now;
+  next = now + base::Duration(static_cast<std::int64_t>(static_cast<double>(bytes) / static_cast<double>(limit) * 1e9));
+  return base::Duration::zero();
+}
+
+void Copier::run_settled(const std::shared_ptr<FillJob>& job, const Flight& flight) {
+  {
+    const base::MutexLock lock(job->mutex);
+    --job->outstanding;
+    if (flight.failure) {
+      if (!job->failure) job->failure = flight.failure;
+    } else {
+      core_.counters.fill_bytes.add(std::uint64_t{flight.count} * store::kBlockBytes);
+    }
+  }
+  step(job);
+}
+
+void Copier::end(const std::shared_ptr<FillJob>& job) {
+  const auto& object = job->object;
+  std::optional<base::Error> failure;
+  {
+    const base::MutexLock lock(job->mutex);
+    failure = job->failure;
+  }
+  bool is_complete = false;
+  std::shared_ptr<origin::OriginFile> closed;
+  {
+    const base::MutexLock lock(object->mutex);
+    object->admitted = false;
+    is_complete = object->is_complete();
+    if (failure) {
+      object->refused = failure->kind == base::ErrorKind::no_space;
+      object->failed = !object->refused && !object->is_dropped();
+      object->refusal = failure->what;
+    }
+    if (object->readers == 0 && object->flights.empty()) closed = std::exchange(object->origin_file, nullptr);
+  }
+  core_.space->release(object->id);
+  if (is_complete) {
+    core_.counters.fills_completed.add();
+  } else if (failure && failure->kind != base::ErrorKind::no_space && failure->kind != base::ErrorKind::cancelled) {
+    core_.counters.fills_failed.add();
+    base::log_warn(base::text(object->source->name, ": a copy was given up: ", failure->what));
+  }
+  {
+    const base::MutexLock lock(mutex_);
+    --active_;
+  }
+  start_next();
+}
+
+}  // namespace arenacache::cache

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core.h"
+
+#include <memory>
+#include <string>
+#include <utility>
+
+namespace arenacache::cache {
+
+Core::Core(EngineDeps deps, store::StoreFolder store_folder, std::shared_ptr<store::RawTier> raw_tier,
+           std::unique_ptr<store::Index> store_index, std::shared_ptr<Space> its_space)
+    : clock(deps.clock),
+      io(deps.io),
+      background(deps.background),
+      folder(std::move(store_folder)),
+      tier(std::move(raw_tier)),
+      index(std::move(store_index)),
+      space(std::move(its_space)),
+      catalog(*this),
+      evictor(*this),
+      fetcher(*this),
+      checker(*this),
+      committer(*this),
+      copier(*this),
+      timers(clock, background) {}
+
+std::vector<std::pair<std::string, std::uint64_t>> Core::lifetime() const {
+  std::vector<std::pair<std::string, std::uint64_t>> sums;
+  for (const auto& [name, field] : kLifetimeCounters) {
+    const auto earlier = earlier_lives.find(std::string(name));
+    const std::uint64_t before = earlier == earlier_lives.end() ? 0 : earlier->second;
+    sums.emplace_back(name, before + (counters.*field).value());
+  }
+  return sums;
+}
+
+}  // namespace arenacache::cache

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// Core: the parts of the engine and what they share. Engine is its facade; completions that come late hold it by shared_ptr.
+// Threads: any. Lock order: Catalog > FillJob > Object > Space and other leaves; none is held across I/O or a completion.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "arenacache/base/clock.h"
+#include "arenacache/base/executor.h"
+#include "arenacache/base/file_io.h"
+#include "arenacache/cache/engine.h"
+#include "arenacache/store/index.h"
+#include "arenacache/store/layout.h"
+#include "arenacache/store/raw_tier.h"
+#include "catalog.h"
+#include "checker.h"
+#include "committer.h"
+#include "copier.h"
+#include "counters.h"
+#include "evictor.h"
+#include "fetcher.h"
+#include "source.h"
+#include "space.h"
+#include "timer_queue.h"
+
+namespace arenacache::cache {
+
+struct Core : std::enable_shared_from_this<Core> {
+  Core(EngineDeps deps, store::StoreFolder store_folder, std::shared_ptr<store::RawTier> raw_tier,
+       std::unique_ptr<store::Index> store_index, std::shared_ptr<Space> its_space);
+
+  base::Clock& clock;
+  base::FileIo& io;
+  base::Executor& background;
+  const store::StoreFolder folder;
+  const std::shared_ptr<store::RawTier> tier;
+  const std::unique_ptr<store::Index> index;
+  const std::shared_ptr<Space> space;
+  Counters counters;
+  std::atomic<config::CacheMode> mode{config::CacheMode::active};
+  std::atomic<bool> stopping{false};
+  std::vector<std::shared_ptr<Source>> sources;  ///< fixed after start()
+
+  Catalog catalog;
+  Evictor evictor;
+  Fetcher fetcher;
+  Checker checker;
+  Committer committer;
+  Copier copier;
+  TimerQueue timers;
+
+  /// Lifetime counters by name: those of earlier lives and this one's.
+  [[nodiscard]] std::vector<std::pair<std::string, std::uint64_t>> lifetime() const;
+  std::map<std::string, std::uint64_t> earlier_lives;  ///< fixed once opened
+
+  [[nodiscard]] bool is_filling() const { return mode.load() == config::CacheMode::active && !stopping.load(); }
+};
+
+}  // namespace arenacache::cache

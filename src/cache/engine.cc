@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "arenacache/cache/engine.h"
+
+#include <algorithm>
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "arenacache/base/log.h"
+#include "core.h"
+#include "read_path.h"
+#include "startup.h"
+#include "writer.h"
+
+namespace arenacache::cache {
+namespace {
+
+/// What stop() may take to write out what is due.
+constexpr auto kStopPatience = std::chrono::seconds(5);
+
+std::size_t number(SourceId id) { return static_cast<std::size_t>(id); }
+
+ObjectInfo describe(const Core& core, Object& object) {
+  ObjectInfo info;
+  {
+    const base::MutexLock lock(object.mutex);
+    info = {.mount = object.source->name,
+            .path = object.path,
+            .state = object.life == Life::resident ? ObjectState::resident : ObjectState::filling,
+            .size_bytes = object.size,
+            .cached_bytes = object.cached_bytes(),
+            .last_use = object.last_use,
+            .uses = object.uses,
+            .pinned = false,
+            .is_filling_now = object.admitted,
+            .open_readers = object.readers};
+  }
+  info.pinned = core.catalog.is_pinned(object.source->id, info.path);
+  return info;
+}
+
+}  // namespace
+
+class EngineState {
+ public:
+  std::shared_ptr<Core> core;
+  std::optional<Found> found;
+};
+
+Engine::Engine(std::unique_ptr<EngineState> state) : state_(std::move(state)), core_(*state_->core) {}
+
+base::Result<std::unique_ptr<Engine>> Engine::create(const config::Config& config, EngineDeps deps) {
+  Found found;
+  AC_ASSIGN(auto core, open_core(config, deps, found));
+  auto state = std::make_unique<EngineState>();
+  state->core = std::move(core);
+  state->found = std::move(found);
+  return std::unique_ptr<Engine>(new Engine(std::move(state)));
+}
+
+Engine::~Engine() { stop(); }
+
+SourceId Engine::add_source(const config::MountConfig& mount, std::shared_ptr<origin::GuardedOrigin> guarded) {
+  const SourceId id{static_cast<std::uint32_t>(core_.sources.size())};
+  core_.sources.push_back(std::make_shared<Source>(id, mount, std::move(guarded)));
+  return id;
+}
+
+void Engine::start() {
+  if (state_->found) restore_objects(core_, *std::exchange(state_->found, std::nullopt));
+  core_.committer.start_rounds();
+}
+
+void Engine::stop() {
+  if (core_.stopping.exchange(true)) return;
+  core_.timers.stop();
+  core_.committer.write_out(core_.clock.now() + kStopPatience);
+  if (auto closed = core_.index->close(); !closed) base::log_warn(closed.error().what);
+}
+
+void Engine::reload(const config::Config& config) {
+  for (const auto& source : core_.sources) {
+    const auto fresh = std::ranges::find_if(config.mounts, [&](const auto& mount) { return mount.name == source->name; });
+    if (fresh != config.mounts.end()) source->set_options(*fresh);
+  }
+  core_.copier.set_threads(config.fill.threads);
+  core_.mode.store(config.cache.mode);
+  apply_limits(core_, config);
+}
+
+std::optional<KnownFile> Engine::known(SourceId source, const std::string& path, std::uint64_t inode) const {
+  auto object = inode == 0 ? nullptr
+                           : core_.catalog.find({.source = source,
+                                                 .path = path,
+                                                 .version = {.size = 0, .mtime_ns = 0, .ctime_ns = 0, .inode = inode}});
+  if (!object) object = core_.catalog.find_path(source, path);
+  if (!object) return std::nullopt;
+  const base::MutexLock lock(object->mutex);
+  if (!object->is_stored()) return std::nullopt;
+  return KnownFile{.version = object->version, .is_complete = object->is_complete()};
+}
+
+std::shared_ptr<Reader> Engine::open(const OpenRequest& request) {
+  core_.counters.opens_total.add();
+  auto& source = *core_.sources[number(request.file.source)];
+  const bool is_off = core_.mode.load() == config::CacheMode::off;
+  const bool is_written = request.has_writer || core_.catalog.has_writer(Catalog::key_of(source, request.file));
+  const bool is_ignored = !is_off && source.is_ignored_command(request.pid);
+  if (is_ignored) core_.counters.opens_ignored.add();
+  StoreUse use = StoreUse::full;
+  if (is_ignored || core_.mode.load() == config::CacheMode::use_only || !source.is_cacheable(request.file.path)) {
+    use = StoreUse::read_only;
+  }
+  if (is_off || is_written) use = StoreUse::none;
+
+  std::shared_ptr<Object> object = core_.catalog.obtain(request.file, true);
+  if (use != StoreUse::none && !core_.committer.load(object)) {
+    core_.catalog.reader_gone(object);
+    object = core_.catalog.obtain(request.file, true);  // a fresh one: the damaged one was dropped
+  }
+  {
+    const base::MutexLock lock(object->mutex);
+    if (request.caller) object->caller = request.caller;
+  }
+  if (is_written) object->follows_origin.store(true);
+  auto reader = make_reader(state_->core, object, use, !is_ignored);
+  (reader->was_hit() ? core_.counters.opens_hit : core_.counters.opens_miss).add();
+  return reader;
+}
+
+std::shared_ptr<Writer> Engine::open_for_writing(const FileRef& file) { return make_writer(state_->core, file); }
+
+void Engine::before_data_change(const FileRef& file) { data_changes(core_, file); }
+
+void Engine::before_name_goes(const FileRef& file) {
+  const auto object = core_.catalog.find(file);
+  if (!object) return;
+  {
+    const base::MutexLock lock(object->mutex);
+    if (object->readers == 0) return;
+  }
+  // A failure here shows at the reader's next miss, with the origin's own error.
+  if (auto opened = core_.fetcher.wait_for_origin(object); !opened) base::log_debug(opened.error().what);
+}
+
+void Engine::renamed(SourceId source, const std::string& from, const std::string& to, bool exchanged) {
+  core_.catalog.renamed(*core_.sources[number(source)], from, to, exchanged);
+}
+
+void Engine::attributes_changed(const FileRef& before, const origin::Version& after) {
+  core_.catalog.attributes_changed(before, after);
+}
+
+void Engine::written(const FileRef& file) {
+  if (core_.sources[number(file.source)]->options()->fill.on_write) static_cast<void>(prefetch(file));
+}
+
+config::CacheMode Engine::mode() const { return core_.mode.load(); }
+
+void Engine::set_mode(config::CacheMode mode) { core_.mode.store(mode); }
+
+bool Engine::prefetch(const FileRef& file) {
+  if (!core_.is_filling() || file.version.size == 0) return false;
+  return core_.copier.ask(core_.catalog.obtain(file, false));
+}
+
+PrefetchProgress Engine::prefetch_progress(SourceId source, const std::string& path) const {
+  const auto object = core_.catalog.find_path(source, path);
+  if (!object) return {.state = PrefetchState::failed, .size_bytes = 0, .cached_bytes = 0, .reason = "it is not known (any more)"};
+  const base::MutexLock lock(object->mutex);
+  PrefetchProgress progress{.state = PrefetchState::queued,
+                            .size_bytes = object->size,
+                            .cached_bytes = object->cached_bytes(),
+                            .reason = object->refusal};
+  if (object->is_complete()) {
+    progress.state = PrefetchState::done;
+  } else if (object->admitted) {
+    progress.state = object->cached_bytes() > 0 ? PrefetchState::filling : PrefetchState::queued;
+  } else if (object->refused) {
+    progress.state = PrefetchState::skipped;
+  } else {
+    progress.state = PrefetchState::failed;
+  }
+  return progress;
+}
+
+void Engine::pin(SourceId source, const std::string& path) {
+  if (core_.catalog.pin(source, path)) core_.index->put_pin({.source = core_.sources[number(source)]->name, .path = path});
+}
+
+void Engine::unpin(SourceId source, const std::string& path) {
+  if (core_.catalog.unpin(source, path)) core_.index->remove_pin({.source = core_.sources[number(source)]->name, .path = path});
+}
+
+std::vector<std::pair<std::string, std::string>> Engine::pins() const {
+  std::vector<std::pair<std::string, std::string>> result;
+  for (auto& [source, path] : core_.catalog.pins()) result.emplace_back(core_.sources[number(source)]->name, std::move(path));
+  return result;
+}
+
+std::pair<std::uint64_t, std::uint64_t> Engine::evict(SourceId source, const std::string& path) {
+  std::uint64_t objects = 0, bytes = 0;
+  for (const auto& object : core_.catalog.below(source, path)) {
+    std::string object_path;
+    {
+      const base::MutexLock lock(object->mutex);
+      object_path = object->path;
+      if (object->is_dropped() || !object->is_stored()) continue;
+      bytes += object->cached_bytes();
+    }
+    if (core_.catalog.is_pinned(source, object_path)) continue;
+    core_.evictor.evict(object);
+    ++objects;
+  }
+  return {objects, bytes};
+}
+
+std::vector<ObjectInfo> Engine::list(SourceId source, const std::string& path) const {
+  std::vector<ObjectInfo> result;
+  for (const auto& object : core_.catalog.below(source, path)) {
+    auto info = describe(core_, *object);
+    if (info.cached_bytes > 0 || info.is_filling_now) result.push_back(std::move(info));
+  }
+  std::ranges::sort(result, {}, &ObjectInfo::path);
+  return result;
+}
+
+std::size_t Engine::source_count() const { return core_.sources.size(); }
+
+const config::MountConfig& Engine::mount_of(SourceId source) const { return core_.sources[number(source)]->mount; }
+
+origin::GuardedOrigin& Engine::origin_of(SourceId source) const { return *core_.sources[number(source)]->guarded; }
+
+}  // namespace arenacache::cache

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "evictor.h"
+
+#include <cerrno>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "arenacache/base/log.h"
+#include "arenacache/base/text.h"
+#include "core.h"
+
+namespace arenacache::cache {
+
+base::Result<void> Evictor::reserve(Object& object) {
+  const base::MutexLock one_at_a_time(reserve_mutex_);
+  for (;;) {
+    refresh_disk();
+    const auto answer = core_.space->reserve(object.id, footprint(object.size));
+    switch (answer.kind) {
+      case ReserveAnswer::Kind::granted: set_warning({}); return {};
+      case ReserveAnswer::Kind::refused:
+        set_warning(answer.reason);
+        return base::fail(base::ErrorKind::no_space, ENOSPC, answer.reason);
+      case ReserveAnswer::Kind::evict:
+        if (const auto victim = core_.catalog.find_id(answer.victim)) {
+          evict(victim);
+        } else {
+          core_.space->doom(answer.victim);  // dropped a moment ago by somebody else; its bytes are on their way
+        }
+    }
+  }
+}
+
+bool Evictor::reserve_small(Object& object, std::uint64_t bytes) {
+  if (core_.space->reserve_small(object.id, bytes)) return true;
+  if (!relieving_.exchange(true)) {
+    core_.background.submit("relieve", [core = core_.shared_from_this()] {
+      core->evictor.relieve();
+      core->evictor.relieving_.store(false);
+    });
+  }
+  return false;
+}
+
+void Evictor::evict(const std::shared_ptr<Object>& object) {
+  std::uint64_t bytes = 0;
+  {
+    const base::MutexLock lock(object->mutex);
+    bytes = object->cached_bytes();
+  }
+  if (!core_.catalog.drop(object, Catalog::Unlink::by_caller)) return;
+  core_.counters.evicted_objects.add();
+  core_.counters.evicted_bytes.add(bytes);
+  if (auto synced = core_.index->sync(); !synced) base::log_warn(synced.error().what);
+  if (auto removed = core_.tier->remove(object->id); !removed) base::log_warn(removed.error().what);
+}
+
+void Evictor::relieve() {
+  refresh_disk();
+  while (!core_.stopping.load()) {
+    auto victim = core_.space->overflow_victim();
+    if (!victim) victim = core_.space->small_victim();
+    if (!victim) return;
+    if (const auto object = core_.catalog.find_id(*victim)) {
+      evict(object);
+    } else {
+      core_.space->doom(*victim);
+    }
+    refresh_disk();
+  }
+}
+
+void Evictor::refresh_disk() {
+  const auto disk = core_.io.disk_space(core_.folder.path);
+  const std::uint64_t free_bytes = disk ? disk->free_bytes : UINT64_MAX;
+  core_.space->set_disk(free_bytes, core_.index->file_bytes(), core_.tier->used_bytes());
+}
+
+std::string Evictor::warning() const {
+  const base::MutexLock lock(mutex_);
+  return warning_;
+}
+
+void Evictor::set_warning(std::string text) {
+  const base::MutexLock lock(mutex_);
+  if (!text.empty() && text != warning_) base::log_warn(base::text("a model is served without being copied: ", text));
+  warning_ = std::move(text);
+}
+
+}  // namespace arenacache::cache

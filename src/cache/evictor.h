@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// Evictor: makes room. Space says who goes; here it is done and counted.
+// Promises: reserve() evicts nothing for a request that can never be met. Threads: background jobs; reserve() blocks on the
+// disk (an unlink must have happened before its bytes count as free).
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "arenacache/base/mutex.h"
+#include "arenacache/base/result.h"
+#include "object.h"
+
+namespace arenacache::cache {
+
+struct Core;
+
+class Evictor {
+ public:
+  explicit Evictor(Core& core) : core_(core) {}
+
+  /// Reserves the whole of `object`, evicting what matters least. ErrorKind::no_space with the reason for people. Blocks.
+  base::Result<void> reserve(Object& object);
+  /// Reserves `bytes` more for an object that is not admitted; never blocks, false when cache.small is full (room is then
+  /// being made).
+  bool reserve_small(Object& object, std::uint64_t bytes);
+  /// Lowered limits, a disk that others fill, a cache.small over its mark: evicts until all is well. Blocks.
+  void relieve();
+  /// Drops one object, and waits until its bytes are free unless it is held. Blocks.
+  void evict(const std::shared_ptr<Object>& object);
+  /// Asks the disk again what is free.
+  void refresh_disk();
+  /// What the last refused fill was told; empty after a granted one.
+  [[nodiscard]] std::string warning() const;
+
+ private:
+  void set_warning(std::string text);
+
+  Core& core_;
+  std::atomic<bool> relieving_{false};
+  base::Mutex reserve_mutex_;  ///< one at a time: two that evict for each other would evict too much. Above all other locks.
+  mutable base::Mutex mutex_;
+  std::string warning_ AC_GUARDED_BY(mutex_);
+};
+
+}  // namespace arenacache::cache

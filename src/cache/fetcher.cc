@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "fetcher.h"
+
+#include <fcntl.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <span>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "arenacache/base/hash.h"
+#include "arenacache/base/log.h"
+#include "arenacache/base/text.h"
+#include "arenacache/origin/local_origin.h"
+#include "core.h"
+
+namespace arenacache::cache {
+namespace {
+
+using base::ErrorKind;
+using base::Extent;
+
+/// A network origin whose connection died says one of these for a file that is well: no answer, ask again.
+/// Source: sshfs, NFS and CIFS as observed; docs/architecture.md, "The way of a read".
+bool is_connection_error(const base::Error& error) {
+  constexpr std::array kErrors = {EIO, ENOTCONN, ESTALE, ECONNRESET, ETIMEDOUT};
+  return error.kind == ErrorKind::origin && std::ranges::find(kErrors, error.errno_value) != kErrors.end();
+}
+
+constexpr auto kReconnectPause = std::chrono::milliseconds(200);
+
+Extent extent_of(const Object& object, const Flight& flight) {
+  const std::uint64_t offset = std::uint64_t{flight.first} * store::kBlockBytes;
+  return Extent{.offset = offset, .length = flight.count * store::kBlockBytes}.clipped_to(object.size);
+}
+
+std::vector<std::uint64_t> checksums_of(std::span<const std::byte> bytes) {
+  std::vector<std::uint64_t> checksums;
+  for (std::size_t at = 0; at < bytes.size(); at += store::kBlockBytes) {
+    checksums.push_back(base::xxh3_64(bytes.subspan(at, std::min<std::size_t>(store::kBlockBytes, bytes.size() - at))));
+  }
+  return checksums;
+}
+
+/// Forgets `file` as the object's open file, so that the next read opens it anew.
+void forget_origin(Object& object, const std::shared_ptr<origin::OriginFile>& file) {
+  const base::MutexLock lock(object.mutex);
+  if (object.origin_file == file) object.origin_file = nullptr;
+}
+
+base::Result<void> check_version(Object& object, origin::OriginFile& file, bool by_inode) {
+  AC_ASSIGN(const auto attributes, file.stat());
+  const auto seen = origin::version_of(attributes);
+  const base::MutexLock lock(object.mutex);
+  const bool same_file = !by_inode || object.version.inode == 0 || seen.inode == object.version.inode;
+  if (same_file && seen.same_data(object.version)) return {};
+  return base::fail(ErrorKind::stale, ESTALE, base::text(object.source->name, ": ", object.path, " changed while it was read"));
+}
+
+base::Result<void> read_once(origin::Origin& origin, Object& object, std::span<std::byte> out, std::uint64_t offset,
+                             std::shared_ptr<origin::OriginFile>& file) {
+  AC_ASSIGN(file, Fetcher::open_origin(origin, object));
+  AC_ASSIGN(const std::size_t length, file->read_at(out, offset));
+  if (!object.follows_origin.load()) AC_TRY(check_version(object, *file, origin.fidelity().stable_inodes));
+  if (length == out.size()) return {};
+  return base::fail(ErrorKind::origin, EIO,
+                    base::text(object.source->name, ": the origin gave ", length, " of ", out.size(), " bytes at ", offset));
+}
+
+}  // namespace
+
+std::shared_ptr<Flight> Fetcher::enter_locked(Object& object, store::BlockIndex first, store::BlockIndex count) {
+  auto flight = std::make_shared<Flight>();
+  flight->first = first;
+  flight->count = count;
+  for (store::BlockIndex block = first; block < first + count; ++block) {
+    const bool is_new = object.flights.emplace(block, flight).second;
+    AC_CHECK(is_new);
+  }
+  return flight;
+}
+
+base::Result<std::shared_ptr<origin::OriginFile>> Fetcher::open_origin(origin::Origin& origin, Object& object) {
+  std::string path;
+  std::shared_ptr<const origin::Caller> caller;
+  {
+    const base::MutexLock lock(object.mutex);
+    if (object.origin_file) return object.origin_file;
+    path = object.path;
+    caller = object.caller;
+  }
+  AC_ASSIGN(auto file, origin.open(path, O_RDONLY, caller.get()));
+  if (!object.follows_origin.load()) AC_TRY(check_version(object, *file, origin.fidelity().stable_inodes));
+  const base::MutexLock lock(object.mutex);
+  if (!object.origin_file) object.origin_file = std::move(file);
+  return object.origin_file;
+}
+
+base::Result<void> Fetcher::read_version(origin::Origin& origin, Object& object, std::span<std::byte> out,
+                                         std::uint64_t offset, base::Clock& clock, base::TimePoint deadline) {
+  for (;;) {
+    std::shared_ptr<origin::OriginFile> file;
+    auto result = read_once(origin, object, out, offset, file);
+    if (result || !is_connection_error(result.error()) || !origin.fidelity().is_network) return result;
+    if (clock.now() + kReconnectPause >= deadline) return result;
+    if (file) forget_origin(object, file);
+    std::this_thread::sleep_for(kReconnectPause);
+  }
+}
+
+void Fetcher::send(const std::shared_ptr<Object>& object, const std::shared_ptr<Flight>& flight, Purpose purpose) {
+  if (purpose == Purpose::demand) object->source->demand_in_flight.add();
+  if (unwritten_.load() > kUnwrittenBytes) {
+    const base::MutexLock lock(mutex_);
+    if (unwritten_.load() > kUnwrittenBytes) {  // looked at again under the lock that unpark() takes
+      parked_.push_back({.object = object, .flight = flight, .purpose = purpose});
+      return;
+    }
+  }
+  send_now({.object = object, .flight = flight, .purpose = purpose});
+}
+
+void Fetcher::send_now(const Parked& parked) {
+  const auto& [object, flight, purpose] = parked;
+  const auto timeout = base::Duration(object->source->options()->origin.timeout);
+  const base::TimePoint deadline = core_.clock.now() + timeout;
+  object->source->guarded->look<Fetched>(
+      timeout,
+      [object, flight, deadline, &clock = core_.clock](origin::Origin& origin) -> base::Result<Fetched> {
+        const Extent extent = extent_of(*object, *flight);
+        base::Buffer buffer(extent.length);
+        AC_TRY(read_version(origin, *object, buffer.span(), extent.offset, clock, deadline));
+        if (const auto file = open_origin(origin, *object)) (*file)->drop_cache(extent.offset, extent.length);
+        auto checksums = checksums_of(buffer.span());
+        return Fetched{.bytes = std::make_shared<const base::Buffer>(std::move(buffer)), .checksums = std::move(checksums)};
+      },
+      [core = core_.shared_from_this(), object, flight, purpose](base::Result<Fetched> fetched) {
+        if (purpose == Purpose::demand) object->source->demand_in_flight.sub();
+        core->fetcher.land(object, flight, std::move(fetched));
+      });
+}
+
+void Fetcher::land(const std::shared_ptr<Object>& object, const std::shared_ptr<Flight>& flight,
+                   base::Result<Fetched> fetched) {
+  if (!fetched) return fail(object, flight, fetched.error());
+  const std::uint64_t length = fetched->bytes->size();
+  object->source->read_ops.add();
+  object->source->read_bytes.add(length);
+  unwritten_.fetch_add(length);
+  std::vector<Flight::Waiter> waiters;
+  {
+    const base::MutexLock lock(object->mutex);
+    flight->landed = true;
+    flight->bytes = std::move(fetched->bytes);
+    flight->checksums = std::move(fetched->checksums);
+    waiters = std::exchange(flight->waiters, {});
+  }
+  const base::Result<std::shared_ptr<const base::Buffer>> answer = flight->bytes;
+  for (auto& waiter : waiters) waiter(answer);
+  core_.background.submit("store-write",
+                          [core = core_.shared_from_this(), object, flight] { core->fetcher.write(object, flight); });
+}
+
+void Fetcher::fail(const std::shared_ptr<Object>& object, const std::shared_ptr<Flight>& flight, const base::Error& error) {
+  count_error(*object->source, error);
+  std::vector<Flight::Waiter> waiters;
+  {
+    const base::MutexLock lock(object->mutex);
+    waiters = std::exchange(flight->waiters, {});
+  }
+  if (error.kind == ErrorKind::stale) core_.catalog.drop(object);
+  settle(object, flight, std::unexpected(error));
+  const base::Result<std::shared_ptr<const base::Buffer>> answer = std::unexpected(error);
+  for (auto& waiter : waiters) waiter(answer);
+}
+
+base::Result<std::shared_ptr<store::RawFile>> Fetcher::open_store(Object& object) {
+  const base::MutexLock one_at_a_time(create_mutex_);
+  bool exists = false;
+  {
+    const base::MutexLock lock(object.mutex);
+    if (object.file) return object.file;
+    exists = object.is_stored();
+  }
+  AC_ASSIGN(auto file, exists ? core_.tier->open_file(object.id) : core_.tier->create(object.id, object.size));
+  bool is_dropped = false;
+  {
+    const base::MutexLock lock(object.mutex);
+    is_dropped = object.is_dropped();
+    if (!is_dropped) object.file = file;
+  }
+  if (is_dropped && !exists) {  // dropped while its file was made: nobody else will remove it
+    if (auto removed = core_.tier->remove(object.id); !removed) base::log_warn(removed.error().what);
+    return base::fail(ErrorKind::cancelled, EINTR, "the object was dropped");
+  }
+  return file;
+}
+
+void Fetcher::write(const std::shared_ptr<Object>& object, const std::shared_ptr<Flight>& flight) {
+  const auto store_bytes = [&]() -> base::Result<void> {
+    {
+      const base::MutexLock lock(object->mutex);
+      if (object->is_dropped()) return base::fail(ErrorKind::cancelled, EINTR, "the object was dropped");
+    }
+    AC_ASSIGN(const auto file, open_store(*object));
+    return file->write(flight->bytes->span(), extent_of(*object, *flight).offset);
+  };
+  auto result = store_bytes();
+  unwritten_.fetch_sub(flight->bytes->size());
+  const bool is_store_fault = !result && result.error().kind != ErrorKind::cancelled;
+  if (is_store_fault) {
+    core_.counters.store_errors.add();
+    base::log_warn(base::text("the store failed, reads go to the origin: ", result.error().what));
+    core_.catalog.drop(object);
+  }
+  settle(object, flight, std::move(result));
+  unpark();
+}
+
+void Fetcher::settle(const std::shared_ptr<Object>& object, const std::shared_ptr<Flight>& flight, base::Result<void> result) {
+  std::vector<base::Job> jobs;
+  bool is_complete = false;
+  {
+    const base::MutexLock lock(object->mutex);
+    for (store::BlockIndex block = flight->first; block < flight->first + flight->count; ++block) {
+      if (result && !object->is_dropped()) {
+        object->blocks.set_present(block, flight->checksums[block - flight->first], true);
+        object->checkpoint_due = true;
+      }
+      object->flights.erase(block);
+    }
+    if (!result) flight->failure = std::move(result).error();
+    jobs = std::exchange(flight->when_settled, {});
+    is_complete = !object->is_dropped() && object->is_complete();
+  }
+  if (is_complete) core_.committer.completed(object);
+  for (auto& job : jobs) job();
+}
+
+void Fetcher::unpark() {
+  std::vector<Parked> ready;
+  {
+    const base::MutexLock lock(mutex_);
+    std::uint64_t room = unwritten_.load() < kUnwrittenBytes ? kUnwrittenBytes - unwritten_.load() : 0;
+    while (!parked_.empty() && room > 0) {
+      const std::uint64_t bytes = parked_.front().flight->count * store::kBlockBytes;
+      room = room > bytes ? room - bytes : 0;
+      ready.push_back(std::move(parked_.front()));
+      parked_.pop_front();
+    }
+  }
+  for (const auto& parked : ready) send_now(parked);
+}
+
+void Fetcher::fetch_exact(const std::shared_ptr<Object>& object, Extent extent, ReadDone done) {
+  const auto timeout = base::Duration(object->source->options()->origin.timeout);
+  const base::TimePoint deadline = core_.clock.now() + timeout;
+  object->source->demand_in_flight.add();
+  object->source->guarded->look<ReadBytes>(
+      timeout,
+      [object, extent, deadline, &clock = core_.clock](origin::Origin& origin) -> base::Result<ReadBytes> {
+        auto buffer = std::make_shared<base::Buffer>(extent.length);
+        if (object->follows_origin.load()) {
+          AC_ASSIGN(const auto file, open_origin(origin, *object));
+          AC_ASSIGN(const std::size_t length, file->read_at(buffer->span(), extent.offset));
+          return ReadBytes{.owner = buffer, .bytes = buffer->span().first(length)};
+        }
+        AC_TRY(read_version(origin, *object, buffer->span(), extent.offset, clock, deadline));
+        return ReadBytes{.owner = buffer, .bytes = buffer->span()};
+      },
+      [core = core_.shared_from_this(), object, done = std::move(done)](base::Result<ReadBytes> result) mutable {
+        object->source->demand_in_flight.sub();
+        if (result) {
+          object->source->read_ops.add();
+          object->source->read_bytes.add(result->bytes.size());
+        } else {
+          core->fetcher.count_error(*object->source, result.error());
+          if (result.error().kind == ErrorKind::stale) core->catalog.drop(object);
+        }
+        done(std::move(result));
+      });
+}
+
+base::Result<std::shared_ptr<origin::OriginFile>> Fetcher::wait_for_origin(const std::shared_ptr<Object>& object) {
+  using File = std::shared_ptr<origin::OriginFile>;
+  {
+    const base::MutexLock lock(object->mutex);
+    if (object->origin_file) return object->origin_file;
+  }
+  struct Answer {
+    base::Mutex mutex;
+    base::CondVar arrived;
+    std::optional<base::Result<File>> result AC_GUARDED_BY(mutex);
+  };
+  auto answer = std::make_shared<Answer>();
+  object->source->guarded->look<File>(
+      base::Duration(object->source->options()->origin.timeout),
+      [object](origin::Origin& origin) { return open_origin(origin, *object); },
+      [answer](base::Result<File> result) {
+        const base::MutexLock lock(answer->mutex);
+        answer->result = std::move(result);
+        answer->arrived.notify_all();
+      });
+  base::MutexLock lock(answer->mutex);
+  while (!answer->result) answer->arrived.wait(lock);
+  return std::move(*answer->result);
+}
+
+void Fetcher::count_error(Source& source, const base::Error& error) {
+  if (error.kind == ErrorKind::origin) source.errors.add();
+  if (error.kind == ErrorKind::timeout) source.timeouts.add();
+}
+
+}  // namespace arenacache::cache

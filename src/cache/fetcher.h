@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// Fetcher: brings bytes from the origin: whole blocks as flights (one flight a block, however many wait for it), answered from
+// memory as soon as they arrive and written to the store after the answer; or exact ranges that are kept nowhere.
+// Promises: every byte handed out was read between two looks at the file that saw one version (but for readers that follow a
+// writer). Bounded memory: what waits for the store is at most kUnwrittenBytes, then flights wait to be sent.
+// Threads: any; completions come on the origin's threads. Locks: Object's, never across I/O.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <span>
+
+#include "arenacache/base/extent.h"
+#include "arenacache/base/mutex.h"
+#include "arenacache/cache/types.h"
+#include "arenacache/origin/origin.h"
+#include "arenacache/store/ids.h"
+#include "object.h"
+
+namespace arenacache::cache {
+
+struct Core;
+
+enum class Purpose : std::uint8_t { demand, background };
+
+class Fetcher {
+ public:
+  /// Bytes that have arrived and wait to be written: beyond it, new flights wait, or go on unkept when the store is stuck.
+  static constexpr std::uint64_t kUnwrittenBytes = 64 * base::kMiB;
+
+  explicit Fetcher(Core& core) : core_(core) {}
+
+  /// Makes a flight of missing blocks and enters it in the object's table. Then call send() without the lock.
+  static std::shared_ptr<Flight> enter_locked(Object& object, store::BlockIndex first, store::BlockIndex count)
+      AC_REQUIRES(object.mutex);
+  /// Asks the origin for the flight's blocks.
+  void send(const std::shared_ptr<Object>& object, const std::shared_ptr<Flight>& flight, Purpose purpose);
+  /// Reads exactly `extent` for one reader, keeping nothing.
+  void fetch_exact(const std::shared_ptr<Object>& object, base::Extent extent, ReadDone done);
+
+  /// The origin's open file of the object, opened now if it was not; the version must match unless the object follows a
+  /// writer. Blocks: on an origin's thread only.
+  static base::Result<std::shared_ptr<origin::OriginFile>> open_origin(origin::Origin& origin, Object& object);
+  /// Fills `out` from the origin at the object's version, through lost connections, until `deadline`. Blocks, likewise.
+  static base::Result<void> read_version(origin::Origin& origin, Object& object, std::span<std::byte> out,
+                                         std::uint64_t offset, base::Clock& clock, base::TimePoint deadline);
+  /// The origin's open file, for a caller that may block.
+  base::Result<std::shared_ptr<origin::OriginFile>> wait_for_origin(const std::shared_ptr<Object>& object);
+  /// The object's file in the store, made now if it was not.
+  base::Result<std::shared_ptr<store::RawFile>> open_store(Object& object);
+
+ private:
+  struct Fetched {
+    std::shared_ptr<const base::Buffer> bytes;
+    std::vector<std::uint64_t> checksums;
+  };
+  struct Parked {
+    std::shared_ptr<Object> object;
+    std::shared_ptr<Flight> flight;
+    Purpose purpose{};
+  };
+
+  void send_now(const Parked& parked);
+  void land(const std::shared_ptr<Object>& object, const std::shared_ptr<Flight>& flight, base::Result<Fetched> fetched);
+  void fail(const std::shared_ptr<Object>& object, const std::shared_ptr<Flight>& flight, const base::Error& error);
+  void write(const std::shared_ptr<Object>& object, const std::shared_ptr<Flight>& flight);
+  void settle(const std::shared_ptr<Object>& object, const std::shared_ptr<Flight>& flight, base::Result<void> result);
+  void unpark();
+  void count_error(Source& source, const base::Error& error);
+
+  Core& core_;
+  std::atomic<std::uint64_t> unwritten_{0};
+  base::Mutex create_mutex_;  ///< one file is made at a time; above Object
+  base::Mutex mutex_;
+  std::deque<Parked> parked_ AC_GUARDED_BY(mutex_);
+};
+
+}  // namespace arenacache::cache

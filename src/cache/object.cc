@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "object.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <memory>
+#include <utility>
+
+#include "arenacache/base/result.h"
+#include "arenacache/policy/admission_policy.h"
+
+namespace arenacache::cache {
+
+bool is_legal(Life from, Life to) {
+  switch (from) {
+    case Life::filling: return to == Life::resident || to == Life::dropped;
+    case Life::resident: return to == Life::dropped;
+    case Life::dropped: return false;
+  }
+  return false;
+}
+
+Object::Object(store::ObjectId object_id, std::shared_ptr<Source> its_source, ObjectKey its_key, const FileRef& file_ref,
+               base::TimePoint now)
+    : id(object_id),
+      source(std::move(its_source)),
+      size(file_ref.version.size),
+      key(std::move(its_key)),
+      path(file_ref.path),
+      version(file_ref.version),
+      first_seen(now),
+      blocks(file_ref.version.size) {}
+
+bool Object::is_stored() const { return has_map ? blocks.present_blocks() > 0 : true; }
+
+bool Object::is_complete() const { return has_map ? blocks.is_complete() : was_complete; }
+
+std::uint64_t Object::cached_bytes() const {
+  if (is_complete()) return size;
+  if (!has_map) return std::min(size, indexed_bytes);
+  return std::min(size, std::uint64_t{blocks.present_blocks()} * store::kBlockBytes);
+}
+
+store::ObjectOrigin Object::describe() const {
+  return {.source = source->name,
+          .path = path,
+          .file_system_id = key.file_system_id,
+          .inode = key.inode,
+          .size = size,
+          .mtime_ns = version.mtime_ns,
+          .ctime_ns = version.ctime_ns};
+}
+
+store::IndexRow Object::row() const {
+  return {.id = id,
+          .origin = describe(),
+          .resident = life == Life::resident,
+          .dirty = false,
+          .needs_check = trust != Trust::trusted || full_check_due,
+          .allocated_bytes = has_map ? (admitted ? size : cached_bytes()) : indexed_bytes,
+          .last_use_ns = last_use.time_since_epoch().count(),
+          .uses = uses};
+}
+
+std::shared_ptr<store::RawFile> Object::take_idle_file() {
+  if (readers > 0 || admitted || !flights.empty() || checkpoint_due || commit_scheduled) return nullptr;
+  return std::exchange(file, nullptr);
+}
+
+void Object::set_life(Life to) {
+  AC_CHECK(is_legal(life, to));
+  life = to;
+}
+
+bool Object::note_read(store::BlockIndex first, store::BlockIndex last) {
+  const store::BlockIndex count = store::block_count(size);
+  if (touched.empty()) touched.resize(count);
+  for (store::BlockIndex block = first; block <= last && block < count; ++block) {
+    if (touched[block]) continue;
+    touched[block] = true;
+    ++touched_blocks;
+    if (policy::AdmissionPolicy::is_middle(block, count)) ++touched_middle;
+  }
+  return policy::AdmissionPolicy::is_load(
+      {.object_blocks = count, .touched_blocks = touched_blocks, .touched_middle = touched_middle});
+}
+
+void Object::check_invariants() const {
+  if (has_map) blocks.check_invariants();
+  AC_CHECK(life != Life::resident || is_complete());
+  AC_CHECK(trust == Trust::checking || waiting_for_trust.empty());
+  for (const auto& [block, flight] : flights) {
+    AC_CHECK(flight->covers(block));
+    AC_CHECK(!flight->landed || (flight->bytes && flight->waiters.empty()));
+  }
+}
+
+}  // namespace arenacache::cache

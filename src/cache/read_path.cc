@@ -1,0 +1,344 @@
+// SPDX-License-Identifier: Apache-2.0
+// The way of a read:
+//   1. A reader whose file has a writer, or whose cache is off, goes to the origin for exactly what it asks.
+//   2. An object that must be compared with the origin first holds its readers until that is done (Checker).
+//   3. All blocks in the store: read them, check those not checked yet, answer inside the call. A hit.
+//   4. Else, where the store may be filled: each missing block becomes a flight, or joins the one that is up; the last flight
+//      to land answers. What readers touched so far may admit the object: then the copier starts.
+//   5. Else (use-only, ignored commands, no room): exactly what was asked, from the origin, kept nowhere.
+//   A store that fails on the way makes 3 and 4 a 5: the object is dropped, the reader notices nothing but time.
+#include "read_path.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "arenacache/base/hash.h"
+#include "arenacache/base/log.h"
+#include "arenacache/base/text.h"
+#include "core.h"
+
+namespace arenacache::cache {
+namespace {
+
+using base::Extent;
+
+constexpr store::BlockIndex kFlightBlocks = 8;  ///< a kernel request is at most 1 MiB: two blocks; more only for direct reads
+
+store::BlockIndex first_block(Extent extent) { return static_cast<store::BlockIndex>(extent.offset / store::kBlockBytes); }
+store::BlockIndex last_block(Extent extent) { return static_cast<store::BlockIndex>((extent.end() - 1) / store::kBlockBytes); }
+
+/// Reads one block whole and checks it. `out` has room for it.
+base::Result<void> read_checked(Core& core, Object& object, store::RawFile& file, store::BlockIndex block,
+                                std::span<std::byte> out) {
+  std::uint64_t expected = 0;
+  {
+    const base::MutexLock lock(object.mutex);
+    expected = object.blocks.checksum(block);
+  }
+  AC_TRY(file.read(out, std::uint64_t{block} * store::kBlockBytes));
+  if (base::xxh3_64(out) != expected) {
+    core.counters.checksum_errors.add();
+    return base::fail(base::ErrorKind::corrupt, EIO,
+                      base::text("object ", store::to_number(object.id), ", block ", block, ": its bytes do not match their checksum"));
+  }
+  const base::MutexLock lock(object.mutex);
+  if (!object.is_dropped()) object.blocks.set_verified(block);
+  return {};
+}
+
+/// Memory for answers that are given inside the call: one piece a thread, reused, never given back while the thread lives.
+std::span<std::byte> scratch(std::size_t length) {
+  thread_local base::Buffer buffer;
+  if (buffer.size() < length) buffer = base::Buffer(std::max<std::size_t>(length, 128 * base::kKiB));
+  return buffer.span().first(length);
+}
+
+/// One read that waits for flights: gathers their bytes, and answers once when the last has landed.
+struct Gather {
+  std::shared_ptr<Core> core;
+  std::shared_ptr<Object> object;
+  Extent extent;
+  ReadDone done;
+  base::Mutex mutex;
+  unsigned waiting AC_GUARDED_BY(mutex) = 0;
+  std::optional<base::Error> error AC_GUARDED_BY(mutex);
+  std::vector<std::shared_ptr<Flight>> flights;  ///< fixed before the first can land
+  std::vector<std::shared_ptr<const base::Buffer>> bytes AC_GUARDED_BY(mutex);  ///< of flights[i], once landed
+
+  void landed(std::size_t index, const base::Result<std::shared_ptr<const base::Buffer>>& result);
+  void finish();
+  [[nodiscard]] base::Result<ReadBytes> assemble();
+};
+
+void Gather::landed(std::size_t index, const base::Result<std::shared_ptr<const base::Buffer>>& result) {
+  {
+    const base::MutexLock lock(mutex);
+    if (result) {
+      bytes[index] = *result;
+    } else if (!error) {
+      error = result.error();
+    }
+    if (--waiting > 0) return;
+  }
+  finish();
+}
+
+void Gather::finish() {
+  std::optional<base::Error> failure;
+  {
+    const base::MutexLock lock(mutex);
+    failure = error;
+  }
+  if (failure && failure->kind == base::ErrorKind::stale) core->counters.stale_reads.add();
+  if (failure) return done(std::unexpected(std::move(*failure)));
+  auto result = assemble();
+  if (result) return done(std::move(result));
+  core->catalog.drop(object);  // the store failed for the blocks that were there
+  core->fetcher.fetch_exact(object, extent, std::move(done));
+}
+
+base::Result<ReadBytes> Gather::assemble() {
+  const base::MutexLock lock(mutex);
+  const auto begin_of = [](const Flight& flight) { return std::uint64_t{flight.first} * store::kBlockBytes; };
+  if (flights.size() == 1 && begin_of(*flights[0]) <= extent.offset &&
+      extent.end() <= begin_of(*flights[0]) + bytes[0]->size()) {
+    return ReadBytes{.owner = bytes[0], .bytes = bytes[0]->span().subspan(extent.offset - begin_of(*flights[0]), extent.length)};
+  }
+  auto out = std::make_shared<base::Buffer>(extent.length);
+  for (store::BlockIndex block = first_block(extent); block <= last_block(extent); ++block) {
+    const Extent whole{.offset = std::uint64_t{block} * store::kBlockBytes, .length = store::kBlockBytes};
+    const std::uint64_t from = std::max(whole.offset, extent.offset);
+    const std::uint64_t to = std::min(whole.end(), extent.end());
+    const auto target = out->span().subspan(from - extent.offset, to - from);
+    const auto flight = std::ranges::find_if(flights, [&](const auto& one) { return one->covers(block); });
+    if (flight == flights.end()) {
+      AC_TRY(read_stored(*core, *object, {.offset = from, .length = to - from}, target));
+    } else {
+      const auto& source = bytes[static_cast<std::size_t>(flight - flights.begin())];
+      std::memcpy(target.data(), source->span().data() + (from - begin_of(**flight)), target.size());
+    }
+  }
+  return ReadBytes{.owner = out, .bytes = out->span()};
+}
+
+class ObjectReader final : public Reader, public std::enable_shared_from_this<ObjectReader> {
+ public:
+  ObjectReader(std::shared_ptr<Core> core, std::shared_ptr<Object> object, StoreUse use, bool counts)
+      : core_(std::move(core)), object_(std::move(object)), use_(use), counts_(counts) {
+    const base::MutexLock lock(object_->mutex);
+    version_ = object_->version;
+    was_hit_ = use_ != StoreUse::none && object_->is_complete() && !object_->is_dropped();
+    if (counts_) {
+      object_->last_use = core_->clock.wall_now();
+      ++object_->uses;
+      object_->row_due = true;
+    }
+  }
+
+  ~ObjectReader() override {
+    if (counts_) {
+      const base::MutexLock lock(object_->mutex);
+      object_->last_use = core_->clock.wall_now();  // an open counts as use until its last release
+      object_->row_due = true;
+    }
+    core_->catalog.reader_gone(object_);
+  }
+
+  ObjectReader(const ObjectReader&) = delete;
+  ObjectReader& operator=(const ObjectReader&) = delete;
+
+  void read(std::uint64_t offset, std::size_t length, ReadDone done) override;
+  [[nodiscard]] const origin::Version& version() const override { return version_; }
+  [[nodiscard]] bool was_hit() const override { return was_hit_; }
+  base::Result<std::shared_ptr<origin::OriginFile>> origin_file() override;
+
+ private:
+  enum class Way : std::uint8_t { hit, flights, exact, wait };
+
+  [[nodiscard]] Way choose(Extent extent, bool& is_load, ReadDone& done);
+  bool serve_hit(Extent extent, ReadDone& done);
+  void serve_flights(Extent extent, ReadDone done);
+  void serve_exact(Extent extent, ReadDone done);
+  [[nodiscard]] bool has_room(Extent extent);
+
+  const std::shared_ptr<Core> core_;
+  const std::shared_ptr<Object> object_;
+  const StoreUse use_;
+  const bool counts_;  ///< is this open a use that eviction and admission take note of?
+  origin::Version version_;
+  bool was_hit_ = false;
+};
+
+void ObjectReader::read(std::uint64_t offset, std::size_t length, ReadDone done) {
+  if (object_->follows_origin.load() || use_ == StoreUse::none) {
+    // With a writer the end of the file may move: the origin alone knows where it is.
+    const Extent asked{.offset = offset, .length = length};
+    const Extent extent = object_->follows_origin.load() ? asked : asked.clipped_to(object_->size);
+    if (extent.is_empty()) return done(ReadBytes{});
+    return serve_exact(extent, std::move(done));
+  }
+  const Extent extent = Extent{.offset = offset, .length = length}.clipped_to(object_->size);
+  if (extent.is_empty()) return done(ReadBytes{});
+  bool is_load = false;
+  switch (choose(extent, is_load, done)) {
+    case Way::wait: return;
+    case Way::hit:
+      if (serve_hit(extent, done)) break;
+      serve_exact(extent, std::move(done));
+      break;
+    case Way::flights: serve_flights(extent, std::move(done)); break;
+    case Way::exact: serve_exact(extent, std::move(done)); break;
+  }
+  if (is_load) core_->copier.admit(object_);
+}
+
+ObjectReader::Way ObjectReader::choose(Extent extent, bool& is_load, ReadDone& done) {
+  bool must_wait = false;
+  bool start_check = false;
+  {
+    const base::MutexLock lock(object_->mutex);
+    const store::BlockIndex first = first_block(extent), last = last_block(extent);
+    is_load = counts_ && use_ == StoreUse::full && object_->note_read(first, last) && !object_->admitted &&
+              !object_->is_complete() && !object_->is_dropped();
+    if (object_->trust != Trust::trusted) {
+      must_wait = true;
+      start_check = object_->trust == Trust::unchecked;
+      object_->trust = Trust::checking;
+      object_->waiting_for_trust.emplace_back([self = shared_from_this(), extent, done = std::move(done)]() mutable {
+        self->read(extent.offset, extent.length, std::move(done));
+      });
+    } else {
+      bool is_hit = object_->file != nullptr;
+      for (store::BlockIndex block = first; is_hit && block <= last; ++block) is_hit = object_->blocks.is_present(block);
+      if (is_hit) return Way::hit;
+      object_->cursor = last + 1;
+      if (object_->is_dropped() || use_ != StoreUse::full) return Way::exact;
+    }
+  }
+  if (start_check) core_->checker.start(object_);
+  if (must_wait) return Way::wait;
+  return core_->is_filling() && has_room(extent) ? Way::flights : Way::exact;
+}
+
+bool ObjectReader::serve_hit(Extent extent, ReadDone& done) {
+  const auto out = scratch(extent.length);
+  if (auto read = read_stored(*core_, *object_, extent, out); !read) {
+    base::log_warn(base::text("the store failed, the origin is read instead: ", read.error().what));
+    core_->counters.store_errors.add();
+    core_->catalog.drop(object_);
+    return false;
+  }
+  core_->counters.reads_hit.add();
+  core_->counters.hit_bytes.add(extent.length);
+  done(ReadBytes{.owner = nullptr, .bytes = out});
+  return true;
+}
+
+/// May the missing blocks of `extent` be kept? An admitted object has its room; another one takes it from cache.small.
+bool ObjectReader::has_room(Extent extent) {
+  std::uint64_t missing_bytes = 0;
+  {
+    const base::MutexLock lock(object_->mutex);
+    for (store::BlockIndex block = first_block(extent); block <= last_block(extent); ++block) {
+      if (object_->blocks.is_present(block) || object_->flights.contains(block)) continue;
+      missing_bytes += footprint(store::block_length(block, object_->size));
+    }
+  }
+  return missing_bytes == 0 || core_->evictor.reserve_small(*object_, missing_bytes);
+}
+
+void ObjectReader::serve_flights(Extent extent, ReadDone done) {
+  core_->counters.reads_miss.add();
+  core_->counters.miss_bytes.add(extent.length);
+  auto gather = std::make_shared<Gather>();
+  gather->core = core_;
+  gather->object = object_;
+  gather->extent = extent;
+  gather->done = std::move(done);
+  std::vector<std::shared_ptr<Flight>> fresh;
+  bool nothing_to_wait_for = false;
+  {
+    const base::MutexLock lock(object_->mutex);
+    const store::BlockIndex last = last_block(extent);
+    for (store::BlockIndex block = first_block(extent); block <= last; ++block) {
+      if (object_->blocks.is_present(block)) continue;
+      auto at = object_->flights.find(block);
+      if (at == object_->flights.end()) {
+        store::BlockIndex count = 1;
+        while (count < kFlightBlocks && block + count <= last && !object_->blocks.is_present(block + count) &&
+               !object_->flights.contains(block + count)) {
+          ++count;
+        }
+        fresh.push_back(Fetcher::enter_locked(*object_, block, count));
+        at = object_->flights.find(block);
+      }
+      gather->flights.push_back(at->second);
+      block = at->second->first + at->second->count - 1;
+    }
+    const base::MutexLock gather_lock(gather->mutex);
+    gather->bytes.resize(gather->flights.size());
+    for (std::size_t index = 0; index < gather->flights.size(); ++index) {
+      auto& flight = *gather->flights[index];
+      if (flight.landed) {
+        gather->bytes[index] = flight.bytes;
+        continue;
+      }
+      ++gather->waiting;
+      flight.waiters.emplace_back([gather, index](const auto& result) { gather->landed(index, result); });
+    }
+    nothing_to_wait_for = gather->waiting == 0;
+  }
+  for (const auto& flight : fresh) core_->fetcher.send(object_, flight, Purpose::demand);
+  if (nothing_to_wait_for) gather->finish();
+}
+
+void ObjectReader::serve_exact(Extent extent, ReadDone done) {
+  core_->counters.reads_miss.add();
+  core_->fetcher.fetch_exact(object_, extent, [core = core_, done = std::move(done)](base::Result<ReadBytes> result) mutable {
+    if (result) core->counters.miss_bytes.add(result->bytes.size());
+    if (!result && result.error().kind == base::ErrorKind::stale) core->counters.stale_reads.add();
+    done(std::move(result));
+  });
+}
+
+base::Result<std::shared_ptr<origin::OriginFile>> ObjectReader::origin_file() {
+  return core_->fetcher.wait_for_origin(object_);
+}
+
+}  // namespace
+
+std::shared_ptr<Reader> make_reader(std::shared_ptr<Core> core, std::shared_ptr<Object> object, StoreUse use, bool counts) {
+  return std::make_shared<ObjectReader>(std::move(core), std::move(object), use, counts);
+}
+
+base::Result<void> read_stored(Core& core, Object& object, Extent extent, std::span<std::byte> out) {
+  std::shared_ptr<store::RawFile> file;
+  bool all_verified = false;
+  const store::BlockIndex first = first_block(extent), last = last_block(extent);
+  {
+    const base::MutexLock lock(object.mutex);
+    file = object.file;
+    all_verified = object.blocks.is_verified_range(first, last - first + 1);
+  }
+  AC_CHECK(file != nullptr);
+  if (all_verified) return file->read(out, extent.offset);
+  base::Buffer block_bytes(store::kBlockBytes);
+  for (store::BlockIndex block = first; block <= last; ++block) {
+    const Extent whole{.offset = std::uint64_t{block} * store::kBlockBytes, .length = store::block_length(block, object.size)};
+    const auto bytes = block_bytes.span().first(whole.length);
+    AC_TRY(read_checked(core, object, *file, block, bytes));
+    const std::uint64_t from = std::max(whole.offset, extent.offset);
+    const std::uint64_t to = std::min(whole.end(), extent.end());
+    std::memcpy(out.data() + (from - extent.offset), bytes.data() + (from - whole.offset), to - from);
+  }
+  return {};
+}
+
+}  // namespace arenacache::cache

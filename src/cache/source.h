@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// Source: one [[mount]] as the engine sees it: its origin, its options and what was asked of the origin.
+// Threads: any. Locks: one for the options, a leaf.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "arenacache/base/metrics.h"
+#include "arenacache/base/mutex.h"
+#include "arenacache/cache/types.h"
+#include "arenacache/config/config.h"
+#include "arenacache/origin/guarded_origin.h"
+
+namespace arenacache::cache {
+
+class Source {
+ public:
+  Source(SourceId source_id, config::MountConfig mount, std::shared_ptr<origin::GuardedOrigin> guarded_origin);
+
+  const SourceId id;
+  const std::string name;
+  const config::MountConfig mount;  ///< as first given: name, source, mountpoint; the rest may be newer in options()
+  const std::shared_ptr<origin::GuardedOrigin> guarded;
+
+  [[nodiscard]] std::shared_ptr<const config::MountConfig> options() const;
+  void set_options(config::MountConfig options);
+
+  base::Counter read_bytes, read_ops, errors, timeouts;
+  base::Counter demand_in_flight;  ///< reads of this origin that somebody waits for
+
+  /// May the file at `path` be kept at all (include, exclude, origin.kind)?
+  [[nodiscard]] bool is_cacheable(std::string_view path) const;
+  /// Is `pid` one of cache.ignore_commands? Reads /proc.
+  [[nodiscard]] bool is_ignored_command(pid_t pid) const;
+  /// How long a version must have been seen before it is committed.
+  [[nodiscard]] base::Duration settle_time() const;
+
+ private:
+  mutable base::Mutex mutex_;
+  std::shared_ptr<const config::MountConfig> options_ AC_GUARDED_BY(mutex_);
+};
+
+}  // namespace arenacache::cache
