@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// Pattern files: content of which every 4 KiB page tells its version and its place, so that a reader can say of any bytes
+// whether they are of one version, and at their own offset.
+// Threads: pure functions and plain file calls; any. Never: throws.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+namespace arenacache::test {
+
+inline constexpr std::uint64_t kPage = 4096;
+inline constexpr std::uint64_t kMiB = 1024 * 1024;
+
+/// Which content a pattern file has; two versions differ in every page.
+enum class Pattern : std::uint64_t {};
+
+/// Fills `out` with the bytes that `pattern` has from `offset` on; any offset, any length.
+void fill_pattern(std::span<std::byte> out, std::uint64_t offset, Pattern pattern);
+std::vector<std::byte> pattern_bytes(std::uint64_t offset, std::size_t length, Pattern pattern);
+
+/// Makes (or rewrites in place) a file of `size` bytes of `pattern`; its times lie two hours back, so that it counts as settled.
+void make_pattern_file(const std::string& path, std::uint64_t size, Pattern pattern);
+/// A file of `size` bytes that takes no disk space, its times two hours back.
+void make_sparse_file(const std::string& path, std::uint64_t size);
+/// Sets both times of a file, in seconds before now and a given part of that second.
+void set_age(const std::string& path, std::int64_t seconds_ago, std::int64_t nanoseconds = 0);
+
+/// Whether `bytes`, read at `offset`, are of `pattern`; a failure names the first wrong byte.
+[[nodiscard]] ::testing::AssertionResult bytes_are(std::span<const std::byte> bytes, std::uint64_t offset, Pattern pattern);
+/// Whether the range read from `fd` by preads of `step` bytes is of `pattern`.
+[[nodiscard]] ::testing::AssertionResult range_is(int fd, std::uint64_t offset, std::uint64_t length, Pattern pattern,
+                                                  std::size_t step = kMiB);
+/// Whether the file, opened anew and read in order, is exactly `size` bytes of `pattern`.
+[[nodiscard]] ::testing::AssertionResult file_is(const std::string& path, std::uint64_t size, Pattern pattern);
+
+/// The whole content; a failed read fails the test.
+std::string content_of(const std::string& path);
+/// Writes a whole file through one open (O_TRUNC); a failure fails the test.
+void put_content(const std::string& path, const std::string& content);
+/// A hash of the content, for store files that must not change.
+std::uint64_t content_hash(const std::string& path);
+/// Bytes allocated on disk by everything below `folder`.
+std::uint64_t allocated_below(const std::string& folder);
+
+}  // namespace arenacache::test
