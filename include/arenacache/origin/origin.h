@@ -64,12 +64,12 @@ class OriginFile {
 
 /// What setattr changes; only what is set.
 struct AttributeChange {
-  std::optional<mode_t> mode;
-  std::optional<uid_t> uid;
-  std::optional<gid_t> gid;
-  std::optional<std::uint64_t> size;
-  std::optional<timespec> access_time;  ///< tv_nsec may be UTIME_NOW
-  std::optional<timespec> modify_time;
+  std::optional<mode_t> mode{};
+  std::optional<uid_t> uid{};
+  std::optional<gid_t> gid{};
+  std::optional<std::uint64_t> size{};
+  std::optional<timespec> access_time{};  ///< tv_nsec may be UTIME_NOW
+  std::optional<timespec> modify_time{};
 };
 
 struct CreateOptions {
