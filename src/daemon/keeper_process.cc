@@ -2,7 +2,9 @@
 #include "keeper_process.h"
 
 #include <fcntl.h>
+extern "C" {  // which glibc 2.36 forgot in this header
 #include <sys/pidfd.h>
+}
 #include <sys/wait.h>
 #include <unistd.h>
 

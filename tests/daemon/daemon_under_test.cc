@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+// arenacached with fake services and short deadlines.
+#include <chrono>
+
+#include "roles.h"
+
+int main(int argc, char** argv) {
+  arenacache::daemon::KeeperOptions options;
+  options.unmount_deadline = std::chrono::milliseconds(1500);
+  options.stop_deadline = std::chrono::milliseconds(1500);
+  return arenacache::daemon::run_role(argc, argv, options);
+}

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+// Services that need no engine: each mount shows one file, "hello", with what the source's "hello" holds, by a raw FUSE server
+// of one thread. What goes wrong is asked for by name:
+//   a source with a file "refuse" cannot be started; with "hang_at_stop" stop() never returns; with "mute" nothing is answered
+//   after INIT; looking up "crash" in a mount kills the worker.
+#include <fcntl.h>
+#include <linux/fuse.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "arenacache/base/log.h"
+#include "raw_fuse.h"
+#include "worker_services.h"
+
+namespace arenacache::daemon {
+
+namespace {
+
+constexpr std::uint64_t kHelloNode = 2;
+
+bool has_file(int folder, const char* name) { return ::faccessat(folder, name, F_OK, 0) == 0; }
+
+class HelloServer {
+ public:
+  HelloServer(base::UniqueFd fuse, base::UniqueFd source)
+      : fuse_fd_(std::move(fuse)), source_(std::move(source)), fuse_(fuse_fd_.get()) {
+    mute_ = has_file(source_.get(), "mute");
+    read_hello();
+  }
+
+  bool init() { return fuse_.init(); }
+
+  void serve() {
+    while (fuse_.receive()) {
+      if (!mute_) answer();
+    }
+  }
+
+ private:
+  void answer() {
+    switch (fuse_.header().opcode) {
+      case FUSE_LOOKUP:
+        return lookup(fuse_.name());
+      case FUSE_GETATTR: {
+        fuse_attr_out out{};
+        out.attr = attributes(fuse_.header().nodeid);
+        return fuse_.reply(&out, sizeof out);
+      }
+      case FUSE_OPEN: {
+        fuse_open_out out{};
+        return fuse_.reply(&out, sizeof out);
+      }
+      case FUSE_READ:
+        return fuse_.reply(hello_.data(), hello_.size());
+      case FUSE_FORGET:
+      case FUSE_BATCH_FORGET:
+      case FUSE_INTERRUPT:
+        return;
+      case FUSE_FLUSH:
+      case FUSE_RELEASE:
+        return fuse_.reply(nullptr, 0);
+      default:
+        return fuse_.fail(ENOSYS);
+    }
+  }
+
+  void lookup(std::string_view name) {
+    if (name == "crash") ::raise(SIGKILL);
+    if (name != "hello") return fuse_.fail(ENOENT);
+    fuse_entry_out out{};
+    out.nodeid = kHelloNode;
+    out.attr = attributes(kHelloNode);
+    fuse_.reply(&out, sizeof out);
+  }
+
+  [[nodiscard]] fuse_attr attributes(std::uint64_t node) const {
+    fuse_attr attr{};
+    attr.ino = node;
+    attr.mode = node == kHelloNode ? S_IFREG | 0644 : S_IFDIR | 0755;
+    attr.nlink = 1;
+    attr.size = node == kHelloNode ? hello_.size() : 0;
+    return attr;
+  }
+
+  void read_hello() {
+    std::array<char, 4096> bytes{};
+    const base::UniqueFd file(::openat(source_.get(), "hello", O_RDONLY | O_CLOEXEC));
+    const ssize_t length = file.is_open() ? ::read(file.get(), bytes.data(), bytes.size()) : 0;
+    hello_.assign(bytes.data(), static_cast<std::size_t>(length));
+  }
+
+  base::UniqueFd fuse_fd_;
+  base::UniqueFd source_;
+  RawFuse fuse_;
+  bool mute_ = false;
+  std::string hello_;
+};
+
+class FakeServices final : public Services {
+ public:
+  explicit FakeServices(bool hangs_at_stop) : hangs_at_stop_(hangs_at_stop) {}
+
+  base::Result<void> reload(const config::Config& config) override {
+    base::log_info(config.daemon.socket);
+    return {};
+  }
+
+  void stop() override {
+    while (hangs_at_stop_) ::pause();
+    // The servers' threads end with the process: a read of /dev/fuse cannot be called off while its mount is in use.
+  }
+
+ private:
+  bool hangs_at_stop_;
+};
+
+}  // namespace
+
+base::Result<std::unique_ptr<Services>> Services::start(const config::Config& /*config*/,
+                                                        std::vector<MountInput> mounts) {
+  bool hangs_at_stop = false;
+  for (MountInput& input : mounts) {
+    if (has_file(input.source.get(), "refuse")) {
+      return base::fail(base::ErrorKind::store, EACCES, "cannot open the store: refused by the test");
+    }
+    hangs_at_stop = hangs_at_stop || has_file(input.source.get(), "hang_at_stop");
+    auto server = std::make_unique<HelloServer>(std::move(input.fuse), std::move(input.source));
+    if (!server->init()) return base::fail(base::ErrorKind::store, EPROTO, "the kernel sent no INIT");
+    std::thread([server = std::move(server)] { server->serve(); }).detach();
+  }
+  return std::make_unique<FakeServices>(hangs_at_stop);
+}
+
+}  // namespace arenacache::daemon

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+// How a daemon that is up ends: told to, cut short, or by an accident; and that no mount is ever left.
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+
+#include "arenacache/base/unique_fd.h"
+#include "running_daemon.h"
+
+namespace arenacache::daemon {
+namespace {
+
+using base::UniqueFd;
+
+class KeeperLife : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (!can_mount()) GTEST_SKIP() << "needs root and /dev/fuse";
+  }
+
+  void expect_exit(int code) {
+    const auto status = daemon_.wait_for_exit();
+    ASSERT_TRUE(status.has_value()) << daemon_.log();
+    EXPECT_EQ(status->signal, 0) << status->describe();
+    EXPECT_EQ(status->code, code);
+    EXPECT_FALSE(daemon_.is_mounted());
+  }
+
+  RunningDaemon daemon_;
+};
+
+TEST_F(KeeperLife, ServesOnceReadyAndUnmountsOnSigterm) {
+  ASSERT_TRUE(daemon_.start_and_wait());
+  EXPECT_TRUE(daemon_.is_mounted());
+  EXPECT_EQ(daemon_.read_hello(), "from the source");
+  daemon_.signal(SIGTERM);
+  expect_exit(0);
+}
+
+TEST_F(KeeperLife, SigintEndsItToo) {
+  ASSERT_TRUE(daemon_.start_and_wait());
+  daemon_.signal(SIGINT);
+  expect_exit(0);
+}
+
+TEST_F(KeeperLife, UnmountsLazilyWhileAProgramHoldsAFile) {
+  ASSERT_TRUE(daemon_.start_and_wait());
+  const UniqueFd held(::open((daemon_.mountpoint() + "/hello").c_str(), O_RDONLY | O_CLOEXEC));
+  ASSERT_TRUE(held.is_open());
+  daemon_.signal(SIGTERM);
+  expect_exit(0);
+  EXPECT_TRUE(daemon_.wait_for_log("programs hold files of it open"));
+  std::array<char, 16> bytes{};
+  EXPECT_EQ(::pread(held.get(), bytes.data(), bytes.size(), 4096), -1);
+  EXPECT_EQ(errno, ENOTCONN);
+}
+
+TEST_F(KeeperLife, MountsOverItsOwnSource) {
+  daemon_.mount_over_source();
+  ASSERT_TRUE(daemon_.start_and_wait());
+  EXPECT_TRUE(daemon_.is_mounted());
+  EXPECT_EQ(daemon_.read_hello(), "from the source");
+  daemon_.signal(SIGTERM);
+  expect_exit(0);
+  EXPECT_EQ(daemon_.folder().read_file("source/hello"), "from the source");
+}
+
+TEST_F(KeeperLife, UnmountsAndFailsWhenTheWorkerDies) {
+  ASSERT_TRUE(daemon_.start_and_wait());
+  struct stat status {};
+  EXPECT_NE(::stat((daemon_.mountpoint() + "/crash").c_str(), &status), 0);
+  expect_exit(1);
+  EXPECT_TRUE(daemon_.wait_for_log("the worker was killed by signal 9"));
+}
+
+TEST_F(KeeperLife, KillsAWorkerThatDoesNotEnd) {
+  daemon_.folder().write_file("source/hang_at_stop", "");
+  ASSERT_TRUE(daemon_.start_and_wait());
+  daemon_.signal(SIGTERM);
+  expect_exit(0);
+  EXPECT_TRUE(daemon_.wait_for_log("killing it"));
+}
+
+TEST_F(KeeperLife, EndsWhileAProgramWaitsForAMuteWorker) {
+  daemon_.folder().write_file("source/mute", "");
+  daemon_.folder().write_file("source/hang_at_stop", "");
+  ASSERT_TRUE(daemon_.start_and_wait());
+  const auto looker = ChildProcess::call([this] {
+    struct stat status {};
+    return ::stat((daemon_.mountpoint() + "/hello").c_str(), &status) == 0 ? 0 : errno;
+  });
+  ASSERT_TRUE(looker.has_value());
+  daemon_.signal(SIGTERM);
+  expect_exit(0);
+  EXPECT_TRUE(RunningDaemon::wait_until_gone(looker->pid()));
+}
+
+TEST_F(KeeperLife, SighupReachesTheWorker) {
+  ASSERT_TRUE(daemon_.start_and_wait());
+  daemon_.signal(SIGHUP);
+  EXPECT_TRUE(daemon_.wait_for_log("the configuration was read again"));
+  EXPECT_EQ(daemon_.read_hello(), "from the source");
+  daemon_.signal(SIGTERM);
+  expect_exit(0);
+}
+
+TEST_F(KeeperLife, EndsWhenSomebodyElseUnmounts) {
+  ASSERT_TRUE(daemon_.start_and_wait());
+  ASSERT_EQ(::umount2(daemon_.mountpoint().c_str(), 0), 0);
+  expect_exit(0);
+  EXPECT_TRUE(daemon_.wait_for_log("was unmounted by somebody else"));
+}
+
+TEST_F(KeeperLife, AKilledKeeperTakesTheWorkerAlongAndTheNextStartClearsTheMount) {
+  ASSERT_TRUE(daemon_.start_and_wait());
+  const auto children = RunningDaemon::children_of(daemon_.pid());
+  ASSERT_EQ(children.size(), 1U);
+  daemon_.signal(SIGKILL);
+  ASSERT_TRUE(daemon_.wait_for_exit().has_value());
+  ASSERT_TRUE(RunningDaemon::wait_until_gone(children.front()));
+  struct stat status {};
+  EXPECT_EQ(::stat(daemon_.mountpoint().c_str(), &status), -1);
+  EXPECT_EQ(errno, ENOTCONN);
+
+  ASSERT_TRUE(daemon_.start_and_wait()) << daemon_.wait_for_log("never said") << daemon_.log();
+  EXPECT_EQ(daemon_.read_hello(), "from the source");
+  daemon_.signal(SIGTERM);
+  expect_exit(0);
+}
+
+}  // namespace
+}  // namespace arenacache::daemon

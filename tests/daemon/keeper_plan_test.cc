@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "keeper_plan.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+
+#include <utility>
+
+#include "support/matchers.h"
+
+namespace arenacache::daemon {
+namespace {
+
+using base::ErrorKind;
+using test::has_kind;
+using test::is_ok;
+using test::must;
+
+base::UniqueFd some_fd() { return base::UniqueFd(::open("/", O_PATH | O_CLOEXEC)); }
+
+TEST(Plan, ArrivesAsItWasSent) {
+  auto [reader, keeper] = must(FdChannel::create_pair());
+  Plan sent{.foreground = true, .log_level = base::LogLevel::warn, .mounts = {}};
+  for (const char* name : {"models", "loras"}) {
+    sent.mounts.push_back({.name = name, .mountpoint = "/mnt", .source_name = "arenacache", .readahead_kib = 4096,
+                           .source = some_fd(), .place = some_fd()});
+  }
+  ASSERT_TRUE(is_ok(send_plan(reader, sent)));
+
+  PlanAssembler assembler;
+  while (!assembler.is_complete()) {
+    auto message = must(keeper.receive());
+    ASSERT_TRUE(message.has_value());
+    ASSERT_TRUE(is_ok(assembler.add(std::move(*message))));
+  }
+  const Plan plan = assembler.take();
+  EXPECT_TRUE(plan.foreground);
+  EXPECT_EQ(plan.log_level, base::LogLevel::warn);
+  ASSERT_EQ(plan.mounts.size(), 2U);
+  EXPECT_EQ(plan.mounts[1].name, "loras");
+  EXPECT_EQ(plan.mounts[1].mountpoint, "/mnt");
+  EXPECT_EQ(plan.mounts[1].source_name, "arenacache");
+  EXPECT_EQ(plan.mounts[1].readahead_kib, 4096U);
+  EXPECT_TRUE(plan.mounts[1].source.is_open());
+  EXPECT_TRUE(plan.mounts[1].place.is_open());
+}
+
+TEST(Plan, RefusesWhatIsNoPlan) {
+  PlanAssembler assembler;
+  EXPECT_TRUE(has_kind(assembler.add({.kind = MessageKind::ready, .fields = {}, .fds = {}}), ErrorKind::invalid));
+  EXPECT_TRUE(has_kind(assembler.add({.kind = MessageKind::plan, .fields = {"x", "0", "1"}, .fds = {}}), ErrorKind::invalid));
+  ASSERT_TRUE(is_ok(assembler.add({.kind = MessageKind::plan, .fields = {"1", "0", "1"}, .fds = {}})));
+  EXPECT_FALSE(assembler.is_complete());
+  EXPECT_TRUE(has_kind(assembler.add({.kind = MessageKind::mount, .fields = {"a", "/mnt", "s", "1"}, .fds = {}}),
+                       ErrorKind::invalid))
+      << "a mount without its descriptors";
+}
+
+}  // namespace
+}  // namespace arenacache::daemon
