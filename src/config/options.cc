@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "arenacache/config/options.h"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "arenacache/base/log.h"
+#include "arenacache/base/result.h"
+#include "arenacache/base/text.h"
+#include "arenacache/base/units.h"
+#include "arenacache/config/config.h"
+#include "option_values.h"
+
+namespace arenacache::config {
+
+namespace {
+
+// Each template below finds the target's struct by the class that a member pointer belongs to.
+DaemonConfig& part(const OptionTarget& target, const DaemonConfig* /*which*/) { return *target.daemon; }
+StoreConfig& part(const OptionTarget& target, const StoreConfig* /*which*/) { return *target.store; }
+CacheConfig& part(const OptionTarget& target, const CacheConfig* /*which*/) { return *target.cache; }
+FillConfig& part(const OptionTarget& target, const FillConfig* /*which*/) { return *target.fill; }
+OriginConfig& part(const OptionTarget& target, const OriginConfig* /*which*/) { return *target.origin; }
+FuseConfig& part(const OptionTarget& target, const FuseConfig* /*which*/) { return *target.fuse; }
+MountConfig& part(const OptionTarget& target, const MountConfig* /*which*/) { return *target.mount; }
+
+template <class Struct, class Field>
+Struct* struct_of(Field Struct::* /*member*/) {
+  return nullptr;
+}
+
+template <auto Member>
+auto& field_of(const OptionTarget& target) {
+  return part(target, struct_of(Member)).*Member;
+}
+
+template <auto Member>
+constexpr OptionAccess access() {
+  return {.set = [](const Option& option, const OptionValue& value,
+                    const OptionTarget& target) { return read_value(option, value, field_of<Member>(target)); },
+          .same = [](const OptionTarget& left,
+                     const OptionTarget& right) { return field_of<Member>(left) == field_of<Member>(right); },
+          .copy = [](const OptionTarget& from, const OptionTarget& to) { field_of<Member>(to) = field_of<Member>(from); }};
+}
+
+using enum OptionType;
+using Words = std::string_view;
+
+constexpr std::uint64_t kMillisecond = 1'000'000;
+constexpr std::uint64_t kHour = 3'600'000 * kMillisecond;
+
+constexpr std::array<Words, 5> kLogLevels = {"debug", "info", "warn", "error", "off"};
+constexpr std::array<Words, 3> kModes = {"active", "use-only", "off"};
+constexpr std::array<Words, 1> kPolicies = {"lru"};
+constexpr std::array<Words, 3> kFidelities = {"auto", "inode", "path"};
+constexpr std::array<Words, 2> kOriginKinds = {"slow", "fast"};
+static_assert(static_cast<std::size_t>(base::LogLevel::off) == 4 && static_cast<std::size_t>(CacheMode::off) == 2 &&
+              static_cast<std::size_t>(FidelityChoice::path) == 2 && static_cast<std::size_t>(OriginKind::fast) == 1);
+
+constexpr std::array<Words, 7> kTables = {"daemon", "store", "cache", "fill", "origin", "fuse", "mount"};
+
+constexpr auto kOptions = std::to_array<Option>({
+    {.table = "daemon", .key = "socket", .type = path, .default_text = R"("/run/arenacache/arenacache.sock")",
+     .help = "the socket that the arenacache command talks to", .access = access<&DaemonConfig::socket>()},
+    {.table = "daemon", .key = "socket_group", .type = text, .default_text = R"("")",
+     .help = "the group that may use the socket; empty: the daemon's own", .access = access<&DaemonConfig::socket_group>()},
+    {.table = "daemon", .key = "log_level", .type = choice, .default_text = R"("info")", .help = "how much is logged",
+     .access = access<&DaemonConfig::log_level>(), .is_reloadable = true, .choices = kLogLevels},
+
+    {.table = "store", .key = "path", .type = path, .default_text = R"("")",
+     .help = "the folder on the SSD that holds what is cached; must be set", .access = access<&StoreConfig::path>()},
+    {.table = "store", .key = "capacity", .type = capacity, .default_text = R"("80%")",
+     .help = "the most that the store takes of its disk", .access = access<&StoreConfig::capacity>(),
+     .is_reloadable = true, .least = 16 * base::kMiB},
+    {.table = "store", .key = "keep_free", .type = capacity, .default_text = R"("2GiB")",
+     .help = "the free space that the store's disk must keep", .access = access<&StoreConfig::keep_free>(),
+     .is_reloadable = true},
+
+    {.table = "cache", .key = "mode", .type = choice, .default_text = R"("active")",
+     .help = "active: fill and use the store; use-only: add nothing to it; off: read the source",
+     .access = access<&CacheConfig::mode>(), .is_reloadable = true, .is_per_mount = true, .choices = kModes},
+    {.table = "cache", .key = "policy", .type = choice, .default_text = R"("lru")",
+     .help = "which files go first when room is needed; lru: those not used for longest",
+     .access = access<&CacheConfig::policy>(), .choices = kPolicies},
+    {.table = "cache", .key = "min_size", .type = size, .default_text = R"("4MiB")",
+     .help = "smaller files start no background fill", .access = access<&CacheConfig::min_size>(),
+     .is_reloadable = true, .is_per_mount = true},
+    {.table = "cache", .key = "small", .type = capacity, .default_text = R"("4GiB")",
+     .help = "the room for small files and for parts of files that are not copied whole",
+     .access = access<&CacheConfig::small>(), .is_reloadable = true},
+    {.table = "cache", .key = "include", .type = list, .default_text = "[]",
+     .help = "globs of the files to cache; empty: all", .access = access<&CacheConfig::include>(),
+     .is_reloadable = true, .is_per_mount = true},
+    {.table = "cache", .key = "exclude", .type = list, .default_text = "[]",
+     .help = "globs of files never to cache; stronger than include", .access = access<&CacheConfig::exclude>(),
+     .is_reloadable = true, .is_per_mount = true},
+    {.table = "cache", .key = "ignore_commands", .type = list,
+     .default_text = R"(["restic", "borg", "rsync", "clamscan", "sha256sum"])",
+     .help = "programs whose reads copy nothing into the store", .access = access<&CacheConfig::ignore_commands>(),
+     .is_reloadable = true, .is_per_mount = true},
+    {.table = "cache", .key = "metadata_ttl", .type = duration, .default_text = R"("1s")",
+     .help = "how long names, sizes and times are taken for true before the source is asked again",
+     .access = access<&CacheConfig::metadata_ttl>(), .is_reloadable = true, .is_per_mount = true},
+    {.table = "cache", .key = "settle", .type = duration, .default_text = R"("auto")",
+     .help = "how long a new version must have been known before it counts as whole; auto: 5s, on a local source 40s",
+     .access = access<&CacheConfig::settle>(), .is_reloadable = true, .is_per_mount = true, .most = kHour},
+    {.table = "cache", .key = "patience", .type = duration, .default_text = R"("100ms")",
+     .help = "how long an open of a known file waits for a slow source before the stored version is served",
+     .access = access<&CacheConfig::patience>(), .is_reloadable = true, .is_per_mount = true},
+    {.table = "cache", .key = "serve_stale", .type = toggle, .default_text = "true",
+     .help = "serve the stored version while the source does not answer", .access = access<&CacheConfig::serve_stale>(),
+     .is_reloadable = true, .is_per_mount = true},
+
+    {.table = "fill", .key = "threads", .type = count, .default_text = "2",
+     .help = "how many files are copied into the store at once, over all mounts", .access = access<&FillConfig::threads>(),
+     .is_reloadable = true, .least = 1, .most = 64},
+    {.table = "fill", .key = "parallel", .type = count, .default_text = "4",
+     .help = "how many reads of the source one copy keeps in flight", .access = access<&FillConfig::parallel>(),
+     .is_reloadable = true, .is_per_mount = true, .least = 1, .most = 64},
+    {.table = "fill", .key = "bandwidth_limit", .type = size, .default_text = R"("0")",
+     .help = "the most that background copies read of the source in a second; 0: no limit",
+     .access = access<&FillConfig::bandwidth_limit>(), .is_reloadable = true, .is_per_mount = true},
+    {.table = "fill", .key = "on_write", .type = toggle, .default_text = "false",
+     .help = "copy a file into the store right after a program wrote it", .access = access<&FillConfig::on_write>(),
+     .is_reloadable = true, .is_per_mount = true},
+
+    {.table = "origin", .key = "timeout", .type = duration, .default_text = R"("45s")",
+     .help = "how long a look at the source may take before the reader gets an error",
+     .access = access<&OriginConfig::timeout>(), .is_per_mount = true, .least = 100 * kMillisecond, .most = kHour},
+    {.table = "origin", .key = "fidelity", .type = choice, .default_text = R"("auto")",
+     .help = "how a file is known again: by its inode number or by its path; auto: by kind of file system",
+     .access = access<&OriginConfig::fidelity>(), .is_per_mount = true, .choices = kFidelities},
+    {.table = "origin", .key = "kind", .type = choice, .default_text = R"("slow")",
+     .help = "slow: copy to the store; fast: as fast as the store, copy nothing", .access = access<&OriginConfig::kind>(),
+     .is_per_mount = true, .choices = kOriginKinds},
+
+    {.table = "fuse", .key = "readahead", .type = size, .default_text = R"("4MiB")",
+     .help = "how far the kernel reads ahead in the mount (set when the daemon is root)",
+     .access = access<&FuseConfig::readahead>(), .most = base::kGiB},
+    {.table = "fuse", .key = "threads", .type = count, .default_text = "0",
+     .help = "how many threads serve the mount; 0: sized to the machine", .access = access<&FuseConfig::threads>(),
+     .most = 64},
+    {.table = "fuse", .key = "source_name", .type = text, .default_text = R"("arenacache")",
+     .help = "what mount lists show as the mount's source; store: the store's block device",
+     .access = access<&FuseConfig::source_name>()},
+
+    {.table = "mount", .key = "name", .type = text, .default_text = R"("")",
+     .help = "what stats and logs call the mount; empty: the last part of the mountpoint",
+     .access = access<&MountConfig::name>()},
+    {.table = "mount", .key = "source", .type = path, .default_text = R"("")", .help = "the slow folder; must be set",
+     .access = access<&MountConfig::source>()},
+    {.table = "mount", .key = "mountpoint", .type = path, .default_text = R"("")",
+     .help = "where it appears, an empty folder or the source itself; must be set",
+     .access = access<&MountConfig::mountpoint>()},
+});
+
+constexpr auto kShortFlags = std::to_array<ShortFlag>({
+    {.flag = "--source", .table = "mount", .key = "source"},
+    {.flag = "--mount", .table = "mount", .key = "mountpoint"},
+    {.flag = "--name", .table = "mount", .key = "name"},
+    {.flag = "--store", .table = "store", .key = "path"},
+    {.flag = "--capacity", .table = "store", .key = "capacity"},
+    {.flag = "--socket", .table = "daemon", .key = "socket"},
+    {.flag = "--mode", .table = "cache", .key = "mode"},
+});
+
+}  // namespace
+
+std::string_view to_string(OptionType type) {
+  switch (type) {
+    case size: return "size";
+    case capacity: return "size or percent";
+    case duration: return "duration";
+    case count: return "number";
+    case toggle: return "true or false";
+    case choice: return "word";
+    case text: return "string";
+    case path: return "path";
+    case list: return "list of strings";
+  }
+  return "value";
+}
+
+OptionTarget target_of(Config& config) {
+  return {.daemon = &config.daemon,
+          .store = &config.store,
+          .cache = &config.cache,
+          .fill = &config.fill,
+          .origin = &config.origin,
+          .fuse = &config.fuse,
+          .mount = nullptr};
+}
+
+OptionTarget target_of(MountConfig& mount) {
+  return {.daemon = nullptr,
+          .store = nullptr,
+          .cache = &mount.cache,
+          .fill = &mount.fill,
+          .origin = &mount.origin,
+          .fuse = nullptr,
+          .mount = &mount};
+}
+
+std::span<const Option> options() { return kOptions; }
+
+std::span<const std::string_view> option_tables() { return kTables; }
+
+const Option* find_option(std::string_view table, std::string_view key) {
+  const auto found =
+      std::ranges::find_if(kOptions, [&](const Option& option) { return option.table == table && option.key == key; });
+  return found == kOptions.end() ? nullptr : &*found;
+}
+
+std::string key_of(const Option& option) { return base::text(option.table, ".", option.key); }
+
+std::string flag_of(const Option& option) {
+  if (option.table == "mount") {
+    for (const ShortFlag& known : kShortFlags) {
+      if (known.table == option.table && known.key == option.key) return std::string(known.flag);
+    }
+  }
+  std::string flag = base::text("--", option.table, "-", option.key);
+  std::ranges::replace(flag, '_', '-');
+  return flag;
+}
+
+std::span<const ShortFlag> short_flags() { return kShortFlags; }
+
+}  // namespace arenacache::config
