@@ -43,7 +43,8 @@ struct IndexContents {
   std::map<std::string, std::uint64_t> counters;  ///< lifetime counters by name
   ObjectId next_id{};                             ///< larger than any id ever given
   bool clean = false;                             ///< the last life ended with close(), not with a crash
-  bool was_reset = false;                         ///< the file was unreadable and set aside: rebuild from sidecars
+  bool was_reset = false;  ///< the file was unreadable and set aside, or missing beside a full raw tier: rebuild from sidecars
+  bool same_boot = false;  ///< the last life was in this boot of the machine: what it wrote cannot be lost any more
 };
 
 class Index {
@@ -58,10 +59,12 @@ class Index {
   virtual void remove(ObjectId id) = 0;
   virtual void put_pin(PinRow pin) = 0;
   virtual void remove_pin(PinRow pin) = 0;
-  /// One change of a name through the mount: every row (and pin) of `source` at `from` or below it moves to `to`.
+  /// One change of a name through the mount: every row (and pin) of `source` at `from` or below it moves to `to`. Rows that
+  /// are at `to` already stay: whoever replaced their file removes them.
   virtual void rename_path(const std::string& source, const std::string& from, const std::string& to) = 0;
   virtual void put_counter(const std::string& name, std::uint64_t value) = 0;
-  /// Runs `job` on the index's thread after everything queued so far is durable: for files to unlink, and the like.
+  /// Runs `job` on the index's thread after everything queued so far is durable: for files to unlink, and the like. A job may
+  /// queue, never sync(). Jobs that wait for a disk that stays full until close() are dropped unrun.
   virtual void after_durable(std::move_only_function<void()> job) = 0;
   /// Blocks until everything queued so far is durable (fsync included). For what must precede a write to the origin.
   virtual base::Result<void> sync() = 0;

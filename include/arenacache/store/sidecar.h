@@ -13,6 +13,7 @@
 
 #include "arenacache/base/file_io.h"
 #include "arenacache/base/result.h"
+#include "arenacache/base/units.h"
 #include "arenacache/store/block_map.h"
 #include "arenacache/store/ids.h"
 
@@ -36,6 +37,9 @@ struct Sidecar {
   bool resident = false;
   BlockMap blocks;
 };
+
+/// Larger ones are neither written nor read (an object of 32 TiB), so that no file on disk makes us ask for more memory.
+inline constexpr std::uint64_t kMaxSidecarBytes = 256 * base::kMiB;
 
 [[nodiscard]] std::vector<std::byte> encode_sidecar(const Sidecar& sidecar);
 [[nodiscard]] base::Result<Sidecar> decode_sidecar(std::span<const std::byte> bytes);

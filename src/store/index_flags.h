@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+// Bits of objects.flags in the index.
+#pragma once
+
+#include <cstdint>
+
+namespace arenacache::store {
+
+inline constexpr std::int64_t kRowResident = 1;
+inline constexpr std::int64_t kRowDirty = 2;
+inline constexpr std::int64_t kRowNeedsCheck = 4;
+
+}  // namespace arenacache::store

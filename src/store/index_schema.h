@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// The index's schema, its version, and how a file that is no good is set aside. docs/on-disk.md explains the tables.
+// Threads: the caller's. Never: touches a file of a newer format.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "arenacache/base/result.h"
+#include "arenacache/store/index.h"
+#include "sqlite_db.h"
+
+namespace arenacache::store {
+
+struct IndexFile {
+  Database database;
+  IndexContents contents;    ///< rows, pins, counters, was_reset; the rest is the caller's
+  bool is_new = false;            ///< there was no file
+  std::uint64_t min_next_id = 0;  ///< ids below it may have been given, by what is left of a life whose index is lost
+};
+
+/// Opens or makes the index, ready for use, and reads it. was_reset also when the file is missing and raw/ beside it has
+/// objects. A corrupt file, one of another format or of another program becomes
+/// `index.db.corrupt-N`; a newer format is ErrorKind::invalid with a sentence.
+base::Result<IndexFile> open_index_file(const std::string& path);
+
+/// Bytes of the database and its write-ahead log.
+[[nodiscard]] std::uint64_t index_file_bytes(const std::string& path);
+
+}  // namespace arenacache::store

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "arenacache/store/layout.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "arenacache/base/file_io.h"
+#include "arenacache/base/result.h"
+#include "arenacache/base/text.h"
+#include "arenacache/base/unique_fd.h"
+
+namespace arenacache::store {
+
+namespace {
+
+using base::ErrorKind;
+using base::text;
+
+constexpr unsigned kFormat = 1;
+constexpr unsigned kFileMode = 0600;
+constexpr std::size_t kMaxSmallFileBytes = 64;  ///< VERSION and lock hold one number each
+constexpr std::string_view kVersionName = "VERSION";
+constexpr std::string_view kVersionTemporary = "VERSION.tmp";
+constexpr std::string_view kLockName = "lock";
+/// What may lie in a folder that is to become a store: what a start that was cut short left, and what mkfs.ext4 makes.
+constexpr std::array<std::string_view, 3> kHarmlessNames = {kLockName, kVersionTemporary, "lost+found"};
+
+std::span<const std::byte> bytes_of(std::string_view words) { return std::as_bytes(std::span(words.data(), words.size())); }
+
+/// The number that is a small file's only line; nothing for anything else.
+base::Result<std::uint64_t> read_number(base::FileIo& io, int fd, const std::string& path) {
+  std::array<std::byte, kMaxSmallFileBytes> bytes{};
+  AC_ASSIGN(const std::size_t got, io.read_at(fd, bytes, 0));
+  std::string words;
+  for (const std::byte b : std::span(bytes).first(got)) words.push_back(static_cast<char>(b));
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(words.data(), words.data() + words.size(), number);
+  if (error != std::errc{} || std::string_view(end, words.data() + words.size()) != "\n") {
+    return base::fail(ErrorKind::corrupt, EINVAL, text(path, " does not hold a number"));
+  }
+  return number;
+}
+
+/// Makes the folder and those above it.
+base::Result<void> make_folders(base::FileIo& io, const std::string& path) {
+  auto made = io.make_directory(path);
+  if (made || made.error().errno_value != ENOENT) return made;
+  const std::size_t slash = path.find_last_of('/');
+  if (slash == std::string::npos || slash == 0) return made;
+  AC_TRY(make_folders(io, path.substr(0, slash)));
+  return io.make_directory(path);
+}
+
+/// Refuses a folder with somebody's files in it. Before anything of ours is written there.
+base::Result<void> check_is_store(const std::string& path, const std::vector<std::string>& names) {
+  if (std::ranges::find(names, kVersionName) != names.end()) return {};
+  for (const std::string& name : names) {
+    if (std::ranges::find(kHarmlessNames, name) != kHarmlessNames.end()) continue;
+    return base::fail(ErrorKind::invalid, ENOTEMPTY,
+                      text("cannot use ", path, " as the store: it has other files in it (", name,
+                           ") and no VERSION file, so it is not a store; name an empty folder or one that does not exist"));
+  }
+  return {};
+}
+
+base::Result<base::UniqueFd> take_lock(base::FileIo& io, const std::string& path) {
+  const std::string lock_path = text(path, '/', kLockName);
+  AC_ASSIGN(base::UniqueFd lock, io.open(lock_path, O_RDWR | O_CREAT, kFileMode));
+  if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
+    const int errno_value = errno;
+    if (errno_value != EWOULDBLOCK) return base::fail_errno(ErrorKind::store, errno_value, text("cannot lock ", lock_path));
+    const auto holder = read_number(io, lock.get(), lock_path);
+    const std::string who = holder ? text(" (process ", *holder, ")") : std::string();
+    return base::fail(ErrorKind::invalid, EBUSY,
+                      text("cannot use the store ", path, ": another arenacached", who, " uses it; stop that one, or give this one "
+                           "a store of its own"));
+  }
+  AC_TRY(io.truncate(lock.get(), 0));
+  AC_TRY(io.write_at(lock.get(), bytes_of(text(::getpid(), '\n')), 0));
+  return lock;
+}
+
+base::Result<void> write_version(base::FileIo& io, const std::string& path) {
+  const std::string temporary = text(path, '/', kVersionTemporary);
+  {
+    AC_ASSIGN(const base::UniqueFd fd, io.open(temporary, O_WRONLY | O_CREAT | O_TRUNC, kFileMode));
+    AC_TRY(io.write_at(fd.get(), bytes_of(text(kFormat, '\n')), 0));
+    AC_TRY(io.sync_data(fd.get()));
+  }
+  AC_TRY(io.rename(temporary, text(path, '/', kVersionName)));
+  return io.sync_directory(path);
+}
+
+base::Result<void> check_version(base::FileIo& io, const std::string& path) {
+  const std::string version_path = text(path, '/', kVersionName);
+  auto fd = io.open(version_path, O_RDONLY, 0);
+  if (!fd && fd.error().errno_value == ENOENT) return write_version(io, path);
+  if (!fd) return std::unexpected(std::move(fd).error());
+  const auto version = read_number(io, fd->get(), version_path);
+  if (!version && version.error().kind != ErrorKind::corrupt) return std::unexpected(version.error());
+  if (version && *version == kFormat) return {};
+  if (version && *version > kFormat) {
+    return base::fail(ErrorKind::invalid, EINVAL,
+                      text("cannot use the store ", path, ": it is of format ", *version, ", and this arenacached knows up to ",
+                           kFormat, "; run a newer arenacached, or name another folder"));
+  }
+  return base::fail(ErrorKind::invalid, EINVAL,
+                    text("cannot use the store ", path, ": its VERSION file is not one of arenacache; if the folder is a store, "
+                         "delete it (nothing but time is lost), else name another folder"));
+}
+
+}  // namespace
+
+base::Result<StoreFolder> open_store_folder(base::FileIo& io, const std::string& path) {
+  AC_TRY(make_folders(io, path));
+  AC_ASSIGN(const std::vector<std::string> names, io.list(path));
+  AC_TRY(check_is_store(path, names));
+  StoreFolder folder{.path = path, .lock = {}};
+  AC_ASSIGN(folder.lock, take_lock(io, path));
+  AC_TRY(check_version(io, path));
+  return folder;
+}
+
+}  // namespace arenacache::store
