@@ -34,7 +34,8 @@ bool is_plain(std::string_view path) {
 
 base::UniqueFd open_part(int directory, const std::string& path, int flags) {
   ::open_how how{};
-  how.flags = static_cast<unsigned>(flags | O_CLOEXEC | O_NOFOLLOW);
+  // O_NOFOLLOW makes a symlink in a folder's place ENOTDIR, where without it RESOLVE_NO_SYMLINKS says what it is: ELOOP.
+  how.flags = static_cast<unsigned>(flags | O_CLOEXEC | ((flags & O_DIRECTORY) == 0 ? O_NOFOLLOW : 0));
   how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
   long fd = -1;
   do {

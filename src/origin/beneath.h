@@ -17,7 +17,7 @@ struct Place {
   base::UniqueFd owned;  ///< `directory`, unless that is the source's own descriptor
 };
 
-/// open(2) of `path` below `directory`, with O_CLOEXEC | O_NOFOLLOW added. Not for O_CREAT.
+/// open(2) of `path` below `directory`, with O_CLOEXEC added, that follows no symlink (O_PATH opens it). Not for O_CREAT.
 [[nodiscard]] base::UniqueFd open_beneath(int directory, const std::string& path, int flags);
 
 /// Opens the directory that `path` is in. False: errno says why ("" has none: EBUSY).
