@@ -94,6 +94,8 @@ Result<int> run_evict(const Arguments& arguments, Session& session, Console& con
   } else {
     console.out << "Evicted " << format_number(answer.at("objects").get<std::uint64_t>(), "file") << ", "
                 << base::format_size(answer.at("bytes").get<std::uint64_t>()) << ".\n";
+    const auto pinned = answer.value("pinned", std::uint64_t{0});
+    if (pinned > 0) console.out << format_number(pinned, "pinned file") << (pinned == 1 ? " was" : " were") << " kept.\n";
   }
   return kExitSuccess;
 }

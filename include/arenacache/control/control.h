@@ -26,7 +26,7 @@ struct ControlOptions {
   config::Config config;
   std::string version;
   base::TimePoint started;
-  /// Per mount, how many open files and requests (from vfs); called for each stats answer.
+  /// Per mount, an object of vfs's numbers (open files, requests); called for each stats answer, from several threads.
   std::function<std::string(std::size_t mount)> mount_numbers_json;
 };
 
@@ -35,7 +35,8 @@ class Control {
   /// Listens on config.daemon.socket (mode 0660, socket_group); a dead socket file left there is replaced, a live one refused
   /// with a sentence.
   static base::Result<std::unique_ptr<Control>> start(const ControlOptions& options, cache::Engine& engine, base::Clock& clock);
-  virtual ~Control() = default;  ///< stops the server, removes the socket
+  /// Stops the server and removes the socket, in bounded time also while an origin hangs.
+  virtual ~Control() = default;
 };
 
 }  // namespace arenacache::control

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "answers.h"
+
+#include <cstdint>
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
+namespace arenacache::control {
+
+using cache::EngineStats;
+using cache::OriginStats;
+using cache::TierStats;
+using nlohmann::json;
+
+namespace {
+
+/// A share of hits; null where there was nothing to share.
+json ratio(std::uint64_t hit, std::uint64_t miss) {
+  if (hit + miss == 0) return nullptr;
+  return static_cast<double>(hit) / static_cast<double>(hit + miss);
+}
+
+json origin_answer(const OriginStats& origin) {
+  return {{"read_bytes", origin.read_bytes},
+          {"read_ops", origin.read_ops},
+          {"errors", origin.errors},
+          {"timeouts", origin.timeouts},
+          {"lost_threads", origin.lost_threads}};
+}
+
+json origins_sum(const std::vector<OriginStats>& origins) {
+  OriginStats sum;
+  for (const OriginStats& origin : origins) {
+    sum.read_bytes += origin.read_bytes;
+    sum.read_ops += origin.read_ops;
+    sum.errors += origin.errors;
+    sum.timeouts += origin.timeouts;
+    sum.lost_threads += origin.lost_threads;
+  }
+  return origin_answer(sum);
+}
+
+json tier_answer(const TierStats& tier) {
+  return {{"name", tier.name},
+          {"kind", tier.kind},
+          {"capacity_bytes", tier.capacity_bytes},
+          {"used_bytes", tier.used_bytes},
+          {"small_capacity_bytes", tier.small_capacity_bytes},
+          {"small_used_bytes", tier.small_used_bytes},
+          {"keep_free_bytes", tier.keep_free_bytes},
+          {"objects", tier.objects},
+          {"resident", tier.resident},
+          {"held_open_bytes", tier.held_open_bytes},
+          {"pinned_bytes", tier.pinned_bytes},
+          {"doomed_bytes", tier.doomed_bytes}};
+}
+
+json mount_answer(const MountAnswer& mount, const EngineStats& stats) {
+  json out = {{"name", mount.name}, {"source", mount.source}, {"mountpoint", mount.mountpoint}};
+  json links = json::array();
+  for (const LinkOut& link : mount.links_out) links.push_back({{"path", link.path}, {"target", link.target}});
+  out["links_out"] = std::move(links);
+  for (const OriginStats& origin : stats.origins) {
+    if (origin.mount == mount.name) out["origin"] = origin_answer(origin);
+  }
+  const json numbers = json::parse(mount.numbers_json, nullptr, /*allow_exceptions=*/false);
+  if (numbers.is_object()) out.update(numbers);
+  return out;
+}
+
+json mounts_answer(const std::vector<MountAnswer>& mounts, const EngineStats& stats) {
+  json out = json::array();
+  for (const MountAnswer& mount : mounts) out.push_back(mount_answer(mount, stats));
+  return out;
+}
+
+json tiers_answer(const std::vector<TierStats>& tiers) {
+  json out = json::array();
+  for (const TierStats& tier : tiers) out.push_back(tier_answer(tier));
+  return out;
+}
+
+json lifetime_answer(const EngineStats& stats) {
+  json out = json::object();
+  for (const auto& [name, value] : stats.lifetime) out[name] = value;
+  return out;
+}
+
+}  // namespace
+
+json stats_answer(const EngineStats& stats, const std::vector<MountAnswer>& mounts, base::Duration uptime, std::string_view version) {
+  return {
+      {"version", std::string(version)},
+      {"uptime_s", std::chrono::duration<double>(uptime).count()},
+      {"mode", std::string(mode_word(stats.mode))},
+      {"warning", stats.warning},
+      {"mounts", mounts_answer(mounts, stats)},
+      {"opens",
+       {{"total", stats.opens_total},
+        {"hit", stats.opens_hit},
+        {"miss", stats.opens_miss},
+        {"stale", stats.opens_stale},
+        {"ignored", stats.opens_ignored}}},
+      {"reads",
+       {{"hit", stats.reads_hit},
+        {"miss", stats.reads_miss},
+        {"hit_bytes", stats.hit_bytes},
+        {"miss_bytes", stats.miss_bytes},
+        {"stale", stats.stale_reads}}},
+      {"hit_ratio", ratio(stats.reads_hit, stats.reads_miss)},
+      {"byte_hit_ratio", ratio(stats.hit_bytes, stats.miss_bytes)},
+      {"origin", origins_sum(stats.origins)},
+      {"tiers", tiers_answer(stats.tiers)},
+      {"fills",
+       {{"active", stats.fills_active},
+        {"queued", stats.fills_queued},
+        {"completed", stats.fills_completed},
+        {"failed", stats.fills_failed},
+        {"bytes", stats.fill_bytes}}},
+      {"evictions", {{"objects", stats.evicted_objects}, {"bytes", stats.evicted_bytes}}},
+      {"checksum_errors", stats.checksum_errors},
+      {"store_errors", stats.store_errors},
+      {"lifetime", lifetime_answer(stats)},
+  };
+}
+
+json object_answer(const cache::ObjectInfo& object) {
+  const auto last_use = std::chrono::duration_cast<std::chrono::seconds>(object.last_use.time_since_epoch());
+  return {{"mount", object.mount},
+          {"path", object.path},
+          {"state", object.state == cache::ObjectState::resident ? "resident" : "filling"},
+          {"size_bytes", object.size_bytes},
+          {"cached_bytes", object.cached_bytes},
+          {"last_use_s", last_use.count()},
+          {"uses", object.uses},
+          {"pinned", object.pinned},
+          {"filling", object.is_filling_now},
+          {"open_readers", object.open_readers}};
+}
+
+std::string_view mode_word(config::CacheMode mode) {
+  switch (mode) {
+    case config::CacheMode::active: return "active";
+    case config::CacheMode::use_only: return "use-only";
+    case config::CacheMode::off: return "off";
+  }
+  return "active";
+}
+
+std::optional<config::CacheMode> mode_of(std::string_view word) {
+  for (const auto mode : {config::CacheMode::active, config::CacheMode::use_only, config::CacheMode::off}) {
+    if (word == mode_word(mode)) return mode;
+  }
+  return std::nullopt;
+}
+
+}  // namespace arenacache::control
