@@ -105,7 +105,7 @@ void seeking_in_a_listing(Place& p) {
 }
 
 void removing_while_listing(Place& p) {
-  make_entries(p, "folder", 3000);
+  make_entries(p, "folder", 1200);
   const Folder folder(::opendir(p.at("folder").c_str()));
   long removed = 0;
   while (const dirent* entry = ::readdir(folder.get())) {
@@ -147,7 +147,7 @@ void many_entries(Place& p) {
 }
 
 void stat_of_all_entries(Place& p) {
-  make_entries(p, "folder", 1500);
+  make_entries(p, "folder", 600);
   const Folder folder(::opendir(p.at("folder").c_str()));
   long files = 0;
   while (const dirent* entry = ::readdir(folder.get())) {
@@ -273,7 +273,7 @@ std::vector<ParityCase> folder_cases() {
           {"SeekingInAListing", seeking_in_a_listing},
           {"RemovingWhileListing", removing_while_listing},
           {"AddingWhileListing", adding_while_listing},
-          {"HundredThousandEntries", many_entries, prepare_many_entries},
+          {.name = "HundredThousandEntries", .run = many_entries, .prepare = prepare_many_entries, .is_large = true},
           {"StatOfAllEntries", stat_of_all_entries},
           {"Links", links},
           {"Symlinks", symlinks},

@@ -70,7 +70,7 @@ std::string read_whole(const std::string& path) {
   const base::UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   if (!fd.is_open()) return errno_name(errno);
   std::string out;
-  std::vector<char> buffer(1 << 20);
+  std::vector<char> buffer(64 << 10);
   ssize_t got = 0;
   while ((got = ::read(fd.get(), buffer.data(), buffer.size())) > 0) out.append(buffer.data(), static_cast<std::size_t>(got));
   return got < 0 ? errno_name(errno) : digest(out);
@@ -83,7 +83,9 @@ std::string link_target(const std::string& path) {
 }
 
 std::string xattr_text(const std::string& path) {
-  std::string names(65536, '\0');
+  const ssize_t needed = ::llistxattr(path.c_str(), nullptr, 0);
+  if (needed <= 0) return needed == 0 ? std::string() : errno_name(errno);
+  std::string names(static_cast<std::size_t>(needed), '\0');
   const ssize_t length = ::llistxattr(path.c_str(), names.data(), names.size());
   if (length < 0) return errno_name(errno);
   std::vector<std::string> pairs;

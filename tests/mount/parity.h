@@ -71,6 +71,7 @@ struct ParityCase {
   void (*run)(Place& place);
   void (*prepare)(Place& place) = nullptr;  ///< makes what must be there before, in the source itself
   bool needs_root = false;
+  bool is_large = false;                    ///< so large that the trees are not compared and one mount must do
 };
 
 /// The one table: every operation, by theme.

@@ -30,11 +30,11 @@ std::string missing_fuse();
 inline constexpr uid_t kNobody = 65534;
 
 struct MountOptions {
-  std::map<std::string, std::string> flags;   ///< "--cache-settle": "5s"; over those every TestMount has
+  std::map<std::string, std::string> flags{}; ///< "--cache-settle": "5s"; over those every TestMount has
   std::string capacity = "1GiB";
   bool over_source = false;                   ///< the mountpoint is the source itself
-  std::string source;                         ///< a folder of the test's own; empty: a fresh one
-  std::optional<uid_t> run_as;                ///< the daemon's user
+  std::string source{};                       ///< a folder of the test's own; empty: a fresh one
+  std::optional<uid_t> run_as{};              ///< the daemon's user
   std::chrono::seconds watchdog{110};
 };
 

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reads that are no load must copy nothing: scans of headers and tails, and programs that read everything once.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "arenacache/base/unique_fd.h"
+#include "mount/child_process.h"
+#include "mount/model_folder.h"
+
+namespace arenacache::test {
+namespace {
+
+constexpr int kModels = 500;
+constexpr std::uint64_t kSize = 64 * kMiB;
+
+std::string name_of(int index) { return "model-" + std::to_string(index) + ".safetensors"; }
+
+class HeadersTest : public ModelTest {
+ protected:
+  /// Reads 100 KB of each of 500 models at `offset`, and expects no copy and less than 2 MiB a file from the origin.
+  static void expect_no_copies(std::uint64_t offset, std::size_t step) {
+    TestMount mount;
+    for (int index = 0; index < kModels; ++index) make_sparse_file(mount.from(name_of(index)), kSize);
+    ASSERT_NO_FATAL_FAILURE(mount.start());
+    std::vector<char> buffer(step);
+    for (int index = 0; index < kModels; ++index) {
+      const base::UniqueFd fd(::open(mount.at(name_of(index)).c_str(), O_RDONLY | O_CLOEXEC));
+      for (std::uint64_t done = 0; done < 100'000; done += step) {
+        ASSERT_EQ(::pread(fd.get(), buffer.data(), step, static_cast<off_t>(offset + done)), static_cast<ssize_t>(step));
+      }
+    }
+    const Stats after = mount.stats();
+    EXPECT_EQ(after.fills_active, 0U);
+    EXPECT_EQ(after.fills_queued, 0U);
+    EXPECT_EQ(after.fills_completed, 0U);
+    EXPECT_LT(after.origin_read_bytes, kModels * 2 * kMiB);
+  }
+};
+
+TEST_F(HeadersTest, ReadAtOnceStartNoCopy) { expect_no_copies(0, 100'000); }
+
+TEST_F(HeadersTest, ReadInSmallStepsStartNoCopy) { expect_no_copies(0, 10'000); }
+
+TEST_F(HeadersTest, AtTheTailStartNoCopy) { expect_no_copies(kSize - 100'000, 100'000); }
+
+TEST_F(HeadersTest, FollowedByALoadStartACopy) {
+  TestMount mount;
+  ASSERT_NO_FATAL_FAILURE(mount.start());
+  const Model model = add_model(mount, "model", kSize);
+  EXPECT_TRUE(peek(model, 0, 100'000));
+  EXPECT_TRUE(peek(model, kSize - 100'000, 100'000));
+  EXPECT_EQ(mount.stats().fills_queued + mount.stats().fills_active + mount.stats().fills_completed, 0U);
+  EXPECT_TRUE(load_in_order(model));
+  mount.wait_resident("model");
+}
+
+class IgnoredCommandsTest : public ModelTest {};
+
+TEST_F(IgnoredCommandsTest, HashingMoreThanTheCapacityEvictsNothing) {
+  const std::string hasher = find_program("sha256sum");
+  if (hasher.empty()) GTEST_SKIP() << "there is no sha256sum here";
+  TestMount mount({.capacity = "64MiB"});
+  ASSERT_NO_FATAL_FAILURE(mount.start());
+  const Model kept = add_model(mount, "kept", 16 * kMiB);
+  make_resident(mount, "kept", kept);
+  std::vector<std::string> command{hasher};
+  for (int index = 0; index < 6; ++index) {
+    add_model(mount, name_of(index), 16 * kMiB, Pattern{10 + static_cast<std::uint64_t>(index)});
+    command.push_back(mount.at(name_of(index)));
+  }
+  command.push_back(kept.path);
+  const Stats before = mount.stats();
+  const Finished through_mount = run_program(command);
+  EXPECT_EQ(through_mount.exit_code, 0) << through_mount.output;
+  mount.wait_idle();
+  const Stats after = mount.stats();
+  EXPECT_EQ(after.evicted_objects, 0U);
+  EXPECT_EQ(after.fills_completed, before.fills_completed);
+  EXPECT_EQ(after.objects, 1U);
+  EXPECT_EQ(after.origin_read_bytes - before.origin_read_bytes, 6 * 16 * kMiB) << "what is cached is used, the rest read once";
+  EXPECT_EQ(origin_bytes_of(mount, [&] { EXPECT_TRUE(load_in_order(kept)); }), 0U);
+}
+
+TEST_F(IgnoredCommandsTest, AnotherProgramOfTheOwnersListIsIgnoredToo) {
+  const std::string reader = find_program("cat");
+  if (reader.empty()) GTEST_SKIP() << "there is no cat here";
+  TestMount mount({.flags = {{"--cache-ignore-commands", "cat"}}});
+  ASSERT_NO_FATAL_FAILURE(mount.start());
+  const Model model = add_model(mount, "model");
+  EXPECT_EQ(run_program({reader, model.path}).exit_code, 0);
+  mount.wait_idle();
+  EXPECT_EQ(mount.stats().objects, 0U);
+  make_resident(mount, "model", model);
+}
+
+}  // namespace
+}  // namespace arenacache::test
