@@ -20,14 +20,14 @@ namespace arenacache::daemon {
 /// Who says it, and its fields and descriptors.
 enum class MessageKind : std::uint8_t {
   plan = 1,  ///< reader: what is to be mounted, and how (keeper_plan.h)
-  mount,     ///< reader: one planned mount (keeper_plan.h)
-  start,     ///< keeper: number of mounts that follow, "1" if the worker is to let go of the terminal once it is ready
-  serve,     ///< keeper: one mount to serve: name, mountpoint; /dev/fuse and the source folder
-  ready,     ///< worker: every mount answers
-  failed,    ///< worker: cannot start, a sentence
-  status,    ///< worker: a sentence for `systemctl status`
-  reload,    ///< keeper: read the configuration again
-  stop,      ///< keeper: end in good order
+  mount,  ///< reader: one planned mount (keeper_plan.h)
+  start,  ///< keeper: number of mounts that follow, "1" if the worker is to let go of the terminal once it is ready
+  serve,  ///< keeper: one mount to serve: name, mountpoint; /dev/fuse and the source folder
+  ready,  ///< worker: every mount answers
+  failed,  ///< worker: cannot start, a sentence
+  status,  ///< worker: a sentence for `systemctl status`
+  reload,  ///< keeper: read the configuration again
+  stop,  ///< keeper: end in good order
 };
 
 struct Message {

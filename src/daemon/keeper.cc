@@ -131,9 +131,8 @@ std::optional<int> Keeper::go_to_background() {
 
 std::optional<Keeper::Ending> Keeper::mount_all() {
   for (PlannedMount& planned : plan_.mounts) {
-    auto fuse = mount({.mountpoint = planned.mountpoint,
-                       .source_name = planned.source_name,
-                       .place = planned.place.get()});
+    auto fuse =
+        mount({.mountpoint = planned.mountpoint, .source_name = planned.source_name, .place = planned.place.get()});
     if (!fuse && fuse.error().kind == ErrorKind::cancelled) return Ending::asked;
     if (!fuse) {
       base::log_error(fuse.error().what);
@@ -217,8 +216,8 @@ void Keeper::announce_ready() {
 
 Keeper::Ending Keeper::serve() {
   while (true) {
-    const Event event = events_.wait(
-        {.channel = worker_channel_.fd(), .process = worker_.pidfd(), .mount_table = mount_table_.get()});
+    const Event event =
+        events_.wait({.channel = worker_channel_.fd(), .process = worker_.pidfd(), .mount_table = mount_table_.get()});
     if (event.asks_to_stop()) return Ending::asked;
     if (event.message) {
       if (hear_worker() == Heard::failure) return Ending::failed;

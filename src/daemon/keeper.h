@@ -29,10 +29,10 @@ inline constexpr const char* kReaderRole = "--role=reader";
 inline constexpr const char* kWorkerRole = "--role=worker";
 
 struct KeeperOptions {
-  std::vector<std::string> arguments;                 ///< the daemon's argv
-  std::chrono::milliseconds unmount_deadline{3000};   ///< for all unmounts together, with the worker still serving
-  std::chrono::milliseconds stop_deadline{10'000};    ///< for the worker to end in good order
-  std::chrono::milliseconds kill_deadline{2000};      ///< for what has been killed to be gone
+  std::vector<std::string> arguments;  ///< the daemon's argv
+  std::chrono::milliseconds unmount_deadline{3000};  ///< for all unmounts together, with the worker still serving
+  std::chrono::milliseconds stop_deadline{10'000};  ///< for the worker to end in good order
+  std::chrono::milliseconds kill_deadline{2000};  ///< for what has been killed to be gone
 };
 
 /// Runs the daemon to its end and returns the exit code: 0 ended as asked, 1 failed, 2 wrong arguments or configuration.

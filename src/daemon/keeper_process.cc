@@ -31,6 +31,15 @@ void reset_signals() {
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
+/// What exec wants: pointers into `strings`, and a null.
+std::vector<char*> pointers_to(std::vector<std::string>& strings) {
+  std::vector<char*> pointers;
+  pointers.reserve(strings.size() + 1);
+  for (std::string& string : strings) pointers.push_back(string.data());
+  pointers.push_back(nullptr);
+  return pointers;
+}
+
 [[noreturn]] void execute(const Program& program) {
   reset_signals();
   if (program.inherited_fd >= 0) ::fcntl(program.inherited_fd, F_SETFD, 0);
@@ -39,13 +48,7 @@ void reset_signals() {
     environment.emplace_back(*variable);
   }
   std::vector<std::string> arguments = program.arguments;
-  std::vector<char*> argv;
-  for (std::string& argument : arguments) argv.push_back(argument.data());
-  argv.push_back(nullptr);
-  std::vector<char*> envp;
-  for (std::string& variable : environment) envp.push_back(variable.data());
-  envp.push_back(nullptr);
-  ::execvpe(program.executable.c_str(), argv.data(), envp.data());
+  ::execvpe(program.executable.c_str(), pointers_to(arguments).data(), pointers_to(environment).data());
   ::_exit(127);
 }
 

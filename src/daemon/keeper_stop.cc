@@ -27,7 +27,8 @@ bool say_unmounted(const std::string& mountpoint, const std::optional<ExitStatus
       base::log_info(text(mountpoint, " is unmounted"));
       return true;
     case UnmountOutcome::lazy:
-      base::log_warn(text(mountpoint, " is unmounted, but programs hold files of it open: they get errors from now on"));
+      base::log_warn(
+          text(mountpoint, " is unmounted, but programs hold files of it open: they get errors from now on"));
       return true;
     default:
       base::log_error(text("cannot unmount ", mountpoint));
@@ -93,7 +94,8 @@ void Keeper::end_worker() {
   }
   base::log_warn(text("the worker does not end", told ? "" : " and does not listen", ", killing it"));
   worker_.kill(SIGKILL);
-  if (!wait_for_end(worker_, options_.kill_deadline)) base::log_error("the worker cannot be killed: it hangs in the kernel");
+  if (!wait_for_end(worker_, options_.kill_deadline))
+    base::log_error("the worker cannot be killed: it hangs in the kernel");
 }
 
 std::optional<ExitStatus> Keeper::wait_for_end(ChildProcess& child, std::chrono::milliseconds patience) const {

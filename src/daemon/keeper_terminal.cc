@@ -14,7 +14,7 @@ void let_go_of_terminal() {
   if (!null.is_open()) return;
   ::dup2(null.get(), STDIN_FILENO);
   ::dup2(null.get(), STDOUT_FILENO);
-  struct stat target {};
+  struct stat target{};
   const bool keeps_log = ::fstat(STDERR_FILENO, &target) == 0 && (S_ISREG(target.st_mode) || S_ISSOCK(target.st_mode));
   if (!keeps_log) ::dup2(null.get(), STDERR_FILENO);
 }

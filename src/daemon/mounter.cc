@@ -63,7 +63,7 @@ Result<UniqueFd> create_detached(int fuse_fd, const std::string& source_name) {
 
 /// The device number of the file system under `root`, from what the kernel knows without asking the worker.
 std::string bdi_name_of(int root) {
-  struct statx attributes {};
+  struct statx attributes{};
   if (::statx(root, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &attributes) != 0) return {};
   return text(attributes.stx_dev_major, ':', attributes.stx_dev_minor);
 }
@@ -83,6 +83,7 @@ bool run_fusermount(const std::vector<const char*>& arguments) {
   const pid_t pid = ::fork();
   if (pid == 0) {
     std::vector<char*> argv;
+    argv.reserve(arguments.size() + 1);
     for (const char* argument : arguments) argv.push_back(const_cast<char*>(argument));
     argv.push_back(nullptr);
     const UniqueFd null(::open("/dev/null", O_WRONLY | O_CLOEXEC));
@@ -121,8 +122,8 @@ Result<MountedFuse> mount_as_root(const MountRequest& request) {
 
 Result<FusermountCall> start_fusermount(const MountRequest& request) {
   AC_ASSIGN(auto ends, FdChannel::create_pair());
-  const std::string options = text("default_permissions,max_read=", kMaxRead, ",subtype=arenacache,fsname=",
-                                   escape_option(request.source_name));
+  const std::string options = text("default_permissions,max_read=", kMaxRead,
+                                   ",subtype=arenacache,fsname=", escape_option(request.source_name));
   const Program program{.executable = "fusermount3",
                         .arguments = {"fusermount3", "-o", options, "--", request.mountpoint},
                         .inherited_fd = ends.second.fd(),

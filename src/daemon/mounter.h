@@ -19,13 +19,13 @@ namespace arenacache::daemon {
 inline constexpr const char* kMountType = "fuse.arenacache";
 
 struct MountRequest {
-  std::string mountpoint;   ///< absolute
+  std::string mountpoint;  ///< absolute
   std::string source_name;  ///< what mountinfo shows as the mount's source
-  int place = -1;           ///< O_PATH of the folder to mount over; the caller's
+  int place = -1;  ///< O_PATH of the folder to mount over; the caller's
 };
 
 struct MountedFuse {
-  base::UniqueFd fuse;   ///< the connection, an open /dev/fuse
+  base::UniqueFd fuse;  ///< the connection, an open /dev/fuse
   std::string bdi_name;  ///< "MAJOR:MINOR" under /sys/class/bdi; empty if not found
 };
 
@@ -43,8 +43,8 @@ struct FusermountCall {
 
 /// How an unmount went; also the exit code of a child that does nothing else.
 enum class UnmountOutcome : int {
-  clean = 0,   ///< gone
-  lazy = 1,    ///< out of the tree, but programs hold files of it open
+  clean = 0,  ///< gone
+  lazy = 1,  ///< out of the tree, but programs hold files of it open
   failed = 2,  ///< still there
 };
 

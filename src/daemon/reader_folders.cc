@@ -36,7 +36,7 @@ enum class OldMount { none, dead, alive };
 OldMount look_at(int folder) {
   const auto mount = mount_of_fd(folder);
   if (!mount || mount->type != kMountType || mount->mountpoint != path_of_open_fd(folder)) return OldMount::none;
-  struct stat status {};
+  struct stat status{};
   return ::fstat(folder, &status) != 0 && errno == ENOTCONN ? OldMount::dead : OldMount::alive;
 }
 
@@ -59,7 +59,8 @@ Result<void> clear_dead_mount(const std::string& mountpoint) {
 
 Result<PlannedMount> plan_mount(const config::MountConfig& mount) {
   UniqueFd source(::open(mount.source.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!source.is_open()) return base::fail_errno(ErrorKind::invalid, errno, text("cannot open the source ", mount.source));
+  if (!source.is_open())
+    return base::fail_errno(ErrorKind::invalid, errno, text("cannot open the source ", mount.source));
   UniqueFd place(::open(mount.mountpoint.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!place.is_open()) {
     return base::fail_errno(ErrorKind::invalid, errno, text("cannot open the mountpoint ", mount.mountpoint));
@@ -76,7 +77,8 @@ std::string source_name_of(const config::Config& config) {
   if (config.fuse.source_name != kStoreSourceName) return config.fuse.source_name;
   std::string device = block_device_of(config.store.path);
   if (!device.empty()) return device;
-  base::log_warn(text("fuse.source_name is \"store\", but ", config.store.path, " lies on no block device: using arenacache"));
+  base::log_warn(
+      text("fuse.source_name is \"store\", but ", config.store.path, " lies on no block device: using arenacache"));
   return "arenacache";
 }
 

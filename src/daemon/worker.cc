@@ -125,8 +125,7 @@ Result<std::vector<MountInput>> match(const config::Config& config, std::vector<
 
 class Worker {
  public:
-  Worker(FdChannel channel, std::span<char*> arguments)
-      : channel_(std::move(channel)), arguments_(arguments) {}
+  Worker(FdChannel channel, std::span<char*> arguments) : channel_(std::move(channel)), arguments_(arguments) {}
 
   int run() {
     if (auto started = start(); !started) {

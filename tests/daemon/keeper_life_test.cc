@@ -74,7 +74,7 @@ TEST_F(KeeperLife, MountsOverItsOwnSource) {
 
 TEST_F(KeeperLife, UnmountsAndFailsWhenTheWorkerDies) {
   ASSERT_TRUE(daemon_.start_and_wait());
-  struct stat status {};
+  struct stat status{};
   EXPECT_NE(::stat((daemon_.mountpoint() + "/crash").c_str(), &status), 0);
   expect_exit(1);
   EXPECT_TRUE(daemon_.wait_for_log("the worker was killed by signal 9"));
@@ -93,7 +93,7 @@ TEST_F(KeeperLife, EndsWhileAProgramWaitsForAMuteWorker) {
   daemon_.folder().write_file("source/hang_at_stop", "");
   ASSERT_TRUE(daemon_.start_and_wait());
   const auto looker = ChildProcess::call([this] {
-    struct stat status {};
+    struct stat status{};
     return ::stat((daemon_.mountpoint() + "/hello").c_str(), &status) == 0 ? 0 : errno;
   });
   ASSERT_TRUE(looker.has_value());
@@ -125,7 +125,7 @@ TEST_F(KeeperLife, AKilledKeeperTakesTheWorkerAlongAndTheNextStartClearsTheMount
   daemon_.signal(SIGKILL);
   ASSERT_TRUE(daemon_.wait_for_exit().has_value());
   ASSERT_TRUE(RunningDaemon::wait_until_gone(children.front()));
-  struct stat status {};
+  struct stat status{};
   EXPECT_EQ(::stat(daemon_.mountpoint().c_str(), &status), -1);
   EXPECT_EQ(errno, ENOTCONN);
 

@@ -22,8 +22,12 @@ TEST(Plan, ArrivesAsItWasSent) {
   auto [reader, keeper] = must(FdChannel::create_pair());
   Plan sent{.foreground = true, .log_level = base::LogLevel::warn, .mounts = {}};
   for (const char* name : {"models", "loras"}) {
-    sent.mounts.push_back({.name = name, .mountpoint = "/mnt", .source_name = "arenacache", .readahead_kib = 4096,
-                           .source = some_fd(), .place = some_fd()});
+    sent.mounts.push_back({.name = name,
+                           .mountpoint = "/mnt",
+                           .source_name = "arenacache",
+                           .readahead_kib = 4096,
+                           .source = some_fd(),
+                           .place = some_fd()});
   }
   ASSERT_TRUE(is_ok(send_plan(reader, sent)));
 
@@ -48,7 +52,8 @@ TEST(Plan, ArrivesAsItWasSent) {
 TEST(Plan, RefusesWhatIsNoPlan) {
   PlanAssembler assembler;
   EXPECT_TRUE(has_kind(assembler.add({.kind = MessageKind::ready, .fields = {}, .fds = {}}), ErrorKind::invalid));
-  EXPECT_TRUE(has_kind(assembler.add({.kind = MessageKind::plan, .fields = {"x", "0", "1"}, .fds = {}}), ErrorKind::invalid));
+  EXPECT_TRUE(
+      has_kind(assembler.add({.kind = MessageKind::plan, .fields = {"x", "0", "1"}, .fds = {}}), ErrorKind::invalid));
   ASSERT_TRUE(is_ok(assembler.add({.kind = MessageKind::plan, .fields = {"1", "0", "1"}, .fds = {}})));
   EXPECT_FALSE(assembler.is_complete());
   EXPECT_TRUE(has_kind(assembler.add({.kind = MessageKind::mount, .fields = {"a", "/mnt", "s", "1"}, .fds = {}}),

@@ -25,7 +25,7 @@ using test::is_ok;
 /// A mount namespace of this test's own, in which every user may open /dev/fuse, as on most machines but not on all.
 bool open_fuse_to_all(const test::TempDir& folder) {
   const std::string node = folder.path("fuse");
-  struct stat device {};
+  struct stat device{};
   return ::stat("/dev/fuse", &device) == 0 && ::unshare(CLONE_NEWNS) == 0 &&
          ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
          ::mknod(node.c_str(), S_IFCHR | 0666, device.st_rdev) == 0 && ::chmod(node.c_str(), 0666) == 0 &&

@@ -68,7 +68,8 @@ RunningDaemon::~RunningDaemon() {
 }
 
 std::vector<std::string> RunningDaemon::usual_arguments() const {
-  return {"--source", source(), "--mount", mountpoint_, "--store", folder_.path("store"), "--socket", folder_.path("sock")};
+  return {"--source",          source(), "--mount", mountpoint_, "--store", folder_.path("store"), "--socket",
+          folder_.path("sock")};
 }
 
 void RunningDaemon::start(const std::vector<std::string>& arguments, Notify notify) {
@@ -128,7 +129,8 @@ bool RunningDaemon::wait_until_ready() {
     if (polled[0].revents == 0) return false;
     std::array<char, 4096> bytes{};
     const ssize_t length = ::recv(notify_.get(), bytes.data(), bytes.size(), 0);
-    if (length > 0 && std::string_view(bytes.data(), static_cast<std::size_t>(length)).starts_with("READY=1")) return true;
+    if (length > 0 && std::string_view(bytes.data(), static_cast<std::size_t>(length)).starts_with("READY=1"))
+      return true;
   }
 }
 
@@ -169,7 +171,8 @@ bool RunningDaemon::wait_until_gone(pid_t pid) {
 }
 
 bool RunningDaemon::is_mounted() const {
-  return std::ranges::any_of(read_mount_table(), [&](const MountEntry& entry) { return entry.mountpoint == mountpoint_; });
+  return std::ranges::any_of(read_mount_table(),
+                             [&](const MountEntry& entry) { return entry.mountpoint == mountpoint_; });
 }
 
 std::string RunningDaemon::read_hello() const {
