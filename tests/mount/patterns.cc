@@ -13,6 +13,7 @@
 #include <cstring>
 #include <ctime>
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -84,7 +85,11 @@ void make_sparse_file(const std::string& path, std::uint64_t size) {
 }
 
 void set_age(const std::string& path, std::int64_t seconds_ago, std::int64_t nanoseconds) {
-  const timespec when{.tv_sec = ::time(nullptr) - seconds_ago, .tv_nsec = nanoseconds};
+  set_time(path, ::time(nullptr) - seconds_ago, nanoseconds);
+}
+
+void set_time(const std::string& path, std::int64_t seconds, std::int64_t nanoseconds) {
+  const timespec when{.tv_sec = seconds, .tv_nsec = nanoseconds};
   const std::array<timespec, 2> both{when, when};
   ASSERT_EQ(::utimensat(AT_FDCWD, path.c_str(), both.data(), AT_SYMLINK_NOFOLLOW), 0) << path << ": " << std::strerror(errno);
 }
@@ -95,6 +100,16 @@ void set_age(const std::string& path, std::int64_t seconds_ago, std::int64_t nan
   const auto place = std::mismatch(wanted.begin(), wanted.end(), bytes.begin()).first - wanted.begin();
   return ::testing::AssertionFailure() << "not pattern " << static_cast<std::uint64_t>(pattern) << " at byte "
                                        << offset + static_cast<std::uint64_t>(place);
+}
+
+std::optional<Pattern> pattern_of_page(std::span<const std::byte> page, std::uint64_t offset, unsigned count) {
+  for (unsigned candidate = 0; candidate < count; ++candidate) {
+    const Pattern pattern{candidate};
+    if (bytes_are(page.first(sizeof(std::uint64_t)), offset, pattern)) {
+      return bytes_are(page, offset, pattern) ? std::optional(pattern) : std::nullopt;
+    }
+  }
+  return std::nullopt;
 }
 
 ::testing::AssertionResult range_is(int fd, std::uint64_t offset, std::uint64_t length, Pattern pattern, std::size_t step) {

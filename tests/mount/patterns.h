@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -30,9 +31,13 @@ void make_pattern_file(const std::string& path, std::uint64_t size, Pattern patt
 void make_sparse_file(const std::string& path, std::uint64_t size);
 /// Sets both times of a file, in seconds before now and a given part of that second.
 void set_age(const std::string& path, std::int64_t seconds_ago, std::int64_t nanoseconds = 0);
+/// Sets both times of a file.
+void set_time(const std::string& path, std::int64_t seconds, std::int64_t nanoseconds);
 
 /// Whether `bytes`, read at `offset`, are of `pattern`; a failure names the first wrong byte.
 [[nodiscard]] ::testing::AssertionResult bytes_are(std::span<const std::byte> bytes, std::uint64_t offset, Pattern pattern);
+/// Which of the patterns 0 .. `count` - 1 a whole page is of; nothing: none of them, or a mix.
+[[nodiscard]] std::optional<Pattern> pattern_of_page(std::span<const std::byte> page, std::uint64_t offset, unsigned count);
 /// Whether the range read from `fd` by preads of `step` bytes is of `pattern`.
 [[nodiscard]] ::testing::AssertionResult range_is(int fd, std::uint64_t offset, std::uint64_t length, Pattern pattern,
                                                   std::size_t step = kMiB);
