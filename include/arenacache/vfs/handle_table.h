@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+// HandleTable: what the kernel's file handle numbers mean: a FileHandle for a file, a DirectoryHandle for a folder.
+// Promises: a number is never used twice; a handle found lives as long as somebody holds it, removed or not.
+// Owner: Filesystem. Threads: any. Locks: one mutex, never held while a handle is made or destroyed. Never: closes anything.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "arenacache/base/mutex.h"
+#include "arenacache/cache/types.h"
+#include "arenacache/vfs/directory_snapshot.h"
+#include "arenacache/vfs/node.h"
+
+namespace arenacache::vfs {
+
+enum class HandleId : std::uint64_t {};
+
+/// One open of a file: through the cache (`reader`), or at the origin (`file` and `writer`) where it may write.
+struct FileHandle {
+  NodeId node{};
+  int access = 0;  ///< O_RDONLY, O_WRONLY or O_RDWR
+  std::shared_ptr<cache::Reader> reader;
+  std::shared_ptr<origin::OriginFile> file;
+  std::shared_ptr<cache::Writer> writer;
+};
+
+/// One open of a folder: its entries as they were when reading last began at the start.
+class DirectoryHandle {
+ public:
+  explicit DirectoryHandle(NodeId id) : node(id) {}
+  /// Nothing: not listed yet.
+  [[nodiscard]] std::shared_ptr<const DirectorySnapshot> snapshot() const {
+    base::MutexLock lock(mutex_);
+    return snapshot_;
+  }
+  void set_snapshot(std::shared_ptr<const DirectorySnapshot> snapshot) {
+    base::MutexLock lock(mutex_);
+    snapshot_ = std::move(snapshot);
+  }
+
+  const NodeId node;
+
+ private:
+  mutable base::Mutex mutex_;
+  std::shared_ptr<const DirectorySnapshot> snapshot_ AC_GUARDED_BY(mutex_);
+};
+
+template <class Handle>
+class HandleTable {
+ public:
+  HandleId add(std::shared_ptr<Handle> handle) {
+    base::MutexLock lock(mutex_);
+    const HandleId id{next_id_++};
+    by_node_[handle->node].push_back(handle);
+    handles_.emplace(id, std::move(handle));
+    return id;
+  }
+
+  /// Null: no such handle.
+  [[nodiscard]] std::shared_ptr<Handle> find(HandleId id) const {
+    base::MutexLock lock(mutex_);
+    const auto found = handles_.find(id);
+    return found == handles_.end() ? nullptr : found->second;
+  }
+
+  /// Takes the handle out; null: no such handle.
+  std::shared_ptr<Handle> remove(HandleId id) {
+    base::MutexLock lock(mutex_);
+    auto taken = handles_.extract(id);
+    if (taken.empty()) return nullptr;
+    const auto of_node = by_node_.find(taken.mapped()->node);
+    std::erase(of_node->second, taken.mapped());
+    if (of_node->second.empty()) by_node_.erase(of_node);
+    return std::move(taken.mapped());
+  }
+
+  /// A handle of `node` that `fits`; null: none.
+  template <class Predicate>
+  [[nodiscard]] std::shared_ptr<Handle> find_of_node(NodeId node, Predicate fits) const {
+    base::MutexLock lock(mutex_);
+    const auto of_node = by_node_.find(node);
+    if (of_node == by_node_.end()) return nullptr;
+    const auto found = std::ranges::find_if(of_node->second, [&](const auto& handle) { return fits(*handle); });
+    return found == of_node->second.end() ? nullptr : *found;
+  }
+
+  /// Takes all handles out.
+  std::vector<std::shared_ptr<Handle>> remove_all() {
+    base::MutexLock lock(mutex_);
+    std::vector<std::shared_ptr<Handle>> all;
+    for (auto& [id, handle] : handles_) all.push_back(std::move(handle));
+    handles_.clear();
+    by_node_.clear();
+    return all;
+  }
+
+  [[nodiscard]] std::size_t size() const {
+    base::MutexLock lock(mutex_);
+    return handles_.size();
+  }
+
+ private:
+  mutable base::Mutex mutex_;
+  std::unordered_map<HandleId, std::shared_ptr<Handle>> handles_ AC_GUARDED_BY(mutex_);
+  std::unordered_map<NodeId, std::vector<std::shared_ptr<Handle>>> by_node_ AC_GUARDED_BY(mutex_);
+  std::uint64_t next_id_ AC_GUARDED_BY(mutex_) = 1;
+};
+
+}  // namespace arenacache::vfs

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// Node: one file, folder or symlink as the kernel knows it by a number; Link: one of its names. Plain records of NodeTable,
+// which owns and guards them. Kept small: a tree of 100,000 names is 100,000 of each.
+// Threads: under NodeTable's lock. Never: a pointer as a node's number: it must mean the same to another process.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "arenacache/base/clock.h"
+#include "arenacache/origin/origin.h"
+
+namespace arenacache::vfs {
+
+enum class NodeId : std::uint64_t {};
+inline constexpr NodeId kNoNode{0};
+inline constexpr NodeId kRootNode{1};
+
+/// A moment in the order of the changes made through this mount. What the origin was asked at an earlier stamp than a node's
+/// last change says nothing about the node as it is now.
+enum class ChangeStamp : std::uint64_t {};
+
+/// One name in one folder.
+struct Name {
+  NodeId parent{};
+  std::string_view name;
+};
+
+/// stat(2)'s answer without its padding and its device of the mount.
+class CompactAttributes {
+ public:
+  CompactAttributes() = default;
+  explicit CompactAttributes(const origin::Attributes& full);
+  [[nodiscard]] origin::Attributes expanded() const;
+  [[nodiscard]] origin::Version version() const;
+  [[nodiscard]] mode_t type() const { return mode_ & S_IFMT; }
+  [[nodiscard]] std::uint64_t device() const { return device_; }
+  [[nodiscard]] std::uint64_t inode() const { return inode_; }
+  [[nodiscard]] std::uint64_t size() const { return size_; }
+  [[nodiscard]] std::uint32_t link_count() const { return link_count_; }
+  void lose_link() { link_count_ -= link_count_ > 0 ? 1 : 0; }
+
+ private:
+  std::uint64_t device_ = 0, inode_ = 0, size_ = 0, blocks_ = 0, special_device_ = 0;
+  std::int64_t access_ns_ = 0, modify_ns_ = 0, change_ns_ = 0;
+  std::uint32_t mode_ = 0, link_count_ = 0, user_ = 0, group_ = 0, block_size_ = 0;
+};
+
+/// What opens of a node must know of each other. Made at the first open; stays, for the pages the kernel may still hold.
+struct OpenState {
+  unsigned readers = 0;
+  unsigned writers = 0;
+  std::optional<origin::Version> kernel_pages;  ///< the version the kernel's page cache may hold pages of
+  std::optional<origin::Version> newer;         ///< set when retired: the version that replaced this one behind our back
+  bool retired = false;                         ///< the name's next LOOKUP gets another node
+  bool estale_sent = false;                     ///< an OPEN was sent away once; a second one is served
+};
+
+struct Link {
+  NodeId node{};
+  NodeId parent{};
+  std::string name;
+  mutable const Link* next = nullptr;  ///< the node's next name; the first one was confirmed last
+};
+
+struct Node {
+  CompactAttributes attributes;
+  base::TimePoint validated = base::TimePoint::min();  ///< when the origin last said so; min: must be asked
+  ChangeStamp changed_at{};                            ///< of its data or attributes
+  ChangeStamp names_changed_at{};                      ///< of the names in it (folders)
+  std::uint64_t lookups = 0;                           ///< the kernel's references
+  const Link* links = nullptr;
+  std::unique_ptr<OpenState> open;
+  std::uint32_t children = 0;
+  bool has_attributes = false;
+};
+
+}  // namespace arenacache::vfs

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+// NodeTable: what the kernel's node numbers mean: names, paths, attributes and opens of one mount.
+// Promises: a node id is never used twice; names of one inode share a node where inode numbers are stable; a node stays while
+// the kernel refers to it, it is open, or a child of it stays. A path is built from the names, so a folder's rename moves all
+// below it at once.
+// Owner: Filesystem. Threads: any. Locks: one mutex; nothing is called out of it (no origin, no engine, no kernel).
+// Never: asks the origin; it is told what the origin said, and drops what is older than a change through the mount.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "arenacache/base/mutex.h"
+#include "arenacache/vfs/node.h"
+
+namespace arenacache::vfs {
+
+/// With handles open, only a node of a larger file is replaced by a new one: locks are held per node, and lock files are small.
+inline constexpr std::uint64_t kLargestUnretiredFile = 4ULL << 20U;
+
+/// A node as the kernel may be told of it.
+struct Entry {
+  NodeId id{};
+  origin::Attributes attributes{};
+  base::TimePoint validated = base::TimePoint::min();
+};
+
+struct NodePath {
+  std::string path{};  ///< relative to the source
+  NodeId parent{};
+  std::string name{};
+};
+
+/// A copy of a node's state.
+struct NodeState {
+  origin::Attributes attributes{};
+  base::TimePoint validated = base::TimePoint::min();
+  bool has_attributes = false;
+  bool has_name = false;
+  unsigned readers = 0;
+  unsigned writers = 0;
+};
+
+/// What became of attributes that the origin gave for a node.
+enum class Seen : std::uint8_t {
+  taken,       ///< the node has them now
+  kept,        ///< the node keeps what it had: a change through the mount is newer, or open handles hold the old version
+  other_file,  ///< they are another file's: the name the node had is not its name any more
+};
+
+/// How an open is answered.
+struct OpenDecision {
+  enum class Answer : std::uint8_t { serve, look_up_again };
+  Answer answer = Answer::serve;
+  origin::Version version{};  ///< to be opened
+  bool keep_pages = false;  ///< the kernel's pages are of this version
+  bool bypass_pages = false;  ///< the kernel's pages are of another version that somebody still reads
+  bool has_writer = false;
+};
+
+enum class OpenKind : std::uint8_t { read, write };
+
+class NodeTable {
+ public:
+  explicit NodeTable(const origin::Fidelity& fidelity);
+
+  /// Take one before the origin is asked, and hand it in with the answer.
+  [[nodiscard]] ChangeStamp stamp() const;
+
+  // Names. Each Entry returned counts as one lookup by the kernel: forget() it if the kernel never got it.
+  /// The name's node, if the origin confirmed its attributes after `since`.
+  std::optional<Entry> fresh_entry(Name name, base::TimePoint since);
+  /// The name's node, however old its attributes are.
+  std::optional<Entry> known_entry(Name name);
+  /// The origin has `name` with `attributes`. Nothing: the answer is older than a change of the folder's names.
+  std::optional<Entry> entry_seen(Name name, const origin::Attributes& attributes, ChangeStamp asked, base::TimePoint now);
+  /// The origin does not have `name`. False: the answer is older than a change of the folder's names, and was dropped.
+  bool name_missing(Name name, ChangeStamp asked);
+  void forget(NodeId id, std::uint64_t lookups);
+
+  // Paths. Nothing: the node is gone, or it or a folder above has no name.
+  [[nodiscard]] std::optional<NodePath> path(NodeId id) const;
+  [[nodiscard]] std::optional<std::string> child_path(Name name) const;
+  [[nodiscard]] std::optional<NodeId> child(Name name) const;
+
+  // Attributes.
+  [[nodiscard]] std::optional<NodeState> state(NodeId id) const;
+  Seen attributes_seen(NodeId id, const origin::Attributes& attributes, ChangeStamp asked, base::TimePoint now);
+  /// A change through the mount left `after`. With `before`, the data is as it was; without, the kernel's pages moved along.
+  void attributes_changed(NodeId id, const origin::Attributes* before, const origin::Attributes& after, base::TimePoint now);
+  /// A change through the mount left attributes nobody knows.
+  void attributes_unknown(NodeId id);
+
+  // Names changed through the mount.
+  void name_added(NodeId parent);
+  void name_removed(Name name);
+  /// `to`'s node, if there is one, loses that name.
+  void name_moved(Name from, Name to);
+  void names_exchanged(Name first, Name second);
+
+  // Opens.
+  OpenDecision open(NodeId id, OpenKind kind);
+  /// Returns how many of `kind` are still open.
+  unsigned close(NodeId id, OpenKind kind);
+
+  [[nodiscard]] std::size_t size() const;
+  /// Aborts if an index disagrees with the nodes. For tests.
+  void check_invariants() const;
+
+ private:
+  struct InodeKey {
+    std::uint64_t device = 0;
+    std::uint64_t inode = 0;
+    friend bool operator==(const InodeKey&, const InodeKey&) = default;
+  };
+  struct InodeHash {
+    std::size_t operator()(const InodeKey& key) const;
+  };
+  struct LinkHash {
+    using is_transparent = void;
+    std::size_t operator()(const Name& name) const;
+    std::size_t operator()(const Link& link) const { return (*this)(Name{link.parent, link.name}); }
+  };
+  struct LinkEqual {
+    using is_transparent = void;
+    static Name name_of(const Name& name) { return name; }
+    static Name name_of(const Link& link) { return {link.parent, link.name}; }
+    template <class A, class B>
+    bool operator()(const A& a, const B& b) const {
+      return name_of(a).parent == name_of(b).parent && name_of(a).name == name_of(b).name;
+    }
+  };
+
+  const Node* find_locked(NodeId id) const AC_REQUIRES(mutex_);
+  Node* find_locked(NodeId id) AC_REQUIRES(mutex_);
+  const Link* link_locked(Name name) const AC_REQUIRES(mutex_);
+  ChangeStamp advance_locked() AC_REQUIRES(mutex_);
+
+  NodeId node_for_locked(Name name, const CompactAttributes& attributes, ChangeStamp asked) AC_REQUIRES(mutex_);
+  NodeId candidate_locked(const Link* link, const CompactAttributes& attributes) const AC_REQUIRES(mutex_);
+  bool goes_on_locked(const Node& node, const CompactAttributes& attributes, ChangeStamp asked) const AC_REQUIRES(mutex_);
+  bool must_retire(const Node& node, const CompactAttributes& attributes) const;
+  bool same_pages(const origin::Version& a, const origin::Version& b) const;
+  bool is_at_or_above_locked(NodeId upper, NodeId lower) const AC_REQUIRES(mutex_);
+  NodeId make_node_locked(const CompactAttributes& attributes) AC_REQUIRES(mutex_);
+  void add_link_locked(Name name, NodeId id) AC_REQUIRES(mutex_);
+  void drop_link_locked(const Link& link) AC_REQUIRES(mutex_);
+  static void unchain(Node& node, const Link& link);
+  void detach_locked(NodeId id) AC_REQUIRES(mutex_);
+  void drop_key_locked(NodeId id, const Node& node) AC_REQUIRES(mutex_);
+  void drop_if_unused_locked(NodeId id) AC_REQUIRES(mutex_);
+  void names_changed_locked(NodeId parent) AC_REQUIRES(mutex_);
+  void name_removed_locked(Name name) AC_REQUIRES(mutex_);
+  static void unvalidate(Node& node, ChangeStamp now) {
+    node.changed_at = now;
+    node.validated = base::TimePoint::min();
+  }
+  static Entry entry_of(NodeId id, const Node& node) { return {id, node.attributes.expanded(), node.validated}; }
+  std::optional<std::string> path_locked(NodeId id) const AC_REQUIRES(mutex_);
+
+  const bool stable_inodes_;
+  const bool has_ctime_;
+
+  mutable base::Mutex mutex_;
+  std::unordered_map<NodeId, Node> nodes_ AC_GUARDED_BY(mutex_);
+  std::unordered_set<Link, LinkHash, LinkEqual> links_ AC_GUARDED_BY(mutex_);
+  std::unordered_map<InodeKey, NodeId, InodeHash> by_inode_ AC_GUARDED_BY(mutex_);  ///< empty where inodes are not stable
+  std::uint64_t next_id_ AC_GUARDED_BY(mutex_) = 2;
+  std::uint64_t changes_ AC_GUARDED_BY(mutex_) = 0;
+};
+
+}  // namespace arenacache::vfs

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+// Filesystem: what the operations of one mount share: tables, engine, origin, the options in force, how slow the origin is.
+// Promises: look() and change() are the only ways from an operation to the origin, and no exception gets out of either.
+// Owner: Mirror, and every operation in flight (shared_ptr): an origin's late answer finds it alive.
+// Threads: any. Locks: the tables' own. Never: calls the origin on the caller's thread.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "arenacache/base/clock.h"
+#include "arenacache/base/mutex.h"
+#include "arenacache/base/result.h"
+#include "arenacache/cache/engine.h"
+#include "arenacache/vfs/deadline_timer.h"
+#include "arenacache/vfs/handle_table.h"
+#include "arenacache/vfs/mirror.h"
+#include "arenacache/vfs/node_table.h"
+
+namespace arenacache::vfs {
+
+/// The options that may change while running.
+struct Timing {
+  std::chrono::nanoseconds metadata_ttl{};
+  std::chrono::nanoseconds patience{};
+  std::chrono::nanoseconds origin_timeout{};
+  bool serve_stale = true;
+};
+
+/// Logs what an exception out of `deed` says.
+void log_exception(std::string_view deed, const std::exception* exception);
+
+/// Runs `body`; an exception ends there, in the log.
+template <class Body>
+void guarded(std::string_view deed, Body&& body) noexcept {
+  try {
+    std::forward<Body>(body)();
+  } catch (const std::exception& exception) {
+    log_exception(deed, &exception);
+  } catch (...) {
+    log_exception(deed, nullptr);
+  }
+}
+
+/// The error of an operation on a node that has no name and no open file any more.
+[[nodiscard]] base::Error gone_error();
+
+class Filesystem : public std::enable_shared_from_this<Filesystem> {
+ public:
+  Filesystem(const MirrorOptions& options, cache::Engine& engine, base::Clock& clock);
+
+  [[nodiscard]] NodeTable& nodes() { return nodes_; }
+  [[nodiscard]] HandleTable<FileHandle>& files() { return files_; }
+  [[nodiscard]] HandleTable<DirectoryHandle>& directories() { return directories_; }
+  [[nodiscard]] cache::Engine& engine() { return engine_; }
+  [[nodiscard]] cache::SourceId source() const { return source_; }
+  [[nodiscard]] const origin::Fidelity& fidelity() const { return origin_.fidelity(); }
+  [[nodiscard]] base::Clock& clock() { return clock_; }
+  [[nodiscard]] DeadlineTimer& timer() { return timer_; }
+
+  [[nodiscard]] Timing timing() const;
+  void reload(const config::MountConfig& mount);
+  /// What was validated after this is fresh.
+  [[nodiscard]] base::TimePoint fresh_since() const { return clock_.now() - timing().metadata_ttl; }
+  /// For how many seconds the kernel may believe what the origin said at `validated`. What is older than that was chosen for
+  /// want of an answer, and holds as long as an answer would.
+  [[nodiscard]] double kernel_timeout(base::TimePoint validated) const;
+
+  /// Runs `call`, which only looks, under the origin's deadline, then `done`. Both own what they touch.
+  template <class T>
+  void look(origin::GuardedOrigin::Call<T> call, origin::GuardedOrigin::Done<T> done);
+  /// Runs `call`, which may change something, after earlier changes with one of the keys.
+  void change(origin::ChangeKey key, std::move_only_function<void(origin::Origin&)> call);
+  void change(std::pair<origin::ChangeKey, origin::ChangeKey> keys, std::move_only_function<void(origin::Origin&)> call);
+
+  /// Whether a known name should not wait for the origin: it missed a patience, and no call has come back since.
+  [[nodiscard]] bool origin_is_slow() const { return origin_is_slow_.load(std::memory_order_relaxed); }
+  void set_origin_slow(bool is_slow) { origin_is_slow_.store(is_slow, std::memory_order_relaxed); }
+  /// Checks of known names that go on while nobody waits: few, or a hung origin would take all threads for them.
+  [[nodiscard]] bool begin_check_behind();
+  void end_check_behind() { checks_behind_.fetch_sub(1, std::memory_order_relaxed); }
+
+  /// Lets go of timers and open handles.
+  void stop();
+
+ private:
+  cache::Engine& engine_;
+  base::Clock& clock_;
+  const cache::SourceId source_;
+  origin::GuardedOrigin& origin_;
+  NodeTable nodes_;
+  HandleTable<FileHandle> files_;
+  HandleTable<DirectoryHandle> directories_;
+  mutable base::Mutex timing_mutex_;
+  Timing timing_ AC_GUARDED_BY(timing_mutex_);
+  std::atomic<bool> origin_is_slow_{false};
+  std::atomic<unsigned> checks_behind_{0};
+  DeadlineTimer timer_;
+};
+
+using FilesystemPtr = std::shared_ptr<Filesystem>;
+
+template <class T>
+void Filesystem::look(origin::GuardedOrigin::Call<T> call, origin::GuardedOrigin::Done<T> done) {
+  auto guarded_call = [call = std::move(call)](origin::Origin& origin) mutable {
+    base::Result<T> result = base::fail(base::ErrorKind::origin, EIO, "out of memory");
+    guarded("asking the origin", [&] { result = call(origin); });
+    return result;
+  };
+  auto guarded_done = [self = shared_from_this(), done = std::move(done)](base::Result<T> result) mutable {
+    if (result || result.error().kind == base::ErrorKind::origin) self->set_origin_slow(false);
+    guarded("answering", [&] { done(std::move(result)); });
+  };
+  origin_.look<T>(timing().origin_timeout, std::move(guarded_call), std::move(guarded_done));
+}
+
+/// The keys that changes queue by: of a name in a folder, of a file's data and attributes.
+[[nodiscard]] origin::ChangeKey name_key(Name name);
+[[nodiscard]] origin::ChangeKey node_key(NodeId id);
+
+}  // namespace arenacache::vfs

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "fuse_reply.h"
+
+#include <cerrno>
+#include <chrono>
+#include <utility>
+#include <vector>
+
+#include "arenacache/base/log.h"
+#include "arenacache/base/text.h"
+
+namespace arenacache::vfs {
+
+namespace {
+
+constexpr auto kBetweenLines = std::chrono::seconds(1);
+
+/// What a program sees of `error`.
+int errno_of(const base::Error& error) {
+  switch (error.kind) {
+    case base::ErrorKind::timeout: return ETIMEDOUT;
+    case base::ErrorKind::stale: return ESTALE;
+    case base::ErrorKind::cancelled: return EINTR;
+    case base::ErrorKind::origin:
+    case base::ErrorKind::store:
+    case base::ErrorKind::corrupt:
+    case base::ErrorKind::no_space:
+    case base::ErrorKind::invalid: break;
+  }
+  return error.errno_value > 0 ? error.errno_value : EIO;
+}
+
+}  // namespace
+
+bool is_ordinary(int errno_value) {
+  switch (errno_value) {
+    case ENOENT: case EEXIST: case ENOTEMPTY: case ENOTDIR: case EISDIR: case EINVAL: case ENAMETOOLONG: case ELOOP:
+    case EACCES: case EPERM: case EROFS: case ETXTBSY: case EBUSY: case EXDEV: case EMLINK: case EFBIG: case ENXIO:
+    case ENODATA: case ERANGE: case E2BIG: case EOPNOTSUPP: case ENOSYS: case ENOTTY: case EINTR: case EBADF:
+    case ENOSPC: case EDQUOT: case ESTALE:
+      return true;
+    default: return false;
+  }
+}
+
+ReplyDesk::~ReplyDesk() {
+  if (session_ != nullptr) ::fuse_session_destroy(session_);
+}
+
+ReplyDesk::Ticket ReplyDesk::add(fuse_req_t request) {
+  requests_.add();
+  base::MutexLock lock(mutex_);
+  return waiting_.insert(waiting_.end(), request);
+}
+
+fuse_req_t ReplyDesk::take(Ticket ticket) {
+  base::MutexLock lock(mutex_);
+  const fuse_req_t request = *ticket;
+  waiting_.erase(ticket);
+  return request;
+}
+
+void ReplyDesk::stop() {
+  std::vector<fuse_req_t> taken;
+  {
+    base::MutexLock lock(mutex_);
+    for (fuse_req_t& request : waiting_) {
+      if (request != nullptr) taken.push_back(std::exchange(request, nullptr));
+    }
+  }
+  for (const fuse_req_t request : taken) ::fuse_reply_err(request, ENOTCONN);
+}
+
+void ReplyDesk::report(std::string_view operation, const base::Error& error) {
+  if (is_ordinary(errno_of(error))) return;
+  errors_.add();
+  std::uint64_t unlogged = 0;
+  {
+    base::MutexLock lock(mutex_);
+    const base::TimePoint now = clock_.now();
+    if (last_line_ != base::TimePoint::min() && now - last_line_ < kBetweenLines) {
+      ++unlogged_;
+      return;
+    }
+    last_line_ = now;
+    unlogged = std::exchange(unlogged_, 0);
+  }
+  const std::string more = unlogged > 0 ? base::text(" (and ", unlogged, " errors before it)") : std::string();
+  base::log_warn(base::text(operation, ": ", error.what, more));
+}
+
+Reply::Reply(std::shared_ptr<ReplyDesk> desk, fuse_req_t request, const char* operation)
+    : desk_(std::move(desk)), ticket_(desk_->add(request)), operation_(operation) {
+  const fuse_ctx& context = *::fuse_req_ctx(request);
+  requester_ = {.uid = context.uid, .gid = context.gid, .pid = context.pid, .umask = context.umask};
+}
+
+Reply::~Reply() {
+  if (desk_) fail(EIO);
+}
+
+template <class Send>
+bool Reply::answer(Send send) {
+  const std::shared_ptr<ReplyDesk> desk = std::move(desk_);
+  AC_CHECK(desk != nullptr);
+  const fuse_req_t request = desk->take(ticket_);
+  return request != nullptr && send(request) == 0;
+}
+
+void Reply::fail(const base::Error& error) {
+  desk_->report(operation_, error);
+  answer([&](fuse_req_t request) { return ::fuse_reply_err(request, errno_of(error)); });
+}
+
+void Reply::fail(int errno_value) { fail(base::errno_error(base::ErrorKind::origin, errno_value, "no answer")); }
+
+void Reply::done() {
+  answer([](fuse_req_t request) { return ::fuse_reply_err(request, 0); });
+}
+
+void Reply::attributes(const origin::Attributes& attributes, double timeout_s) {
+  answer([&](fuse_req_t request) { return ::fuse_reply_attr(request, &attributes, timeout_s); });
+}
+
+void Reply::bytes(std::span<const std::byte> bytes) { static_cast<void>(entries(bytes)); }
+
+bool Reply::entries(std::span<const std::byte> bytes) {
+  // libfuse takes char.
+  const char* data = reinterpret_cast<const char*>(bytes.data());
+  return answer([&](fuse_req_t request) { return ::fuse_reply_buf(request, data, bytes.size()); });
+}
+
+void Reply::target(const std::string& target) {
+  answer([&](fuse_req_t request) { return ::fuse_reply_readlink(request, target.c_str()); });
+}
+
+void Reply::written(std::size_t bytes) {
+  answer([&](fuse_req_t request) { return ::fuse_reply_write(request, bytes); });
+}
+
+void Reply::position(std::uint64_t offset) {
+  answer([&](fuse_req_t request) { return ::fuse_reply_lseek(request, static_cast<off_t>(offset)); });
+}
+
+void Reply::space(const struct ::statvfs& space) {
+  answer([&](fuse_req_t request) { return ::fuse_reply_statfs(request, &space); });
+}
+
+void Reply::xattr_size(std::size_t bytes) {
+  answer([&](fuse_req_t request) { return ::fuse_reply_xattr(request, bytes); });
+}
+
+bool Reply::entry(const fuse_entry_param& entry) {
+  return answer([&](fuse_req_t request) { return ::fuse_reply_entry(request, &entry); });
+}
+
+bool Reply::opened(const fuse_file_info& info) {
+  return answer([&](fuse_req_t request) { return ::fuse_reply_open(request, &info); });
+}
+
+bool Reply::created(const fuse_entry_param& entry, const fuse_file_info& info) {
+  return answer([&](fuse_req_t request) { return ::fuse_reply_create(request, &entry, &info); });
+}
+
+}  // namespace arenacache::vfs

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reply: one request that waits for its answer. ReplyDesk: all of them, and the one place that turns an Error into an errno, a
+// log line and a counter.
+// Promises: each request is answered exactly once: by its Reply's owner, by the Reply's end (EIO) if the owner forgot or its
+// work was dropped, or by stop() (ENOTCONN), whichever comes first. The session lives as long as a Reply.
+// Threads: any; one Reply is one thread's at a time. Locks: the desk's mutex, never held while the kernel is written to.
+#pragma once
+
+#include <sys/statvfs.h>
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "arenacache/base/clock.h"
+#include "arenacache/base/metrics.h"
+#include "arenacache/base/mutex.h"
+#include "arenacache/base/result.h"
+#include "arenacache/origin/origin.h"
+#include "libfuse.h"
+
+namespace arenacache::vfs {
+
+/// Whether programs meet this errno in daily life, so that no owner need hear of it.
+[[nodiscard]] bool is_ordinary(int errno_value);
+
+class ReplyDesk {
+ public:
+  using Ticket = std::list<fuse_req_t>::iterator;
+
+  explicit ReplyDesk(base::Clock& clock) : clock_(clock) {}
+  /// Destroys the session, which closes its descriptor.
+  ~ReplyDesk();
+  ReplyDesk(const ReplyDesk&) = delete;
+  ReplyDesk& operator=(const ReplyDesk&) = delete;
+
+  void adopt(fuse_session* session) { session_ = session; }
+  Ticket add(fuse_req_t request);
+  /// The right to answer, once; null: stop() has answered.
+  fuse_req_t take(Ticket ticket);
+  /// Answers all that still wait with ENOTCONN.
+  void stop();
+  /// Counts an error that is answered to `operation`, and logs it, at most one line a second.
+  void report(std::string_view operation, const base::Error& error);
+
+  [[nodiscard]] std::uint64_t requests() const { return requests_.value(); }
+  [[nodiscard]] std::uint64_t errors() const { return errors_.value(); }
+
+ private:
+  base::Clock& clock_;
+  fuse_session* session_ = nullptr;
+  base::Counter requests_;
+  base::Counter errors_;
+  base::Mutex mutex_;
+  std::list<fuse_req_t> waiting_ AC_GUARDED_BY(mutex_);  ///< null: answered by stop()
+  base::TimePoint last_line_ AC_GUARDED_BY(mutex_) = base::TimePoint::min();
+  std::uint64_t unlogged_ AC_GUARDED_BY(mutex_) = 0;
+};
+
+/// Who asked.
+struct Requester {
+  uid_t uid = 0;
+  gid_t gid = 0;
+  pid_t pid = 0;
+  mode_t umask = 0;
+};
+
+class Reply {
+ public:
+  /// `operation` is for the log; it outlives the Reply.
+  Reply(std::shared_ptr<ReplyDesk> desk, fuse_req_t request, const char* operation);
+  Reply(Reply&& other) noexcept = default;
+  Reply& operator=(Reply&& other) = delete;
+  Reply(const Reply&) = delete;
+  Reply& operator=(const Reply&) = delete;
+  ~Reply();
+
+  [[nodiscard]] const Requester& requester() const { return requester_; }
+
+  // One of these, once.
+  void fail(const base::Error& error);
+  void fail(int errno_value);
+  void done();
+  void attributes(const origin::Attributes& attributes, double timeout_s);
+  void bytes(std::span<const std::byte> bytes);
+  void target(const std::string& target);
+  void written(std::size_t bytes);
+  void position(std::uint64_t offset);
+  void space(const struct ::statvfs& space);
+  void xattr_size(std::size_t bytes);
+  // These three hand out references; false: the kernel did not take them, take them back.
+  [[nodiscard]] bool entry(const fuse_entry_param& entry);
+  [[nodiscard]] bool opened(const fuse_file_info& info);
+  [[nodiscard]] bool created(const fuse_entry_param& entry, const fuse_file_info& info);
+  /// bytes() of a listing with attributes, which hands out references too.
+  [[nodiscard]] bool entries(std::span<const std::byte> bytes);
+
+ private:
+  template <class Send>
+  bool answer(Send send);
+
+  std::shared_ptr<ReplyDesk> desk_;  ///< null: answered, or moved from
+  ReplyDesk::Ticket ticket_;
+  Requester requester_;
+  const char* operation_;
+};
+
+}  // namespace arenacache::vfs

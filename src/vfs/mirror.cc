@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "arenacache/vfs/mirror.h"
+
+#include <memory>
+#include <utility>
+
+#include "filesystem.h"
+#include "fuse_reply.h"
+#include "fuse_session.h"
+
+namespace arenacache::vfs {
+
+namespace {
+
+class FuseMirror final : public Mirror {
+ public:
+  FuseMirror(FilesystemPtr fs, std::shared_ptr<ReplyDesk> desk, std::unique_ptr<FuseSession> session)
+      : fs_(std::move(fs)), desk_(std::move(desk)), session_(std::move(session)) {}
+
+  // No new requests; then nobody waits; then nothing is held. What the origin still owes finds Filesystem alive and answers
+  // nobody.
+  ~FuseMirror() override {
+    session_->stop();
+    desk_->stop();
+    fs_->stop();
+  }
+
+  FuseMirror(const FuseMirror&) = delete;
+  FuseMirror& operator=(const FuseMirror&) = delete;
+
+  [[nodiscard]] MirrorStats stats() const override {
+    return {.nodes = fs_->nodes().size(),
+            .open_files = fs_->files().size(),
+            .requests = desk_->requests(),
+            .errors = desk_->errors()};
+  }
+
+  void reload(const config::MountConfig& mount) override { fs_->reload(mount); }
+
+ private:
+  FilesystemPtr fs_;
+  std::shared_ptr<ReplyDesk> desk_;
+  std::unique_ptr<FuseSession> session_;
+};
+
+}  // namespace
+
+base::Result<std::unique_ptr<Mirror>> Mirror::start(base::UniqueFd fuse_fd, const MirrorOptions& options, cache::Engine& engine,
+                                                    base::Clock& clock) {
+  auto fs = std::make_shared<Filesystem>(options, engine, clock);
+  auto desk = std::make_shared<ReplyDesk>(clock);
+  AC_ASSIGN(auto session, FuseSession::start(std::move(fuse_fd), {.fs = fs, .desk = desk, .options = options.fuse}));
+  return std::make_unique<FuseMirror>(std::move(fs), std::move(desk), std::move(session));
+}
+
+}  // namespace arenacache::vfs

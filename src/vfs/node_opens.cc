@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+// NodeTable: what new attributes and opens do to a node: which version the kernel's pages are of, and when a node is retired.
+#include <sys/stat.h>
+
+#include <memory>
+
+#include "arenacache/vfs/node_table.h"
+
+namespace arenacache::vfs {
+
+/// Whether pages of version `a` are pages of version `b`. Stricter than same_data() where ctime can be trusted: what changed
+/// in place and had its mtime put back has another ctime, and reading again costs little.
+bool NodeTable::same_pages(const origin::Version& a, const origin::Version& b) const {
+  return has_ctime_ && stable_inodes_ ? a == b : a.same_data(b);
+}
+
+/// Open handles read the version that `attributes` replace, and the file is large enough to be worth a new node.
+bool NodeTable::must_retire(const Node& node, const CompactAttributes& attributes) const {
+  if (!node.has_attributes || !node.open || node.open->readers == 0 || node.open->writers > 0) return false;
+  return node.attributes.size() > kLargestUnretiredFile && !node.attributes.version().same_data(attributes.version());
+}
+
+/// Whether `node` can be the one that is seen with `attributes` now.
+bool NodeTable::goes_on_locked(const Node& node, const CompactAttributes& attributes, ChangeStamp asked) const {
+  if (node.attributes.type() != attributes.type()) return false;
+  if (node.open && node.open->retired) return false;
+  return node.changed_at > asked || !must_retire(node, attributes);
+}
+
+std::optional<NodeState> NodeTable::state(NodeId id) const {
+  base::MutexLock lock(mutex_);
+  const Node* node = find_locked(id);
+  if (node == nullptr) return std::nullopt;
+  NodeState state{.attributes = node->attributes.expanded(), .validated = node->validated};
+  state.has_attributes = node->has_attributes;
+  state.has_name = id == kRootNode || node->links != nullptr;
+  if (node->open) {
+    state.readers = node->open->readers;
+    state.writers = node->open->writers;
+  }
+  return state;
+}
+
+Seen NodeTable::attributes_seen(NodeId id, const origin::Attributes& attributes, ChangeStamp asked, base::TimePoint now) {
+  const CompactAttributes compact(attributes);
+  base::MutexLock lock(mutex_);
+  Node* node = find_locked(id);
+  if (node == nullptr) return Seen::other_file;
+  if (node->changed_at > asked) return Seen::kept;
+  if (node->has_attributes && id != kRootNode) {
+    if (node->attributes.type() != compact.type()) return Seen::other_file;
+    const bool same_inode = node->attributes.inode() == compact.inode() && node->attributes.device() == compact.device();
+    if (stable_inodes_ && !same_inode) return Seen::other_file;
+  }
+  if ((node->open && node->open->retired) || must_retire(*node, compact)) {
+    node->open->retired = true;
+    node->open->newer = compact.version();
+    return Seen::kept;
+  }
+  node->attributes = compact;
+  node->has_attributes = true;
+  node->validated = now;
+  return Seen::taken;
+}
+
+void NodeTable::attributes_changed(NodeId id, const origin::Attributes* before, const origin::Attributes& after,
+                                   base::TimePoint now) {
+  const CompactAttributes compact(after);
+  base::MutexLock lock(mutex_);
+  Node* node = find_locked(id);
+  if (node == nullptr) return;
+  if (node->open && node->open->kernel_pages) {
+    const origin::Version was = before != nullptr ? CompactAttributes(*before).version() : node->attributes.version();
+    if (same_pages(*node->open->kernel_pages, was)) node->open->kernel_pages = compact.version();
+  }
+  const bool same_inode = node->attributes.inode() == compact.inode() && node->attributes.device() == compact.device();
+  if (!same_inode && id != kRootNode) drop_key_locked(id, *node);
+  node->attributes = compact;
+  node->has_attributes = true;
+  node->validated = now;
+  node->changed_at = advance_locked();
+}
+
+void NodeTable::attributes_unknown(NodeId id) {
+  base::MutexLock lock(mutex_);
+  if (Node* node = find_locked(id)) unvalidate(*node, advance_locked());
+}
+
+OpenDecision NodeTable::open(NodeId id, OpenKind kind) {
+  base::MutexLock lock(mutex_);
+  Node* node = find_locked(id);
+  if (node == nullptr) return {.answer = OpenDecision::Answer::look_up_again};
+  if (!node->open) node->open = std::make_unique<OpenState>();
+  OpenState& open = *node->open;
+  OpenDecision decision{.version = node->attributes.version()};
+  if (open.retired) {
+    if (!open.estale_sent) {
+      open.estale_sent = true;
+      decision.answer = OpenDecision::Answer::look_up_again;
+      return decision;
+    }
+    decision.version = open.newer.value_or(decision.version);
+    decision.bypass_pages = true;
+  } else if (open.kernel_pages && same_pages(*open.kernel_pages, decision.version)) {
+    decision.keep_pages = true;
+  } else if (kind == OpenKind::read && open.readers > 0 && open.writers == 0 && open.kernel_pages &&
+             !open.kernel_pages->same_data(decision.version)) {
+    decision.bypass_pages = true;
+  } else {
+    open.kernel_pages = decision.version;
+  }
+  decision.has_writer = open.writers > 0;
+  ++(kind == OpenKind::read ? open.readers : open.writers);
+  return decision;
+}
+
+unsigned NodeTable::close(NodeId id, OpenKind kind) {
+  base::MutexLock lock(mutex_);
+  Node* node = find_locked(id);
+  if (node == nullptr || !node->open) return 0;
+  unsigned& count = kind == OpenKind::read ? node->open->readers : node->open->writers;
+  if (count > 0) --count;
+  const unsigned left = count;
+  drop_if_unused_locked(id);
+  return left;
+}
+
+}  // namespace arenacache::vfs

@@ -1,0 +1,380 @@
+// SPDX-License-Identifier: Apache-2.0
+// NodeTable's indexes: numbers, names and inodes. node_opens.cc has what attributes and opens do to a node.
+#include "arenacache/vfs/node_table.h"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <functional>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "arenacache/base/result.h"
+
+namespace arenacache::vfs {
+
+namespace {
+
+// Spreads numbers that differ in few bits. Source: 2^64 divided by the golden ratio.
+constexpr std::uint64_t kSpread = 0x9E3779B97F4A7C15ULL;
+
+}  // namespace
+
+std::size_t NodeTable::InodeHash::operator()(const InodeKey& key) const { return (key.device * kSpread ^ key.inode) * kSpread; }
+
+std::size_t NodeTable::LinkHash::operator()(const Name& name) const {
+  return std::hash<std::string_view>{}(name.name) ^ (std::to_underlying(name.parent) * kSpread);
+}
+
+NodeTable::NodeTable(const origin::Fidelity& fidelity)
+    : stable_inodes_(fidelity.stable_inodes), has_ctime_(fidelity.has_ctime) {
+  Node& root = nodes_[kRootNode];
+  root.lookups = 1;  // the kernel never forgets it
+}
+
+const Node* NodeTable::find_locked(NodeId id) const {
+  const auto found = nodes_.find(id);
+  return found == nodes_.end() ? nullptr : &found->second;
+}
+
+Node* NodeTable::find_locked(NodeId id) {
+  const auto found = nodes_.find(id);
+  return found == nodes_.end() ? nullptr : &found->second;
+}
+
+const Link* NodeTable::link_locked(Name name) const {
+  const auto found = links_.find(name);
+  return found == links_.end() ? nullptr : &*found;
+}
+
+ChangeStamp NodeTable::advance_locked() { return ChangeStamp{++changes_}; }
+
+ChangeStamp NodeTable::stamp() const {
+  base::MutexLock lock(mutex_);
+  return ChangeStamp{changes_};
+}
+
+std::size_t NodeTable::size() const {
+  base::MutexLock lock(mutex_);
+  return nodes_.size();
+}
+
+// Names.
+
+std::optional<Entry> NodeTable::fresh_entry(Name name, base::TimePoint since) {
+  base::MutexLock lock(mutex_);
+  const Link* link = link_locked(name);
+  Node* node = link != nullptr ? find_locked(link->node) : nullptr;
+  if (node == nullptr || node->validated <= since || (node->open && node->open->retired)) return std::nullopt;
+  ++node->lookups;
+  return entry_of(link->node, *node);
+}
+
+std::optional<Entry> NodeTable::known_entry(Name name) {
+  base::MutexLock lock(mutex_);
+  const Link* link = link_locked(name);
+  Node* node = link != nullptr ? find_locked(link->node) : nullptr;
+  if (node == nullptr) return std::nullopt;
+  ++node->lookups;
+  return entry_of(link->node, *node);
+}
+
+std::optional<Entry> NodeTable::entry_seen(Name name, const origin::Attributes& attributes, ChangeStamp asked,
+                                           base::TimePoint now) {
+  const CompactAttributes compact(attributes);
+  base::MutexLock lock(mutex_);
+  Node* parent = find_locked(name.parent);
+  if (parent == nullptr || parent->names_changed_at > asked) return std::nullopt;
+  ++parent->lookups;  // held while names in it come and go
+  const NodeId id = node_for_locked(name, compact, asked);
+  --parent->lookups;
+  Node& node = nodes_.at(id);
+  if (node.changed_at <= asked) {
+    node.attributes = compact;
+    node.has_attributes = true;
+    node.validated = now;
+  }
+  ++node.lookups;
+  return entry_of(id, node);
+}
+
+bool NodeTable::name_missing(Name name, ChangeStamp asked) {
+  base::MutexLock lock(mutex_);
+  const Node* parent = find_locked(name.parent);
+  if (parent != nullptr && parent->names_changed_at > asked) return false;
+  const Link* link = link_locked(name);
+  if (link == nullptr) return true;
+  const NodeId id = link->node;
+  drop_link_locked(*link);
+  // Gone behind our back: its inode number may come again for another file.
+  if (const Node* node = find_locked(id); node != nullptr && node->links == nullptr) drop_key_locked(id, *node);
+  drop_if_unused_locked(id);
+  return true;
+}
+
+void NodeTable::forget(NodeId id, std::uint64_t lookups) {
+  base::MutexLock lock(mutex_);
+  Node* node = find_locked(id);
+  if (node == nullptr || id == kRootNode) return;
+  node->lookups -= std::min(node->lookups, lookups);
+  drop_if_unused_locked(id);
+}
+
+/// The node that `name`, seen with `attributes`, is to be known by from now on: linked, made if there is none.
+NodeId NodeTable::node_for_locked(Name name, const CompactAttributes& attributes, ChangeStamp asked) {
+  const Link* link = link_locked(name);
+  NodeId id = candidate_locked(link, attributes);
+  if (const Node* node = find_locked(id); node != nullptr && !goes_on_locked(*node, attributes, asked)) {
+    detach_locked(id);
+    link = link_locked(name);
+    id = kNoNode;
+  }
+  // A folder seen inside itself: renames on both sides raced. As another node it does no harm.
+  if (attributes.type() == S_IFDIR && id != kNoNode && is_at_or_above_locked(id, name.parent)) id = kNoNode;
+  if (link != nullptr && link->node != id) {
+    const NodeId former = link->node;
+    drop_link_locked(*link);
+    drop_if_unused_locked(former);
+    link = nullptr;
+  }
+  if (id == kNoNode) id = make_node_locked(attributes);
+  if (link == nullptr) {
+    // A folder has one name: it was moved behind our back.
+    if (const Link* old = nodes_.at(id).links; old != nullptr && attributes.type() == S_IFDIR) drop_link_locked(*old);
+    add_link_locked(name, id);
+  } else if (Node& node = nodes_.at(id); node.links != link) {
+    unchain(node, *link);
+    link->next = std::exchange(node.links, link);
+  }
+  return id;
+}
+
+NodeId NodeTable::candidate_locked(const Link* link, const CompactAttributes& attributes) const {
+  if (!stable_inodes_) return link != nullptr ? link->node : kNoNode;
+  const auto found = by_inode_.find({attributes.device(), attributes.inode()});
+  return found == by_inode_.end() ? kNoNode : found->second;
+}
+
+bool NodeTable::is_at_or_above_locked(NodeId upper, NodeId lower) const {
+  while (lower != upper) {
+    const Node* node = find_locked(lower);
+    if (node == nullptr || node->links == nullptr) return false;
+    lower = node->links->parent;
+  }
+  return true;
+}
+
+NodeId NodeTable::make_node_locked(const CompactAttributes& attributes) {
+  const NodeId id{next_id_++};
+  nodes_[id].attributes = attributes;
+  if (stable_inodes_) by_inode_[{attributes.device(), attributes.inode()}] = id;
+  return id;
+}
+
+void NodeTable::add_link_locked(Name name, NodeId id) {
+  Node& node = nodes_.at(id);
+  const auto [link, added] = links_.insert(Link{.node = id, .parent = name.parent, .name = std::string(name.name)});
+  AC_CHECK(added);
+  link->next = std::exchange(node.links, &*link);
+  ++nodes_.at(name.parent).children;
+}
+
+void NodeTable::unchain(Node& node, const Link& link) {
+  const Link** at = &node.links;
+  while (*at != &link) at = &(*at)->next;
+  *at = link.next;
+}
+
+/// Takes a name away. The node itself stays: call drop_if_unused_locked() when done with it.
+void NodeTable::drop_link_locked(const Link& link) {
+  unchain(nodes_.at(link.node), link);
+  const NodeId parent = link.parent;
+  links_.erase(links_.find(link));
+  --nodes_.at(parent).children;
+  drop_if_unused_locked(parent);
+}
+
+/// Takes all names and the inode number away: whoever looks them up gets another node. Open handles go on with this one.
+void NodeTable::detach_locked(NodeId id) {
+  Node& node = nodes_.at(id);
+  ++node.lookups;  // held while its names go
+  while (node.links != nullptr) drop_link_locked(*node.links);
+  drop_key_locked(id, node);
+  if (node.open) node.open->retired = true;
+  --node.lookups;
+  drop_if_unused_locked(id);
+}
+
+void NodeTable::drop_key_locked(NodeId id, const Node& node) {
+  const auto found = by_inode_.find({node.attributes.device(), node.attributes.inode()});
+  if (found != by_inode_.end() && found->second == id) by_inode_.erase(found);
+}
+
+void NodeTable::drop_if_unused_locked(NodeId id) {
+  while (id != kRootNode) {
+    Node* node = find_locked(id);
+    if (node == nullptr || node->lookups > 0 || node->children > 0) return;
+    if (node->open && node->open->readers + node->open->writers > 0) return;
+    drop_key_locked(id, *node);
+    NodeId parent = kRootNode;
+    while (node->links != nullptr) {
+      const Link& link = *node->links;
+      if (parent != kRootNode) drop_if_unused_locked(parent);
+      parent = link.parent;
+      node->links = link.next;
+      links_.erase(links_.find(link));
+      --nodes_.at(parent).children;
+    }
+    nodes_.erase(id);
+    id = parent;
+  }
+}
+
+// Paths.
+
+std::optional<std::string> NodeTable::path_locked(NodeId id) const {
+  std::vector<std::string_view> parts;
+  std::size_t length = 0;
+  while (id != kRootNode) {
+    const Node* node = find_locked(id);
+    if (node == nullptr || node->links == nullptr) return std::nullopt;
+    parts.push_back(node->links->name);
+    length += node->links->name.size() + 1;
+    id = node->links->parent;
+  }
+  std::string path;
+  path.reserve(length);
+  for (auto part = parts.rbegin(); part != parts.rend(); ++part) {
+    if (!path.empty()) path += '/';
+    path += *part;
+  }
+  return path;
+}
+
+std::optional<NodePath> NodeTable::path(NodeId id) const {
+  base::MutexLock lock(mutex_);
+  auto path = path_locked(id);
+  if (!path) return std::nullopt;
+  NodePath result{.path = std::move(*path)};
+  if (const Node& node = nodes_.at(id); node.links != nullptr) {
+    result.parent = node.links->parent;
+    result.name = node.links->name;
+  }
+  return result;
+}
+
+std::optional<std::string> NodeTable::child_path(Name name) const {
+  base::MutexLock lock(mutex_);
+  auto path = path_locked(name.parent);
+  if (!path) return std::nullopt;
+  if (!path->empty()) *path += '/';
+  *path += name.name;
+  return path;
+}
+
+std::optional<NodeId> NodeTable::child(Name name) const {
+  base::MutexLock lock(mutex_);
+  const Link* link = link_locked(name);
+  if (link == nullptr) return std::nullopt;
+  return link->node;
+}
+
+// Names changed through the mount.
+
+void NodeTable::names_changed_locked(NodeId parent) {
+  const ChangeStamp now = advance_locked();
+  if (Node* node = find_locked(parent)) {
+    node->names_changed_at = now;
+    unvalidate(*node, now);
+  }
+}
+
+void NodeTable::name_added(NodeId parent) {
+  base::MutexLock lock(mutex_);
+  names_changed_locked(parent);
+}
+
+void NodeTable::name_removed(Name name) {
+  base::MutexLock lock(mutex_);
+  name_removed_locked(name);
+}
+
+void NodeTable::name_removed_locked(Name name) {
+  names_changed_locked(name.parent);
+  const Link* link = link_locked(name);
+  if (link == nullptr) return;
+  const NodeId id = link->node;
+  Node& node = nodes_.at(id);
+  drop_link_locked(*link);
+  node.attributes.lose_link();
+  unvalidate(node, advance_locked());
+  // The inode is gone, and its number may come again for another file.
+  const bool was_last = node.attributes.type() == S_IFDIR || node.attributes.link_count() == 0;
+  if (was_last) drop_key_locked(id, node);
+  drop_if_unused_locked(id);
+}
+
+void NodeTable::name_moved(Name from, Name to) {
+  base::MutexLock lock(mutex_);
+  name_removed_locked(to);
+  names_changed_locked(from.parent);
+  const Link* link = link_locked(from);
+  if (link == nullptr || find_locked(to.parent) == nullptr) return;
+  const NodeId id = link->node;
+  Node& node = nodes_.at(id);
+  ++node.lookups;  // held while it has no name
+  drop_link_locked(*link);
+  add_link_locked(to, id);
+  unvalidate(node, advance_locked());
+  --node.lookups;
+}
+
+void NodeTable::names_exchanged(Name first, Name second) {
+  base::MutexLock lock(mutex_);
+  names_changed_locked(first.parent);
+  names_changed_locked(second.parent);
+  const auto take = [&](Name name) AC_REQUIRES(mutex_) {
+    const Link* link = link_locked(name);
+    if (link == nullptr) return kNoNode;
+    const NodeId id = link->node;
+    ++nodes_.at(id).lookups;  // held while it has no name
+    drop_link_locked(*link);
+    return id;
+  };
+  const auto give = [&](Name name, NodeId id) AC_REQUIRES(mutex_) {
+    if (id == kNoNode) return;
+    Node& node = nodes_.at(id);
+    if (find_locked(name.parent) != nullptr) add_link_locked(name, id);
+    unvalidate(node, advance_locked());
+    --node.lookups;
+    drop_if_unused_locked(id);
+  };
+  const NodeId one = take(first);
+  const NodeId other = take(second);
+  give(second, one);
+  give(first, other);
+}
+
+void NodeTable::check_invariants() const {
+  base::MutexLock lock(mutex_);
+  std::unordered_map<NodeId, std::uint32_t> children;
+  std::size_t chained = 0;
+  for (const auto& [id, node] : nodes_) {
+    for (const Link* link = node.links; link != nullptr; link = link->next) {
+      AC_CHECK(link->node == id);
+      AC_CHECK(nodes_.contains(link->parent));
+      ++children[link->parent];
+      ++chained;
+    }
+    AC_CHECK(node.lookups > 0 || node.children > 0 || (node.open && node.open->readers + node.open->writers > 0));
+  }
+  AC_CHECK(chained == links_.size());
+  for (const auto& [id, node] : nodes_) AC_CHECK(node.children == children[id]);
+  for (const auto& [key, id] : by_inode_) {
+    const Node* node = find_locked(id);
+    AC_CHECK(node != nullptr && node->attributes.inode() == key.inode && node->attributes.device() == key.device);
+  }
+}
+
+}  // namespace arenacache::vfs

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "caller.h"
+#include "operations.h"
+#include "origin_access.h"
+#include "reply_entry.h"
+
+namespace arenacache::vfs {
+
+namespace {
+
+struct Created {
+  std::shared_ptr<origin::OriginFile> file;
+  std::shared_ptr<cache::Writer> writer;  ///< null: the name was free
+  origin::Attributes attributes{};
+};
+
+/// Creates the file. The kernel asks for it when it knows of no such name; made behind our back, it may be there all the same.
+base::Result<Created> run(Filesystem& fs, origin::Origin& origin, const OwnedName& name, const origin::CreateOptions& options,
+                          const origin::Caller& caller) {
+  AC_ASSIGN(const std::string path, path_of(fs, name.view()));
+  Created created;
+  if (const auto there = origin.stat(path); there && S_ISREG(there->st_mode) && (options.flags & O_EXCL) == 0) {
+    created.writer = fs.engine().open_for_writing(file_ref(fs, path, *there));
+    if ((options.flags & O_TRUNC) != 0) created.writer->before_data_change();
+  }
+  AC_ASSIGN(created.file, at_path(fs, name.view(), [&](const std::string& now) { return origin.create(now, options, caller); }));
+  fs.nodes().name_added(name.parent);
+  AC_ASSIGN(created.attributes, created.file->stat());
+  return created;
+}
+
+void answer(const FilesystemPtr& fs, Reply& reply, const OwnedName& name, Created created, int access) {
+  const auto entry = entry_now(*fs, name.view(), created.attributes);
+  if (!entry) return reply.fail(entry.error());
+  const OpenKind kind = access == O_RDONLY ? OpenKind::read : OpenKind::write;
+  const OpenDecision decision = fs->nodes().open(entry->id, kind);
+  const cache::FileRef ref = file_ref(*fs, path_of(*fs, name.view()).value_or(name.name), created.attributes);
+  auto handle = std::make_shared<FileHandle>();
+  handle->node = entry->id;
+  handle->access = access;
+  if (kind == OpenKind::read) {
+    handle->reader = open_reader(*fs, reply.requester(), ref, decision);
+  } else {
+    handle->file = std::move(created.file);
+    handle->writer = created.writer ? std::move(created.writer) : fs->engine().open_for_writing(ref);
+  }
+  const HandleId id = fs->files().add(handle);
+  if (reply.created(entry_param(*fs, *entry), open_info(id, *handle, decision))) return;
+  close_handle(fs, id);
+  fs->nodes().forget(entry->id, 1);
+}
+
+}  // namespace
+
+void create(const FilesystemPtr& fs, Reply reply, OwnedName name, origin::CreateOptions options) {
+  const origin::ChangeKey key = name_key(name.view());
+  fs->change(key, [fs, options, name = std::move(name), reply = std::move(reply)](origin::Origin& origin) mutable {
+    // Appending is told with each write.
+    const origin::CreateOptions asked{.flags = options.flags & ~(O_APPEND | O_DIRECT), .mode = options.mode};
+    auto created = run(*fs, origin, name, asked, caller_of(reply.requester()));
+    if (!created) return reply.fail(created.error());
+    answer(fs, reply, name, std::move(*created), options.flags & O_ACCMODE);
+  });
+}
+
+}  // namespace arenacache::vfs

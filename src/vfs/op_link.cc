@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <string>
+#include <utility>
+
+#include "caller.h"
+#include "operations.h"
+#include "origin_access.h"
+#include "reply_entry.h"
+
+namespace arenacache::vfs {
+
+namespace {
+
+base::Result<void> run(Filesystem& fs, origin::Origin& origin, NodeId existing, Name name, const origin::Caller& caller) {
+  AC_ASSIGN(const std::string path, path_of(fs, name));
+  AC_ASSIGN(const origin::Attributes before, stat_node(fs, origin, existing));
+  AC_TRY(at_path(fs, existing, [&](const std::string& there) { return origin.make_link(there, path, caller); }));
+  if (const auto after = stat_node(fs, origin, existing)) {
+    note_attribute_change(fs, existing, before, *after);
+  } else {
+    fs.nodes().attributes_unknown(existing);
+  }
+  return {};
+}
+
+}  // namespace
+
+void link(const FilesystemPtr& fs, Reply reply, NodeId existing, OwnedName name) {
+  const std::pair keys{name_key(name.view()), node_key(existing)};
+  fs->change(keys, [fs, existing, name = std::move(name), reply = std::move(reply)](origin::Origin& origin) mutable {
+    const auto linked = run(*fs, origin, existing, name.view(), caller_of(reply.requester()));
+    if (!linked) return reply.fail(linked.error());
+    reply_new_entry(*fs, origin, reply, name.view());
+  });
+}
+
+}  // namespace arenacache::vfs

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <cerrno>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "arenacache/base/text.h"
+#include "attribute_check.h"
+#include "operations.h"
+#include "origin_access.h"
+#include "reply_entry.h"
+
+namespace arenacache::vfs {
+
+namespace {
+
+using Said = base::Result<origin::Attributes>;
+
+// The folder's names changed while the origin was asked: ask again, but not for ever.
+constexpr int kAttempts = 3;
+
+void ask(const FilesystemPtr& fs, Reply reply, std::shared_ptr<const OwnedName> name, int attempt);
+
+void answer_with(const FilesystemPtr& fs, Reply reply, const std::shared_ptr<const OwnedName>& name, const Said& said,
+                 ChangeStamp asked, int attempt) {
+  NodeTable& nodes = fs->nodes();
+  if (attempt == kAttempts) asked = nodes.stamp();
+  if (said) {
+    if (const auto entry = nodes.entry_seen(name->view(), *said, asked, fs->clock().now())) {
+      return reply_entry(*fs, reply, *entry);
+    }
+  } else if (said.error().errno_value != ENOENT) {
+    return reply.fail(said.error());
+  } else if (nodes.name_missing(name->view(), asked)) {
+    return reply_no_entry(*fs, reply);
+  }
+  if (attempt == kAttempts) return reply.fail(gone_error());
+  ask(fs, std::move(reply), name, attempt + 1);
+}
+
+void answer_known(const FilesystemPtr& fs, Reply reply, const OwnedName& name) {
+  if (const auto entry = fs->nodes().known_entry(name.view())) return reply_entry(*fs, reply, *entry);
+  reply.fail(base::errno_error(base::ErrorKind::timeout, ETIMEDOUT, base::text("cannot look up ", name.name)));
+}
+
+/// The origin's word after the kernel had its answer: taken for what was known.
+void note_late(Filesystem& fs, const OwnedName& name, const Said& said, ChangeStamp asked) {
+  if (!said) {
+    if (said.error().errno_value == ENOENT) fs.nodes().name_missing(name.view(), asked);
+  } else if (const auto id = fs.nodes().child(name.view())) {
+    note_attributes(fs, *id, said, asked);
+  }
+}
+
+void ask(const FilesystemPtr& fs, Reply reply, std::shared_ptr<const OwnedName> name, int attempt) {
+  const ChangeStamp asked = fs->nodes().stamp();
+  AttributeCheck check;
+  check.is_known = fs->nodes().child(name->view()).has_value();
+  check.call = [fs, name](origin::Origin& origin) {
+    return at_path(*fs, name->view(), [&](const std::string& path) { return origin.stat(path); });
+  };
+  check.late = [fs, name, asked](Said said) { note_late(*fs, *name, said, asked); };
+  check.answer = [fs, name, asked, attempt, reply = std::move(reply)](std::optional<Said> said) mutable {
+    if (said) {
+      answer_with(fs, std::move(reply), name, *said, asked, attempt);
+    } else {
+      answer_known(fs, std::move(reply), *name);
+    }
+  };
+  start(fs, std::move(check));
+}
+
+}  // namespace
+
+void lookup(const FilesystemPtr& fs, Reply reply, OwnedName name) {
+  if (const auto entry = fs->nodes().fresh_entry(name.view(), fs->fresh_since())) return reply_entry(*fs, reply, *entry);
+  ask(fs, std::move(reply), std::make_shared<const OwnedName>(std::move(name)), 1);
+}
+
+}  // namespace arenacache::vfs

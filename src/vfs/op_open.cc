@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+// Opening for reading: through the cache, at the version that was checked last, or is known while the origin is slow.
+#include <fcntl.h>
+
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "attribute_check.h"
+#include "op_open.h"
+#include "operations.h"
+#include "origin_access.h"
+#include "reply_entry.h"
+
+namespace arenacache::vfs {
+
+namespace {
+
+using Said = base::Result<origin::Attributes>;
+
+/// Counts the open, gets a Reader of the node's version, answers.
+void serve(const FilesystemPtr& fs, Reply reply, NodeId id) {
+  const auto where = fs->nodes().path(id);
+  if (!where) return open_nameless(fs, std::move(reply), id, O_RDONLY);
+  const OpenDecision decision = fs->nodes().open(id, OpenKind::read);
+  if (decision.answer == OpenDecision::Answer::look_up_again) return reply.fail(gone_error());
+  auto handle = std::make_shared<FileHandle>();
+  handle->node = id;
+  handle->access = O_RDONLY;
+  const cache::FileRef file{.source = fs->source(), .path = where->path, .version = decision.version};
+  handle->reader = open_reader(*fs, reply.requester(), file, decision);
+  reply_opened(fs, reply, std::move(handle), decision);
+}
+
+void open_for_reading(const FilesystemPtr& fs, Reply reply, NodeId id) {
+  const auto state = fs->nodes().state(id);
+  if (!state) return reply.fail(gone_error());
+  if (!state->has_name || state->validated > fs->fresh_since()) return serve(fs, std::move(reply), id);
+  const ChangeStamp asked = fs->nodes().stamp();
+  AttributeCheck check;
+  check.is_known = state->has_attributes;
+  check.call = [fs, id](origin::Origin& origin) { return stat_node(*fs, origin, id); };
+  check.late = [fs, id, asked](const Said& said) { note_attributes(*fs, id, said, asked); };
+  check.answer = [fs, id, asked, reply = std::move(reply)](std::optional<Said> said) mutable {
+    if (said) {
+      const Seen seen = note_attributes(*fs, id, *said, asked);
+      if (seen == Seen::other_file) return reply.fail(gone_error());
+      if (!*said) return reply.fail(said->error());
+    } else {
+      fs->engine().note_stale_open();
+    }
+    serve(fs, std::move(reply), id);
+  };
+  start(fs, std::move(check));
+}
+
+bool fits(const FileHandle& handle, int access) {
+  return handle.access == access || (handle.file && handle.access == O_RDWR);
+}
+
+}  // namespace
+
+void open_nameless(const FilesystemPtr& fs, Reply reply, NodeId id, int access) {
+  const auto other = fs->files().find_of_node(id, [&](const FileHandle& handle) { return fits(handle, access); });
+  if (!other) return reply.fail(gone_error());
+  const OpenKind kind = other->file ? OpenKind::write : OpenKind::read;
+  OpenDecision decision = fs->nodes().open(id, kind);
+  // A retired node asks for a lookup once; there is no name to look up.
+  if (decision.answer == OpenDecision::Answer::look_up_again) decision = fs->nodes().open(id, kind);
+  if (decision.answer == OpenDecision::Answer::look_up_again) return reply.fail(gone_error());
+  // The same open file, so the same version that the kernel's pages are of.
+  decision.bypass_pages = false;
+  decision.keep_pages = true;
+  reply_opened(fs, reply, std::make_shared<FileHandle>(*other), decision);
+}
+
+void open(const FilesystemPtr& fs, Reply reply, NodeId id, int flags) {
+  if ((flags & O_ACCMODE) == O_RDONLY && (flags & O_TRUNC) == 0) {
+    open_for_reading(fs, std::move(reply), id);
+  } else {
+    open_for_writing(fs, std::move(reply), id, flags);
+  }
+}
+
+}  // namespace arenacache::vfs

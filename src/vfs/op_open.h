@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+// The two ways of an open that op_open.cc chooses between, and the one for a file whose name is gone.
+#pragma once
+
+#include "operations.h"
+
+namespace arenacache::vfs {
+
+/// With write access, or O_TRUNC: at the origin.
+void open_for_writing(const FilesystemPtr& fs, Reply reply, NodeId id, int flags);
+/// Of an unlinked file that is open (/proc/self/fd/N): shares an open that may do as much.
+void open_nameless(const FilesystemPtr& fs, Reply reply, NodeId id, int access);
+
+}  // namespace arenacache::vfs

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+// Opening with write access: straight to the origin, after a durable mark that the store's copy may become wrong.
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <memory>
+#include <utility>
+
+#include "attribute_check.h"
+#include "caller.h"
+#include "op_open.h"
+#include "operations.h"
+#include "origin_access.h"
+#include "reply_entry.h"
+
+namespace arenacache::vfs {
+
+namespace {
+
+// Appending is told with each write; truncating is a step of its own, after the mark.
+constexpr int kFlagsHere = O_APPEND | O_TRUNC | O_DIRECT | O_CREAT | O_EXCL;
+
+/// O_RDONLY | O_TRUNC truncates, and reads afterwards.
+int origin_flags(int flags) {
+  const int access = (flags & O_ACCMODE) == O_RDONLY ? O_RDWR : flags & O_ACCMODE;
+  return (flags & ~(O_ACCMODE | kFlagsHere)) | access;
+}
+
+struct OpenedFile {
+  std::shared_ptr<FileHandle> handle;
+  OpenDecision decision;
+};
+
+/// Opens the origin's file for a node that `decision` has counted already.
+base::Result<void> open_origin(Filesystem& fs, origin::Origin& origin, FileHandle& handle, const origin::Attributes& before,
+                               const Reply& reply, int flags) {
+  AC_ASSIGN(const std::string path, path_of(fs, handle.node));
+  const origin::Caller caller = caller_of(reply.requester());
+  handle.writer = fs.engine().open_for_writing(file_ref(fs, path, before));
+  AC_ASSIGN(handle.file, at_path(fs, handle.node, [&](const std::string& now) {
+              return origin.open(now, origin_flags(flags), &caller);
+            }));
+  if ((flags & O_TRUNC) == 0) return {};
+  handle.writer->before_data_change();
+  AC_TRY(handle.file->truncate(0));
+  note_data_change(fs, handle.node, *handle.file);
+  return {};
+}
+
+void run(const FilesystemPtr& fs, origin::Origin& origin, Reply& reply, NodeId id, int flags) {
+  const ChangeStamp asked = fs->nodes().stamp();
+  const auto before = stat_node(*fs, origin, id);
+  if (note_attributes(*fs, id, before, asked) == Seen::other_file) return reply.fail(gone_error());
+  if (!before) return reply.fail(before.error());
+  const OpenDecision decision = fs->nodes().open(id, OpenKind::write);
+  if (decision.answer == OpenDecision::Answer::look_up_again) return reply.fail(gone_error());
+  auto handle = std::make_shared<FileHandle>();
+  handle->node = id;
+  handle->access = origin_flags(flags) & O_ACCMODE;
+  if (const auto opened = open_origin(*fs, origin, *handle, *before, reply, flags); !opened) {
+    fs->nodes().close(id, OpenKind::write);
+    return reply.fail(opened.error());
+  }
+  reply_opened(fs, reply, std::move(handle), decision);
+}
+
+}  // namespace
+
+void open_for_writing(const FilesystemPtr& fs, Reply reply, NodeId id, int flags) {
+  const auto state = fs->nodes().state(id);
+  if (!state) return reply.fail(gone_error());
+  if (!state->has_name) return open_nameless(fs, std::move(reply), id, flags & O_ACCMODE);
+  fs->change(node_key(id), [fs, id, flags, reply = std::move(reply)](origin::Origin& origin) mutable {
+    run(fs, origin, reply, id, flags);
+  });
+}
+
+}  // namespace arenacache::vfs

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// chmod, chown, utimens, truncate, ftruncate.
+#include <sys/stat.h>
+
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "caller.h"
+#include "operations.h"
+#include "origin_access.h"
+
+namespace arenacache::vfs {
+
+namespace {
+
+struct Setattr {
+  NodeId id{};
+  origin::AttributeChange change;
+  std::optional<HandleId> handle;
+};
+
+/// The open file that is to be changed: the one the program named, or any where there is no name. Null: go by the path.
+std::shared_ptr<origin::OriginFile> target_file(Filesystem& fs, const Setattr& ask) {
+  if (ask.handle) {
+    const auto handle = fs.files().find(*ask.handle);
+    if (handle && handle->file) return handle->file;
+  }
+  return fs.nodes().path(ask.id) ? nullptr : open_file_of(fs, ask.id);
+}
+
+/// The size is about to change: nothing cached of the file may be served after it did.
+void announce_data_change(Filesystem& fs, const Setattr& ask, const origin::Attributes& before) {
+  if (ask.handle) {
+    const auto handle = fs.files().find(*ask.handle);
+    if (handle && handle->writer) return handle->writer->before_data_change();
+  }
+  if (const auto where = fs.nodes().path(ask.id)) fs.engine().before_data_change(file_ref(fs, where->path, before));
+}
+
+base::Result<void> apply(Filesystem& fs, origin::Origin& origin, const Setattr& ask, origin::OriginFile* file,
+                         const origin::Caller& caller) {
+  if (file != nullptr) return origin::set_attributes(*file, ask.change, caller);
+  return at_path(fs, ask.id, [&](const std::string& path) { return origin.set_attributes(path, ask.change, caller); });
+}
+
+base::Result<origin::Attributes> run(Filesystem& fs, origin::Origin& origin, const Setattr& ask, const origin::Caller& caller) {
+  const auto file = target_file(fs, ask);
+  AC_ASSIGN(const origin::Attributes before, file ? file->stat() : stat_node(fs, origin, ask.id));
+  const bool moves_data = ask.change.size.has_value() && S_ISREG(before.st_mode);
+  if (moves_data) announce_data_change(fs, ask, before);
+  if (auto applied = apply(fs, origin, ask, file.get(), caller); !applied) {
+    if (moves_data) fs.nodes().attributes_unknown(ask.id);
+    return std::unexpected(std::move(applied).error());
+  }
+  AC_ASSIGN(const origin::Attributes after, file ? file->stat() : stat_node(fs, origin, ask.id));
+  if (moves_data) {
+    fs.nodes().attributes_changed(ask.id, nullptr, after, fs.clock().now());
+  } else {
+    note_attribute_change(fs, ask.id, before, after);
+  }
+  return after;
+}
+
+}  // namespace
+
+void setattr(const FilesystemPtr& fs, Reply reply, NodeId id, origin::AttributeChange change, std::optional<HandleId> handle) {
+  fs->change(node_key(id), [fs, ask = Setattr{id, change, handle}, reply = std::move(reply)](origin::Origin& origin) mutable {
+    const auto after = run(*fs, origin, ask, caller_of(reply.requester()));
+    if (!after) return reply.fail(after.error());
+    reply.attributes(*after, fs->kernel_timeout(fs->clock().now()));
+  });
+}
+
+}  // namespace arenacache::vfs

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "origin_access.h"
+
+#include <sys/stat.h>
+
+#include "arenacache/origin/local_origin.h"
+
+namespace arenacache::vfs {
+
+namespace {
+
+bool is_writable_open(const FileHandle& handle) { return handle.file != nullptr; }
+
+}  // namespace
+
+base::Result<std::string> path_of(Filesystem& fs, NodeId id) {
+  auto where = fs.nodes().path(id);
+  if (!where) return std::unexpected(gone_error());
+  return std::move(where->path);
+}
+
+base::Result<std::string> path_of(Filesystem& fs, Name name) {
+  auto path = fs.nodes().child_path(name);
+  if (!path) return std::unexpected(gone_error());
+  return std::move(*path);
+}
+
+base::Result<origin::Attributes> stat_node(Filesystem& fs, origin::Origin& origin, NodeId id) {
+  if (const auto writing = fs.files().find_of_node(id, is_writable_open)) return writing->file->stat();
+  if (fs.nodes().path(id)) return at_path(fs, id, [&](const std::string& path) { return origin.stat(path); });
+  const auto file = open_file_of(fs, id);
+  if (!file) return std::unexpected(gone_error());
+  return file->stat();
+}
+
+base::Result<std::shared_ptr<origin::OriginFile>> origin_file_of(const FileHandle& handle) {
+  if (handle.file) return handle.file;
+  return handle.reader->origin_file();
+}
+
+std::shared_ptr<origin::OriginFile> open_file_of(Filesystem& fs, NodeId id) {
+  auto handle = fs.files().find_of_node(id, is_writable_open);
+  if (!handle) handle = fs.files().find_of_node(id, [](const FileHandle&) { return true; });
+  if (!handle) return nullptr;
+  auto file = origin_file_of(*handle);
+  return file ? *file : nullptr;
+}
+
+cache::FileRef file_ref(const Filesystem& fs, std::string path, const origin::Attributes& attributes) {
+  return {.source = fs.source(), .path = std::move(path), .version = origin::version_of(attributes)};
+}
+
+void note_data_change(Filesystem& fs, NodeId id, origin::OriginFile& file) {
+  if (const auto attributes = file.stat()) {
+    fs.nodes().attributes_changed(id, nullptr, *attributes, fs.clock().now());
+  } else {
+    fs.nodes().attributes_unknown(id);
+  }
+}
+
+void note_attribute_change(Filesystem& fs, NodeId id, const origin::Attributes& before, const origin::Attributes& after) {
+  fs.nodes().attributes_changed(id, &before, after, fs.clock().now());
+  if (!S_ISREG(after.st_mode)) return;
+  const auto where = fs.nodes().path(id);
+  if (!where) return;
+  if (fs.engine().known(fs.source(), where->path, after.st_ino)) {
+    fs.engine().attributes_changed(file_ref(fs, where->path, before), origin::version_of(after));
+  }
+}
+
+}  // namespace arenacache::vfs

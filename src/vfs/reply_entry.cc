@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "reply_entry.h"
+
+#include <fcntl.h>
+
+#include <cerrno>
+#include <chrono>
+#include <utility>
+
+#include "caller.h"
+#include "origin_access.h"
+
+namespace arenacache::vfs {
+
+fuse_entry_param entry_param(Filesystem& fs, const Entry& entry) {
+  fuse_entry_param param{};
+  param.ino = std::to_underlying(entry.id);
+  param.attr = entry.attributes;
+  param.attr_timeout = fs.kernel_timeout(entry.validated);
+  param.entry_timeout = param.attr_timeout;
+  return param;
+}
+
+void reply_no_entry(Filesystem& fs, Reply& reply) {
+  const auto ttl = fs.timing().metadata_ttl;
+  if (ttl == std::chrono::nanoseconds::zero()) return reply.fail(ENOENT);
+  fuse_entry_param param{};
+  param.entry_timeout = std::chrono::duration<double>(ttl).count();
+  static_cast<void>(reply.entry(param));
+}
+
+void reply_entry(Filesystem& fs, Reply& reply, const Entry& entry) {
+  if (!reply.entry(entry_param(fs, entry))) fs.nodes().forget(entry.id, 1);
+}
+
+base::Result<Entry> entry_now(Filesystem& fs, Name name, const origin::Attributes& attributes) {
+  // Other names of the folder may change meanwhile: what was just shown counts for now.
+  for (int attempt = 0; attempt < 8; ++attempt) {
+    if (auto entry = fs.nodes().entry_seen(name, attributes, fs.nodes().stamp(), fs.clock().now())) return std::move(*entry);
+  }
+  return std::unexpected(gone_error());
+}
+
+void reply_new_entry(Filesystem& fs, origin::Origin& origin, Reply& reply, Name name) {
+  fs.nodes().name_added(name.parent);
+  const auto attributes = at_path(fs, name, [&](const std::string& path) { return origin.stat(path); });
+  if (!attributes) return reply.fail(attributes.error());
+  const auto entry = entry_now(fs, name, *attributes);
+  if (!entry) return reply.fail(entry.error());
+  reply_entry(fs, reply, *entry);
+}
+
+std::shared_ptr<cache::Reader> open_reader(Filesystem& fs, const Requester& requester, const cache::FileRef& file,
+                                           const OpenDecision& decision) {
+  cache::OpenRequest request{.file = file, .pid = requester.pid, .has_writer = decision.has_writer, .caller = nullptr};
+  // An origin that refuses root may let the caller in.
+  if (requester.uid != 0) request.caller = std::make_shared<const origin::Caller>(caller_of(requester));
+  return fs.engine().open(request);
+}
+
+fuse_file_info open_info(HandleId id, const FileHandle& handle, const OpenDecision& decision) {
+  fuse_file_info info{};
+  info.fh = std::to_underlying(id);
+  info.keep_cache = decision.keep_pages ? 1 : 0;
+  info.direct_io = decision.bypass_pages ? 1 : 0;
+  info.noflush = handle.file ? 0 : 1;  // nothing was written: close() has nothing to say
+  return info;
+}
+
+void reply_opened(const FilesystemPtr& fs, Reply& reply, std::shared_ptr<FileHandle> handle, const OpenDecision& decision) {
+  const HandleId id = fs->files().add(handle);
+  if (!reply.opened(open_info(id, *handle, decision))) close_handle(fs, id);
+}
+
+void close_handle(const FilesystemPtr& fs, HandleId id) {
+  auto handle = fs->files().remove(id);
+  if (!handle) return;
+  const NodeId node = handle->node;
+  const OpenKind kind = handle->file ? OpenKind::write : OpenKind::read;
+  const bool was_last_writer = fs->nodes().close(node, kind) == 0 && kind == OpenKind::write;
+  fs->change(node_key(node), [fs, node, handle = std::move(handle), was_last_writer](origin::Origin&) mutable {
+    const auto attributes = was_last_writer ? handle->file->stat() : base::Result<origin::Attributes>(origin::Attributes{});
+    handle.reset();
+    const auto where = fs->nodes().path(node);
+    if (was_last_writer && attributes && where) fs->engine().written(file_ref(*fs, where->path, *attributes));
+  });
+}
+
+}  // namespace arenacache::vfs

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// Answers that give the kernel a reference to a node or a handle, and take it back where the kernel did not get it.
+// Threads: any.
+#pragma once
+
+#include "operations.h"
+
+namespace arenacache::vfs {
+
+[[nodiscard]] fuse_entry_param entry_param(Filesystem& fs, const Entry& entry);
+/// "There is no such name", which the kernel may believe for a while.
+void reply_no_entry(Filesystem& fs, Reply& reply);
+void reply_entry(Filesystem& fs, Reply& reply, const Entry& entry);
+/// Answers with the entry of a name that this mount just made. Asks the origin for its attributes: not on a FUSE thread.
+void reply_new_entry(Filesystem& fs, origin::Origin& origin, Reply& reply, Name name);
+/// The entry of a name that the origin has just shown, after a change of ours.
+[[nodiscard]] base::Result<Entry> entry_now(Filesystem& fs, Name name, const origin::Attributes& attributes);
+
+/// A Reader of `file` for who asked.
+[[nodiscard]] std::shared_ptr<cache::Reader> open_reader(Filesystem& fs, const Requester& requester, const cache::FileRef& file,
+                                                         const OpenDecision& decision);
+/// Registers `handle`, already counted in the node table, and answers an open with it.
+void reply_opened(const FilesystemPtr& fs, Reply& reply, std::shared_ptr<FileHandle> handle, const OpenDecision& decision);
+[[nodiscard]] fuse_file_info open_info(HandleId id, const FileHandle& handle, const OpenDecision& decision);
+/// Takes a handle out of table and counts, and lets its files go where that may block.
+void close_handle(const FilesystemPtr& fs, HandleId id);
+
+}  // namespace arenacache::vfs
