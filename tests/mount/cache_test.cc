@@ -26,8 +26,8 @@ class CacheTest : public ModelTest {};
 
 TEST_F(CacheTest, EveryByteReadsEqualTheFirstAndTheSecondTime) {
   TestMount mount;
-  constexpr std::array<std::uint64_t, 12> kSizes{0,        1,       4095,        4096,         4097,        kMiB - 1,
-                                                 kMiB,     kMiB + 1, 5 * kMiB + 3, 12 * kMiB, 16 * kMiB - 1, 33 * kMiB + 77};
+  constexpr std::array<std::uint64_t, 12> kSizes{
+      0, 1, 4095, 4096, 4097, kMiB - 1, kMiB, kMiB + 1, 5 * kMiB + 3, 12 * kMiB, 16 * kMiB - 1, 33 * kMiB + 77};
   ASSERT_NO_FATAL_FAILURE(mount.start());
   for (int round = 0; round < 2; ++round) {
     for (std::size_t at = 0; at < kSizes.size(); ++at) {
@@ -159,7 +159,8 @@ TEST_F(CacheTest, FileOpenedColdAndKeptOpenIsAHitForTheNextOpen) {
   const Stats before = mount.stats();
   const base::UniqueFd next(::open(model.path.c_str(), O_RDONLY | O_CLOEXEC));
   ASSERT_TRUE(next.is_open());
-  EXPECT_TRUE(TestMount::wait_for([&] { return mount.stats().opens_hit == before.opens_hit + 1; })) << mount.stats().text;
+  EXPECT_TRUE(TestMount::wait_for([&] { return mount.stats().opens_hit == before.opens_hit + 1; }))
+      << mount.stats().text;
   EXPECT_TRUE(range_is(next.get(), 0, model.size, model.pattern));
   ::posix_fadvise(kept.get(), 0, 0, POSIX_FADV_DONTNEED);
   EXPECT_TRUE(range_is(kept.get(), 0, model.size, model.pattern));
@@ -217,10 +218,12 @@ TEST_F(CacheTest, PrefetchFillsBeforeAnybodyReads) {
   EXPECT_EQ(prefetch.exit_code, 0) << prefetch.output;
   mount.wait_resident("loras/one");
   mount.wait_resident("loras/two");
-  EXPECT_EQ(origin_bytes_of(mount, [&] {
-    EXPECT_TRUE(load_in_order(first));
-    EXPECT_TRUE(load_in_order(second));
-  }), 0U);
+  EXPECT_EQ(origin_bytes_of(mount,
+                            [&] {
+                              EXPECT_TRUE(load_in_order(first));
+                              EXPECT_TRUE(load_in_order(second));
+                            }),
+            0U);
   EXPECT_EQ(mount.cli({"evict", "loras/one"}).exit_code, 0);
   EXPECT_FALSE(mount.object("loras/one").has_value());
   EXPECT_TRUE(load_in_order(first));

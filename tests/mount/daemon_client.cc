@@ -42,7 +42,8 @@ std::string read_line(int fd) {
   std::array<char, 65536> buffer{};
   const auto deadline = std::chrono::steady_clock::now() + kPatience;
   while (out.empty() || out.back() != '\n') {
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+    const auto left =
+        std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
     pollfd event{.fd = fd, .events = POLLIN, .revents = 0};
     if (left.count() <= 0 || ::poll(&event, 1, static_cast<int>(left.count())) <= 0) return {};
     const ssize_t got = ::recv(fd, buffer.data(), buffer.size(), 0);

@@ -43,9 +43,10 @@ class Fsx {
   bool step() {
     using Deed = bool (Fsx::*)();
     static constexpr std::array<Deed, 17> kDeeds{
-        &Fsx::read, &Fsx::read, &Fsx::read, &Fsx::read_other, &Fsx::write, &Fsx::write, &Fsx::mapped_read, &Fsx::mapped_read,
-        &Fsx::mapped_write, &Fsx::mapped_write, &Fsx::cut_or_grow, &Fsx::cut_or_grow, &Fsx::punch, &Fsx::copy, &Fsx::sync,
-        &Fsx::drop_pages, &Fsx::reopen};
+        &Fsx::read,        &Fsx::read,        &Fsx::read,        &Fsx::read_other,   &Fsx::write,
+        &Fsx::write,       &Fsx::mapped_read, &Fsx::mapped_read, &Fsx::mapped_write, &Fsx::mapped_write,
+        &Fsx::cut_or_grow, &Fsx::cut_or_grow, &Fsx::punch,       &Fsx::copy,         &Fsx::sync,
+        &Fsx::drop_pages,  &Fsx::reopen};
     return (this->*kDeeds.at(below(kDeeds.size())))();
   }
 
@@ -56,7 +57,8 @@ class Fsx {
 
   [[nodiscard]] std::string history() const {
     std::string out;
-    for (std::size_t at = lines_.size() > 40 ? lines_.size() - 40 : 0; at < lines_.size(); ++at) out += lines_[at] + "\n";
+    for (std::size_t at = lines_.size() > 40 ? lines_.size() - 40 : 0; at < lines_.size(); ++at)
+      out += lines_[at] + "\n";
     return out;
   }
 
@@ -117,7 +119,8 @@ class Fsx {
     const std::size_t offset = below(kLargest - kLongest);
     const std::string bytes = fresh_bytes(1 + below(kLongest));
     note(text("write ", bytes.size(), " at ", offset));
-    if (::pwrite(fd_.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset)) != static_cast<ssize_t>(bytes.size())) {
+    if (::pwrite(fd_.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset)) !=
+        static_cast<ssize_t>(bytes.size())) {
       return wrong(text("pwrite: ", std::strerror(errno)));
     }
     model_.resize(std::max(model_.size(), offset + bytes.size()));
@@ -128,7 +131,8 @@ class Fsx {
   bool mapped_read() {
     const auto [offset, length] = range_inside();
     note(text("mapped read ", length, " at ", offset));
-    return length == 0 || with_mapping(offset, length, PROT_READ, [&](char* bytes) { return same_bytes(offset, length, bytes); });
+    return length == 0 ||
+           with_mapping(offset, length, PROT_READ, [&](char* bytes) { return same_bytes(offset, length, bytes); });
   }
 
   bool mapped_write() {
@@ -141,14 +145,16 @@ class Fsx {
     return with_mapping(offset, length, PROT_READ | PROT_WRITE, [&](char* mapped) {
       bytes.copy(mapped, length);
       char* const page = mapped - offset % kPageBytes;
-      return !is_synced || ::msync(page, length + offset % kPageBytes, MS_SYNC) == 0 || wrong(text("msync: ", std::strerror(errno)));
+      return !is_synced || ::msync(page, length + offset % kPageBytes, MS_SYNC) == 0 ||
+             wrong(text("msync: ", std::strerror(errno)));
     });
   }
 
   template <class Deed>
   bool with_mapping(std::size_t offset, std::size_t length, int protection, const Deed& deed) {
     const std::size_t slack = offset % kPageBytes;
-    void* const got = ::mmap(nullptr, length + slack, protection, MAP_SHARED, fd_.get(), static_cast<off_t>(offset - slack));
+    void* const got =
+        ::mmap(nullptr, length + slack, protection, MAP_SHARED, fd_.get(), static_cast<off_t>(offset - slack));
     if (got == MAP_FAILED) return wrong(text("mmap: ", std::strerror(errno)));
     const bool is_right = deed(static_cast<char*>(got) + slack);
     ::munmap(got, length + slack);
@@ -167,7 +173,8 @@ class Fsx {
     const auto [offset, length] = range_inside();
     note(text("punch ", length, " at ", offset));
     if (length == 0) return true;
-    if (::fallocate(fd_.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset), static_cast<off_t>(length)) != 0) {
+    if (::fallocate(fd_.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset),
+                    static_cast<off_t>(length)) != 0) {
       return wrong(text("fallocate: ", std::strerror(errno)));
     }
     std::fill_n(model_.begin() + static_cast<std::ptrdiff_t>(offset), length, '\0');

@@ -34,7 +34,8 @@ class HeadersTest : public ModelTest {
     for (int index = 0; index < kModels; ++index) {
       const base::UniqueFd fd(::open(mount.at(name_of(index)).c_str(), O_RDONLY | O_CLOEXEC));
       for (std::uint64_t done = 0; done < 100'000; done += step) {
-        ASSERT_EQ(::pread(fd.get(), buffer.data(), step, static_cast<off_t>(offset + done)), static_cast<ssize_t>(step));
+        ASSERT_EQ(::pread(fd.get(), buffer.data(), step, static_cast<off_t>(offset + done)),
+                  static_cast<ssize_t>(step));
       }
     }
     const Stats after = mount.stats();
@@ -85,7 +86,8 @@ TEST_F(IgnoredCommandsTest, HashingMoreThanTheCapacityEvictsNothing) {
   EXPECT_EQ(after.evicted_objects, 0U);
   EXPECT_EQ(after.fills_completed, before.fills_completed);
   EXPECT_EQ(after.objects, 1U);
-  EXPECT_EQ(after.origin_read_bytes - before.origin_read_bytes, 6 * 16 * kMiB) << "what is cached is used, the rest read once";
+  EXPECT_EQ(after.origin_read_bytes - before.origin_read_bytes, 6 * 16 * kMiB)
+      << "what is cached is used, the rest read once";
   EXPECT_EQ(origin_bytes_of(mount, [&] { EXPECT_TRUE(load_in_order(kept)); }), 0U);
 }
 

@@ -57,7 +57,9 @@ class Watch {
 
 class LimitsTest : public ModelTest {
  protected:
-  static Model add(const TestMount& mount, std::uint64_t index) { return add_model(mount, name_of(index), kSize, Pattern{index}); }
+  static Model add(const TestMount& mount, std::uint64_t index) {
+    return add_model(mount, name_of(index), kSize, Pattern{index});
+  }
   static bool is_resident(const TestMount& mount, std::uint64_t index) {
     const auto object = mount.object(name_of(index));
     return object && object->state == "resident";

@@ -43,7 +43,9 @@ class LoadersTest : public ModelTest {
     EXPECT_EQ(mount.stats().checksum_errors, 0U);
   }
 
-  static base::UniqueFd open_model(const Model& model) { return base::UniqueFd(::open(model.path.c_str(), O_RDONLY | O_CLOEXEC)); }
+  static base::UniqueFd open_model(const Model& model) {
+    return base::UniqueFd(::open(model.path.c_str(), O_RDONLY | O_CLOEXEC));
+  }
 };
 
 TEST_F(LoadersTest, EightThreadsOf2MiBReadsWithAdvice) {
@@ -118,7 +120,8 @@ TEST_F(DownloadsTest, IncompleteIsHashedThenRenamedAndItsBytesStay) {
   const Model incomplete = add_model(mount, "x.incomplete");
   make_resident(mount, "x.incomplete", incomplete);
   ASSERT_EQ(::rename(incomplete.path.c_str(), mount.at("x").c_str()), 0);
-  EXPECT_EQ(origin_bytes_of(mount, [&] { EXPECT_TRUE(file_is(mount.at("x"), incomplete.size, incomplete.pattern)); }), 0U);
+  EXPECT_EQ(origin_bytes_of(mount, [&] { EXPECT_TRUE(file_is(mount.at("x"), incomplete.size, incomplete.pattern)); }),
+            0U);
 }
 
 TEST_F(DownloadsTest, PreallocatedIsWrittenOutOfOrderWhileRead) {
@@ -133,7 +136,8 @@ TEST_F(DownloadsTest, PreallocatedIsWrittenOutOfOrderWhileRead) {
   for (const std::uint64_t which : {3U, 0U, 4U, 1U, 2U}) {
     const std::uint64_t offset = which * part;
     write_range(fd.get(), offset, std::min(part, model.size - offset), model.pattern);
-    EXPECT_TRUE(range_is(reading.get(), offset, std::min(part, model.size - offset), model.pattern)) << "what was just written";
+    EXPECT_TRUE(range_is(reading.get(), offset, std::min(part, model.size - offset), model.pattern))
+        << "what was just written";
     std::byte sink{};
     ASSERT_EQ(::pread(reading.get(), &sink, 1, 0), 1);
   }

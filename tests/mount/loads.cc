@@ -37,7 +37,9 @@ base::UniqueFd open_for_reading(const Model& model, int flags = 0) {
   return base::UniqueFd(::open(model.path.c_str(), O_RDONLY | O_CLOEXEC | flags));
 }
 
-AssertionResult not_opened(const Model& model) { return AssertionFailure() << "open " << model.path << ": " << std::strerror(errno); }
+AssertionResult not_opened(const Model& model) {
+  return AssertionFailure() << "open " << model.path << ": " << std::strerror(errno);
+}
 
 /// Starts of pieces of `length`, in an order that is none.
 std::vector<std::uint64_t> shuffled_pieces(std::uint64_t size, std::uint64_t length) {
@@ -103,7 +105,8 @@ AssertionResult load_slices(const Model& model) {
     if (!fd.is_open()) return not_opened(model);
     for (std::uint64_t tensor = 0; tensor < model.size; tensor += kTensor) {
       const std::uint64_t offset = tensor + kSlice * static_cast<std::uint64_t>(which);
-      if (auto verdict = range_is(fd.get(), offset, length_at(model, offset, kSlice), model.pattern); !verdict) return verdict;
+      if (auto verdict = range_is(fd.get(), offset, length_at(model, offset, kSlice), model.pattern); !verdict)
+        return verdict;
     }
     return AssertionSuccess();
   });
@@ -117,7 +120,8 @@ AssertionResult load_direct(const Model& model) {
   for (std::uint64_t offset = 0; offset < model.size; offset += kRead) {
     const std::uint64_t wanted = length_at(model, offset, kRead);
     const ssize_t got = ::pread(fd.get(), bytes, kRead, static_cast<off_t>(offset));
-    if (got != static_cast<ssize_t>(wanted)) return AssertionFailure() << "pread at " << offset << " gave " << got << ": " << std::strerror(errno);
+    if (got != static_cast<ssize_t>(wanted))
+      return AssertionFailure() << "pread at " << offset << " gave " << got << ": " << std::strerror(errno);
     if (auto verdict = bytes_are(std::span(bytes, wanted), offset, model.pattern); !verdict) return verdict;
   }
   return AssertionSuccess();

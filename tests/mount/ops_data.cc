@@ -184,7 +184,8 @@ void advice(Place& p) {
 
 void executed(Place& p) {
   p.make_file("script", "#!/bin/sh\nexit 7\n", 0755);
-  const int status = std::system(p.at("script").c_str());  // NOLINT(concurrency-mt-unsafe,cert-env33-c): one thread here
+  const int status =
+      std::system(p.at("script").c_str());  // NOLINT(concurrency-mt-unsafe,cert-env33-c): one thread here
   p.note(text("exit ", status >> 8));
   p.call("chmod", ::chmod(p.at("script").c_str(), 0644));
   p.call("access", ::access(p.at("script").c_str(), X_OK));

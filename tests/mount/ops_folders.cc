@@ -96,10 +96,12 @@ void seeking_in_a_listing(Place& p) {
   ::rewinddir(folder.get());
   second = rest_of(folder.get());
   p.note(text("rewound, the same: ", first == second ? "yes" : "no"));
-  for (const std::size_t from : {std::size_t{0}, std::size_t{1}, std::size_t{250}, std::size_t{501}, std::size_t{502}}) {
+  for (const std::size_t from :
+       {std::size_t{0}, std::size_t{1}, std::size_t{250}, std::size_t{501}, std::size_t{502}}) {
     ::seekdir(folder.get(), places.at(from));
     second = rest_of(folder.get());
-    const bool is_same = std::equal(first.begin() + static_cast<std::ptrdiff_t>(from), first.end(), second.begin(), second.end());
+    const bool is_same =
+        std::equal(first.begin() + static_cast<std::ptrdiff_t>(from), first.end(), second.begin(), second.end());
     p.note(text("from ", from, ", the same: ", is_same ? "yes" : "no"));
   }
 }
@@ -171,7 +173,8 @@ void links(Place& p) {
   p.call("symlink", ::symlink("file", p.at("soft").c_str()));
   p.call("link of a link", ::link(p.at("soft").c_str(), p.at("soft2").c_str()));
   p.note_stat("links to the link", "soft2");
-  p.call("through the link", ::linkat(AT_FDCWD, p.at("soft").c_str(), AT_FDCWD, p.at("hard").c_str(), AT_SYMLINK_FOLLOW));
+  p.call("through the link",
+         ::linkat(AT_FDCWD, p.at("soft").c_str(), AT_FDCWD, p.at("hard").c_str(), AT_SYMLINK_FOLLOW));
   p.note_stat("file", "file");
   const UniqueFd fd(::open(p.at("file").c_str(), O_RDONLY | O_CLOEXEC));
   p.call("by descriptor", ::linkat(AT_FDCWD, text("/proc/self/fd/", fd.get()).c_str(), AT_FDCWD, p.at("by_fd").c_str(),

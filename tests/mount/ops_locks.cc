@@ -86,8 +86,8 @@ void posix_locks(Place& p) {
     struct flock wanted = range(F_WRLCK, 120, 10);
     there.call("within", ::fcntl(own.get(), F_SETLK, &wanted));
     there.call("who", ::fcntl(own.get(), F_GETLK, &wanted));
-    there.note(text("type ", wanted.l_type, " from ", wanted.l_start, " length ", wanted.l_len, " the parent: ",
-                    wanted.l_pid == parent ? "yes" : "no"));
+    there.note(text("type ", wanted.l_type, " from ", wanted.l_start, " length ", wanted.l_len,
+                    " the parent: ", wanted.l_pid == parent ? "yes" : "no"));
     wanted = range(F_RDLCK, 0, 100);
     there.call("before", ::fcntl(own.get(), F_SETLK, &wanted));
     wanted = range(F_RDLCK, 0, 0);
@@ -102,7 +102,9 @@ void posix_locks(Place& p) {
     wanted = range(F_WRLCK, 110, 11);
     there.call("beyond the part", ::fcntl(own.get(), F_SETLK, &wanted));
   });
-  { const UniqueFd closing = open_lock(p); }
+  {
+    const UniqueFd closing = open_lock(p);
+  }
   p.elsewhere([](Place& there) {
     const UniqueFd own = open_lock(there);
     struct flock wanted = range(F_WRLCK, 0, 0);

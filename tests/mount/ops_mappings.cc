@@ -44,7 +44,9 @@ class Mapping {
   char* bytes_ = nullptr;
 };
 
-UniqueFd open_at(Place& p, const char* name, int flags) { return UniqueFd(::open(p.at(name).c_str(), flags | O_CLOEXEC)); }
+UniqueFd open_at(Place& p, const char* name, int flags) {
+  return UniqueFd(::open(p.at(name).c_str(), flags | O_CLOEXEC));
+}
 
 void shared_mapping_writes(Place& p) {
   p.make_file("file", std::string(kSize, 'm'));

@@ -42,10 +42,24 @@ void any_bytes(Place& p) {
   for (int byte = 1; byte < 256; ++byte) {
     if (byte != '/') all_bytes += static_cast<char>(byte);
   }
-  const std::vector<std::string> names{"\xff",        "\xff\xfe\x80", "new\nline",    "tab\tname", " space ",
-                                       "back\\slash", "\"quotes'",    "*?[glob]",     "-dash",     "%s%n",
-                                       "\x01\x02",    "\xc3\xa9",     "e\xcc\x81",    "...",       "..a",
-                                       "\xf0\x9f\x98\x80.safetensors", all_bytes.substr(0, 200), all_bytes.substr(200)};
+  const std::vector<std::string> names{"\xff",
+                                       "\xff\xfe\x80",
+                                       "new\nline",
+                                       "tab\tname",
+                                       " space ",
+                                       "back\\slash",
+                                       "\"quotes'",
+                                       "*?[glob]",
+                                       "-dash",
+                                       "%s%n",
+                                       "\x01\x02",
+                                       "\xc3\xa9",
+                                       "e\xcc\x81",
+                                       "...",
+                                       "..a",
+                                       "\xf0\x9f\x98\x80.safetensors",
+                                       all_bytes.substr(0, 200),
+                                       all_bytes.substr(200)};
   for (const auto& name : names) {
     p.make_file(name, name);
     p.note_stat(digest(name), name);
@@ -56,9 +70,16 @@ void any_bytes(Place& p) {
     p.call("rename", ::rename(p.at(name).c_str(), p.at("_" + name).c_str()));
     p.note_content(digest(name), "_" + name);
   }
-  p.make_folder("\xff" "folder\n");
-  p.make_file("\xff" "folder\n/in\xfeside", "deep");
-  p.note_content("below", "\xff" "folder\n/in\xfeside");
+  p.make_folder(
+      "\xff"
+      "folder\n");
+  p.make_file(
+      "\xff"
+      "folder\n/in\xfeside",
+      "deep");
+  p.note_content("below",
+                 "\xff"
+                 "folder\n/in\xfeside");
   p.call("symlink", ::symlink("\xff\n", p.at("link\xff").c_str()));
 }
 

@@ -50,7 +50,9 @@ void access_modes(Place& p) {
 }
 
 void create_flags(Place& p) {
-  { const UniqueFd made = open_at(p, "exclusive, new", "new", O_WRONLY | O_CREAT | O_EXCL, 0640); }
+  {
+    const UniqueFd made = open_at(p, "exclusive, new", "new", O_WRONLY | O_CREAT | O_EXCL, 0640);
+  }
   p.note_stat("new", "new");
   const UniqueFd again = open_at(p, "exclusive, there", "new", O_WRONLY | O_CREAT | O_EXCL);
   const UniqueFd there = open_at(p, "create, there", "new", O_RDWR | O_CREAT, 0777);
@@ -71,12 +73,16 @@ void truncating_open(Place& p) {
   p.make_file("file", "abcdef");
   const UniqueFd reading = open_at(p, "read", "file", O_RDONLY);
   note_read(p, "before", reading.get(), 10, 0);
-  { const UniqueFd cut = open_at(p, "truncate", "file", O_WRONLY | O_TRUNC); }
+  {
+    const UniqueFd cut = open_at(p, "truncate", "file", O_WRONLY | O_TRUNC);
+  }
   p.note_stat("file", "file");
   note_read(p, "old open sees the end", reading.get(), 10, 0);
   p.make_file("file", "second content");
   note_read(p, "old open sees the new", reading.get(), 20, 0);
-  { const UniqueFd cut = open_at(p, "truncate while reading", "file", O_RDONLY | O_TRUNC); }
+  {
+    const UniqueFd cut = open_at(p, "truncate while reading", "file", O_RDONLY | O_TRUNC);
+  }
   p.note_stat("file", "file");
 }
 

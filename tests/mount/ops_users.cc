@@ -93,7 +93,8 @@ void own_files(Place& p) {
     there.call("no rights at all", ::chmod(there.at("open/mine").c_str(), 0));
     there.note_content("mine", "open/mine");
     there.call("unlink", ::unlink(there.at("open/mine").c_str()));
-    const UniqueFd sealed(there.opened("sealed", ::open(there.at("open/sealed").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0)));
+    const UniqueFd sealed(
+        there.opened("sealed", ::open(there.at("open/sealed").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0)));
     there.call("write to what one may not open", ::write(sealed.get(), "abc", 3));
     there.call("truncate it", ::ftruncate(sealed.get(), 2));
     there.note_stat("sealed", sealed.get());
@@ -162,9 +163,8 @@ void setuid_is_lost_by_writing(Place& p) {
   });
   p.note_stat("program", "program");
   p.call("chmod", ::chmod(p.at("program").c_str(), 06777));
-  p.as_user(kNobodyElse, kNobodyElse, {}, [](Place& there) {
-    there.call("truncate", ::truncate(there.at("program").c_str(), 1));
-  });
+  p.as_user(kNobodyElse, kNobodyElse, {},
+            [](Place& there) { there.call("truncate", ::truncate(there.at("program").c_str(), 1)); });
   p.note_stat("program", "program");
 }
 
@@ -197,7 +197,9 @@ void open_keeps_its_rights(Place& p) {
 }  // namespace
 
 std::vector<ParityCase> user_cases() {
-  const auto by_root = [](const char* name, void (*run)(Place&)) { return ParityCase{.name = name, .run = run, .needs_root = true}; };
+  const auto by_root = [](const char* name, void (*run)(Place&)) {
+    return ParityCase{.name = name, .run = run, .needs_root = true};
+  };
   return {by_root("MadeByAnotherUser", made_by_another_user),
           by_root("Denied", denied),
           by_root("OwnFiles", own_files),

@@ -47,8 +47,11 @@ std::string acl_bytes(const std::vector<AclEntry>& entries) {
 }
 
 std::string acl_for_user(std::uint16_t permissions) {
-  return acl_bytes({{kUserObject, 6, kNoId}, {kNamedUser, permissions, kUser}, {kGroupObject, 4, kNoId},
-                    {kMask, 7, kNoId}, {kOther, 0, kNoId}});
+  return acl_bytes({{kUserObject, 6, kNoId},
+                    {kNamedUser, permissions, kUser},
+                    {kGroupObject, 4, kNoId},
+                    {kMask, 7, kNoId},
+                    {kOther, 0, kNoId}});
 }
 
 void get_attribute(Place& p, const char* what, const char* file, const char* name, std::size_t room) {
@@ -57,7 +60,8 @@ void get_attribute(Place& p, const char* what, const char* file, const char* nam
   if (got > 0 && room > 0) p.note(digest({buffer.data(), static_cast<std::size_t>(got)}));
 }
 
-void set_attribute(Place& p, const char* what, const char* file, const char* name, std::string_view value, int flags = 0) {
+void set_attribute(Place& p, const char* what, const char* file, const char* name, std::string_view value,
+                   int flags = 0) {
   p.call(text(what, ", set"), ::lsetxattr(p.at(file).c_str(), name, value.data(), value.size(), flags));
 }
 
@@ -146,8 +150,11 @@ void raw_acl(Place& p) {
 void default_acl(Place& p) {
   p.make_folder("folder");
   set_attribute(p, "default", "folder", "system.posix_acl_default",
-                acl_bytes({{kUserObject, 7, kNoId}, {kNamedUser, 7, kUser}, {kGroupObject, 5, kNoId},
-                           {kMask, 7, kNoId}, {kOther, 5, kNoId}}));
+                acl_bytes({{kUserObject, 7, kNoId},
+                           {kNamedUser, 7, kUser},
+                           {kGroupObject, 5, kNoId},
+                           {kMask, 7, kNoId},
+                           {kOther, 5, kNoId}}));
   for (const mode_t mask : {0U, 022U, 077U}) {
     const mode_t before = ::umask(mask);
     p.make_file(text("folder/file", mask), "abc", 0666);

@@ -72,7 +72,8 @@ std::string read_whole(const std::string& path) {
   std::string out;
   std::vector<char> buffer(64 << 10);
   ssize_t got = 0;
-  while ((got = ::read(fd.get(), buffer.data(), buffer.size())) > 0) out.append(buffer.data(), static_cast<std::size_t>(got));
+  while ((got = ::read(fd.get(), buffer.data(), buffer.size())) > 0)
+    out.append(buffer.data(), static_cast<std::size_t>(got));
   return got < 0 ? errno_name(errno) : digest(out);
 }
 
@@ -94,7 +95,8 @@ std::string xattr_text(const std::string& path) {
     at += name.size() + 1;
     std::string value(65536, '\0');
     const ssize_t size = ::lgetxattr(path.c_str(), name.c_str(), value.data(), value.size());
-    pairs.push_back(text(name, "=", size < 0 ? errno_name(errno) : digest({value.data(), static_cast<std::size_t>(size)})));
+    pairs.push_back(
+        text(name, "=", size < 0 ? errno_name(errno) : digest({value.data(), static_cast<std::size_t>(size)})));
   }
   std::sort(pairs.begin(), pairs.end());
   std::string out;
@@ -200,7 +202,8 @@ void Place::make_folder(std::string_view name, mode_t mode) {
   if (::mkdir(at(name).c_str(), mode) != 0) note(text("mkdir ", printable(name), ": ", errno_name(errno)));
 }
 
-void Place::as_user(uid_t user, gid_t group, const std::vector<gid_t>& groups, const std::function<void(Place&)>& deeds) {
+void Place::as_user(uid_t user, gid_t group, const std::vector<gid_t>& groups,
+                    const std::function<void(Place&)>& deeds) {
   in_child([&] { return become_user(user, group, groups); }, deeds);
 }
 
@@ -228,7 +231,8 @@ void Place::in_child(const std::function<bool()>& become, const std::function<vo
   std::string all;
   std::array<char, 4096> buffer{};
   ssize_t got = 0;
-  while ((got = ::read(reading.get(), buffer.data(), buffer.size())) > 0) all.append(buffer.data(), static_cast<std::size_t>(got));
+  while ((got = ::read(reading.get(), buffer.data(), buffer.size())) > 0)
+    all.append(buffer.data(), static_cast<std::size_t>(got));
   int status = 0;
   ::waitpid(child, &status, 0);
   std::istringstream lines(all);

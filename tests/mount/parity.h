@@ -67,11 +67,11 @@ Transcript snapshot(const std::string& root);
 std::string first_difference(const Transcript& left, const Transcript& right);
 
 struct ParityCase {
-  const char* name;                         ///< a word for gtest
+  const char* name;  ///< a word for gtest
   void (*run)(Place& place);
   void (*prepare)(Place& place) = nullptr;  ///< makes what must be there before, in the source itself
   bool needs_root = false;
-  bool is_large = false;                    ///< so large that the trees are not compared and one mount must do
+  bool is_large = false;  ///< so large that the trees are not compared and one mount must do
 };
 
 /// The one table: every operation, by theme.

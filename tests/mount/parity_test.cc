@@ -36,10 +36,14 @@ enum class Against : std::uint8_t { plain, mount, over_source, off };
 
 std::string name_of(Against against) {
   switch (against) {
-    case Against::plain: return "SelfParity";
-    case Against::mount: return "Mount";
-    case Against::over_source: return "OverSource";
-    case Against::off: return "Off";
+    case Against::plain:
+      return "SelfParity";
+    case Against::mount:
+      return "Mount";
+    case Against::over_source:
+      return "OverSource";
+    case Against::off:
+      return "Off";
   }
   return {};
 }

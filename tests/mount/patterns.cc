@@ -91,7 +91,8 @@ void set_age(const std::string& path, std::int64_t seconds_ago, std::int64_t nan
 void set_time(const std::string& path, std::int64_t seconds, std::int64_t nanoseconds) {
   const timespec when{.tv_sec = seconds, .tv_nsec = nanoseconds};
   const std::array<timespec, 2> both{when, when};
-  ASSERT_EQ(::utimensat(AT_FDCWD, path.c_str(), both.data(), AT_SYMLINK_NOFOLLOW), 0) << path << ": " << std::strerror(errno);
+  ASSERT_EQ(::utimensat(AT_FDCWD, path.c_str(), both.data(), AT_SYMLINK_NOFOLLOW), 0)
+      << path << ": " << std::strerror(errno);
 }
 
 ::testing::AssertionResult bytes_are(std::span<const std::byte> bytes, std::uint64_t offset, Pattern pattern) {
@@ -112,7 +113,8 @@ std::optional<Pattern> pattern_of_page(std::span<const std::byte> page, std::uin
   return std::nullopt;
 }
 
-::testing::AssertionResult range_is(int fd, std::uint64_t offset, std::uint64_t length, Pattern pattern, std::size_t step) {
+::testing::AssertionResult range_is(int fd, std::uint64_t offset, std::uint64_t length, Pattern pattern,
+                                    std::size_t step) {
   std::vector<std::byte> buffer(step);
   const std::uint64_t end = offset + length;
   while (offset < end) {
@@ -150,7 +152,8 @@ std::string content_of(const std::string& path) {
   std::string out;
   std::vector<char> buffer(kMiB);
   ssize_t got = 0;
-  while ((got = ::read(fd.get(), buffer.data(), buffer.size())) > 0) out.append(buffer.data(), static_cast<std::size_t>(got));
+  while ((got = ::read(fd.get(), buffer.data(), buffer.size())) > 0)
+    out.append(buffer.data(), static_cast<std::size_t>(got));
   EXPECT_EQ(got, 0) << "read " << path << ": " << std::strerror(errno);
   return out;
 }

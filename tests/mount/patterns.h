@@ -35,9 +35,11 @@ void set_age(const std::string& path, std::int64_t seconds_ago, std::int64_t nan
 void set_time(const std::string& path, std::int64_t seconds, std::int64_t nanoseconds);
 
 /// Whether `bytes`, read at `offset`, are of `pattern`; a failure names the first wrong byte.
-[[nodiscard]] ::testing::AssertionResult bytes_are(std::span<const std::byte> bytes, std::uint64_t offset, Pattern pattern);
+[[nodiscard]] ::testing::AssertionResult bytes_are(std::span<const std::byte> bytes, std::uint64_t offset,
+                                                   Pattern pattern);
 /// Which of the patterns 0 .. `count` - 1 a whole page is of; nothing: none of them, or a mix.
-[[nodiscard]] std::optional<Pattern> pattern_of_page(std::span<const std::byte> page, std::uint64_t offset, unsigned count);
+[[nodiscard]] std::optional<Pattern> pattern_of_page(std::span<const std::byte> page, std::uint64_t offset,
+                                                     unsigned count);
 /// Whether the range read from `fd` by preads of `step` bytes is of `pattern`.
 [[nodiscard]] ::testing::AssertionResult range_is(int fd, std::uint64_t offset, std::uint64_t length, Pattern pattern,
                                                   std::size_t step = kMiB);

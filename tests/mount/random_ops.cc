@@ -52,12 +52,14 @@ std::string read_line(int fd, std::size_t length, off_t offset) {
 std::string RandomOps::step() {
   // Writing and reading come more often than the rest: they are what the cache is about.
   static constexpr std::array kDeeds{
-      &RandomOps::create,    &RandomOps::create,     &RandomOps::write,         &RandomOps::write,      &RandomOps::write,
-      &RandomOps::truncate,  &RandomOps::read_whole, &RandomOps::read_whole,    &RandomOps::read_whole, &RandomOps::read_range,
-      &RandomOps::stat,      &RandomOps::rename,     &RandomOps::rename,        &RandomOps::exchange,   &RandomOps::link,
-      &RandomOps::symlink,   &RandomOps::unlink,     &RandomOps::mkdir,         &RandomOps::rmdir,      &RandomOps::chmod,
-      &RandomOps::set_times, &RandomOps::set_attribute, &RandomOps::punch,      &RandomOps::list,       &RandomOps::open_held,
-      &RandomOps::close_held, &RandomOps::read_held, &RandomOps::read_held,     &RandomOps::write_held, &RandomOps::truncate_held};
+      &RandomOps::create,     &RandomOps::create,        &RandomOps::write,      &RandomOps::write,
+      &RandomOps::write,      &RandomOps::truncate,      &RandomOps::read_whole, &RandomOps::read_whole,
+      &RandomOps::read_whole, &RandomOps::read_range,    &RandomOps::stat,       &RandomOps::rename,
+      &RandomOps::rename,     &RandomOps::exchange,      &RandomOps::link,       &RandomOps::symlink,
+      &RandomOps::unlink,     &RandomOps::mkdir,         &RandomOps::rmdir,      &RandomOps::chmod,
+      &RandomOps::set_times,  &RandomOps::set_attribute, &RandomOps::punch,      &RandomOps::list,
+      &RandomOps::open_held,  &RandomOps::close_held,    &RandomOps::read_held,  &RandomOps::read_held,
+      &RandomOps::write_held, &RandomOps::truncate_held};
   return (this->*kDeeds.at(below(kDeeds.size())))();
 }
 
@@ -71,7 +73,8 @@ std::string RandomOps::any_name() {
 std::string RandomOps::bytes(std::size_t length) {
   const char first = static_cast<char>('a' + below(26));
   std::string out(length, first);
-  for (std::size_t at = 0; at < length; at += 97) out[at] = static_cast<char>('A' + (at / 97 + static_cast<std::size_t>(first)) % 26);
+  for (std::size_t at = 0; at < length; at += 97)
+    out[at] = static_cast<char>('A' + (at / 97 + static_cast<std::size_t>(first)) % 26);
   return out;
 }
 
@@ -168,7 +171,8 @@ std::string RandomOps::chmod() {
 
 std::string RandomOps::set_times() {
   const std::string name = any_name();
-  const timespec when{.tv_sec = 1'000'000'000 + static_cast<time_t>(below(1000)), .tv_nsec = static_cast<long>(below(1'000'000'000))};
+  const timespec when{.tv_sec = 1'000'000'000 + static_cast<time_t>(below(1000)),
+                      .tv_nsec = static_cast<long>(below(1'000'000'000))};
   const std::array<timespec, 2> times{when, when};
   const long set = ::utimensat(AT_FDCWD, at(name).c_str(), times.data(), AT_SYMLINK_NOFOLLOW);
   if (set != 0) return text("times ", name, ": ", errno_name(errno));

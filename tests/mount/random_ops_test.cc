@@ -36,7 +36,8 @@ void run_both(const std::string& tested, const std::string& plain) {
     before.push_back(line);
     if (line == wanted) continue;
     std::string history;
-    for (std::size_t at = before.size() > 60 ? before.size() - 60 : 0; at < before.size(); ++at) history += before[at] + "\n";
+    for (std::size_t at = before.size() > 60 ? before.size() - 60 : 0; at < before.size(); ++at)
+      history += before[at] + "\n";
     FAIL() << "step " << step << " differs; plain folder: " << wanted << "\nlast steps, as tested:\n" << history;
   }
   const std::string difference = first_difference(snapshot(tested), snapshot(plain));
@@ -62,9 +63,7 @@ TEST(SelfRandomOps, TwoPlainFoldersAreTheSame) {
   run_both(one.path(), two.path());
 }
 
-TEST_F(RandomOpsTest, MountIsTheSameAsAPlainFolder) {
-  run_on_mount({.flags = {{"--cache-min-size", "1"}}});
-}
+TEST_F(RandomOpsTest, MountIsTheSameAsAPlainFolder) { run_on_mount({.flags = {{"--cache-min-size", "1"}}}); }
 
 TEST_F(RandomOpsTest, MountOfAStoreThatIsAlwaysFullIsTheSame) {
   run_on_mount({.flags = {{"--cache-min-size", "1"}}, .capacity = "16MiB"});

@@ -70,9 +70,7 @@ std::string file_text(const std::string& path) {
 
 }  // namespace
 
-std::string missing_fuse() {
-  return ::access("/dev/fuse", F_OK) == 0 ? std::string() : "there is no /dev/fuse here";
-}
+std::string missing_fuse() { return ::access("/dev/fuse", F_OK) == 0 ? std::string() : "there is no /dev/fuse here"; }
 
 bool is_mountpoint(const std::string& path) {
   std::istringstream lines(file_text("/proc/self/mountinfo"));
@@ -112,8 +110,8 @@ TestMount::~TestMount() {
 
 std::vector<std::string> TestMount::command_line() const {
   std::map<std::string, std::string> flags{
-      {"--source", source_},       {"--mount", mountpoint_},      {"--store", store_},
-      {"--socket", socket_},       {"--capacity", options_.capacity}, {"--cache-settle", "0s"},
+      {"--source", source_},          {"--mount", mountpoint_},          {"--store", store_},
+      {"--socket", socket_},          {"--capacity", options_.capacity}, {"--cache-settle", "0s"},
       {"--cache-metadata-ttl", "1s"}, {"--store-keep-free", "64MiB"}};
   for (const auto& [name, value] : options_.flags) flags[name] = value;
   std::vector<std::string> out{daemon_program(), "--foreground"};
@@ -129,7 +127,7 @@ void TestMount::start() {
   daemon_ = std::make_unique<ChildProcess>(ChildOptions{.arguments = command_line(),
                                                         .output_path = dir_.path("daemon.log"),
                                                         .run_as = options_.run_as,
-                                                        .environment = {}});
+                                                        .environment = options_.environment});
   start_watchdog();
   const bool is_ready =
       wait_for([this] { return !daemon_->is_running() || (is_mounted() && client_.answers()); }, kStartPatience);
@@ -147,6 +145,12 @@ ExitCode TestMount::stop() {
   end_watchdog();
   remove_left_mount();
   return exit_code.value_or(-1);
+}
+
+void TestMount::forget_ended() {
+  ASSERT_FALSE(daemon_->is_running());
+  daemon_.reset();
+  end_watchdog();
 }
 
 void TestMount::restart(const std::map<std::string, std::string>& changes) {
@@ -237,7 +241,8 @@ void TestMount::wait_idle() const {
 std::vector<std::string> TestMount::store_files() const {
   std::vector<std::string> out;
   std::error_code error;
-  for (std::filesystem::recursive_directory_iterator at(store_ + "/raw", error), end; !error && at != end; at.increment(error)) {
+  for (std::filesystem::recursive_directory_iterator at(store_ + "/raw", error), end; !error && at != end;
+       at.increment(error)) {
     if (at->is_regular_file(error) && at->path().extension().empty()) out.push_back(at->path().string());
   }
   return out;

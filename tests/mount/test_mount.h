@@ -15,6 +15,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -30,11 +31,12 @@ std::string missing_fuse();
 inline constexpr uid_t kNobody = 65534;
 
 struct MountOptions {
-  std::map<std::string, std::string> flags{}; ///< "--cache-settle": "5s"; over those every TestMount has
+  std::map<std::string, std::string> flags{};  ///< "--cache-settle": "5s"; over those every TestMount has
   std::string capacity = "1GiB";
-  bool over_source = false;                   ///< the mountpoint is the source itself
-  std::string source{};                       ///< a folder of the test's own; empty: a fresh one
-  std::optional<uid_t> run_as{};              ///< the daemon's user
+  bool over_source = false;  ///< the mountpoint is the source itself
+  std::string source{};  ///< a folder of the test's own; empty: a fresh one
+  std::optional<uid_t> run_as{};  ///< the daemon's user
+  std::vector<std::string> environment{};  ///< NAME=value, for the daemon
   std::chrono::seconds watchdog{110};
 };
 
@@ -49,6 +51,8 @@ class TestMount {
   void start();
   /// SIGTERM, then waits for the end; fails the test on an error or a mount left. Returns the exit code.
   ExitCode stop();
+  /// After the test itself made the daemon end with an error: start() may be called again.
+  void forget_ended();
   /// stop(), flags changed by `changes`, start().
   void restart(const std::map<std::string, std::string>& changes = {});
 
@@ -75,7 +79,8 @@ class TestMount {
   [[nodiscard]] Finished cli(std::vector<std::string> words) const;
 
   /// Asks again and again until `predicate` holds; false when `patience` is over.
-  static bool wait_for(const std::function<bool()>& predicate, std::chrono::seconds patience = std::chrono::seconds(30));
+  static bool wait_for(const std::function<bool()>& predicate,
+                       std::chrono::seconds patience = std::chrono::seconds(30));
   /// Fails the test, with what `stats` says, when `name` is not resident in time.
   void wait_resident(std::string_view name, std::chrono::seconds patience = std::chrono::seconds(30)) const;
   /// No fill runs or waits.

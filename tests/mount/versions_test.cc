@@ -49,7 +49,8 @@ class VersionsTest : public ModelTest {
 
   static void expect_seen(const TestMount& mount, const std::string& name, Pattern pattern) {
     EXPECT_TRUE(TestMount::wait_for([&] { return static_cast<bool>(file_is(mount.at(name), kSize, pattern)); }))
-        << "version " << static_cast<std::uint64_t>(pattern) << " was never seen: " << file_is(mount.at(name), kSize, pattern).message();
+        << "version " << static_cast<std::uint64_t>(pattern)
+        << " was never seen: " << file_is(mount.at(name), kSize, pattern).message();
   }
 
   /// Reads an open file by blocks; each page must be of one of `count` versions, all of the same; ESTALE ends it well.
@@ -60,12 +61,14 @@ class VersionsTest : public ModelTest {
       const ssize_t got = ::pread(fd, buffer.data(), buffer.size(), static_cast<off_t>(offset));
       if (got < 0 && errno == ESTALE) return ::testing::AssertionSuccess();
       if (got != static_cast<ssize_t>(buffer.size())) {
-        return ::testing::AssertionFailure() << "pread at " << offset << " gave " << got << ": " << std::strerror(errno);
+        return ::testing::AssertionFailure()
+               << "pread at " << offset << " gave " << got << ": " << std::strerror(errno);
       }
       for (std::size_t at = 0; at < buffer.size(); at += kPage) {
         const auto version = pattern_of_page(std::span(buffer).subspan(at, kPage), offset + at, count);
         if (!version) return ::testing::AssertionFailure() << "a page of no version at " << offset + at;
-        if (seen && *seen != *version) return ::testing::AssertionFailure() << "two versions in one open file at " << offset + at;
+        if (seen && *seen != *version)
+          return ::testing::AssertionFailure() << "two versions in one open file at " << offset + at;
         seen = version;
       }
     }
@@ -110,7 +113,8 @@ TEST_F(VersionsTest, OtherSizeIsSeenByTheNextOpen) {
   for (const std::uint64_t size : {kSize / 2 + 5, kSize * 2, std::uint64_t{100}}) {
     make_pattern_file(mount.from("new"), size, Pattern{size});
     ASSERT_EQ(::rename(mount.from("new").c_str(), mount.from("model").c_str()), 0);
-    EXPECT_TRUE(TestMount::wait_for([&] { return static_cast<bool>(file_is(mount.at("model"), size, Pattern{size})); })) << size;
+    EXPECT_TRUE(TestMount::wait_for([&] { return static_cast<bool>(file_is(mount.at("model"), size, Pattern{size})); }))
+        << size;
   }
 }
 

@@ -54,15 +54,19 @@ class StoreWitness {
 
 class WritersTest : public ModelTest {
  protected:
-  static UniqueFd open_at(const Model& model, int flags) { return UniqueFd(::open(model.path.c_str(), flags | O_CLOEXEC)); }
+  static UniqueFd open_at(const Model& model, int flags) {
+    return UniqueFd(::open(model.path.c_str(), flags | O_CLOEXEC));
+  }
 
   static std::string read_at(int fd, std::uint64_t offset, std::size_t length) {
     std::string out(length, '\0');
-    EXPECT_EQ(::pread(fd, out.data(), length, static_cast<off_t>(offset)), static_cast<ssize_t>(length)) << std::strerror(errno);
+    EXPECT_EQ(::pread(fd, out.data(), length, static_cast<off_t>(offset)), static_cast<ssize_t>(length))
+        << std::strerror(errno);
     return out;
   }
 
-  static std::string in_source(const TestMount& mount, const std::string& name, std::uint64_t offset, std::size_t length) {
+  static std::string in_source(const TestMount& mount, const std::string& name, std::uint64_t offset,
+                               std::size_t length) {
     const UniqueFd fd(::open(mount.from(name).c_str(), O_RDONLY | O_CLOEXEC));
     return read_at(fd.get(), offset, length);
   }
@@ -102,7 +106,8 @@ TEST_F(WritersTest, EveryWayToChangeAResidentFileReachesItsReaders) {
     EXPECT_TRUE(range_is(reader.get(), 0, model.size, model.pattern));
     change(model);
     EXPECT_EQ(content_hash(mount.at(name)), content_hash(mount.from(name))) << "a new open";
-    EXPECT_EQ(content_hash(base::text("/proc/self/fd/", reader.get())), content_hash(mount.from(name))) << "the old open";
+    EXPECT_EQ(content_hash(base::text("/proc/self/fd/", reader.get())), content_hash(mount.from(name)))
+        << "the old open";
     struct stat status{}, wanted{};
     EXPECT_EQ(::fstat(reader.get(), &status), 0);
     EXPECT_EQ(::stat(mount.from(name).c_str(), &wanted), 0);
@@ -138,7 +143,9 @@ TEST_F(WritersTest, OpenForWritingWithoutAWriteKeepsTheObject) {
   ASSERT_NO_FATAL_FAILURE(mount.start());
   const Model model = add_model(mount, "model");
   make_resident(mount, "model", model);
-  { const UniqueFd fd = open_at(model, O_RDWR); }
+  {
+    const UniqueFd fd = open_at(model, O_RDWR);
+  }
   EXPECT_EQ(origin_bytes_of(mount, [&] { EXPECT_TRUE(load_direct(model)); }), 0U);
   EXPECT_EQ(mount.stats().resident, 1U);
 }
@@ -159,7 +166,8 @@ TEST_F(WritersTest, WriterBesideAFillLeavesNoOldBytes) {
     const UniqueFd writer = open_at(model, O_RDWR);
     for (std::uint64_t offset = 0; offset < model.size; offset += kMiB) {
       const auto bytes = pattern_bytes(offset, kMiB, Pattern{9});
-      ASSERT_EQ(::pwrite(writer.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset)), static_cast<ssize_t>(kMiB));
+      ASSERT_EQ(::pwrite(writer.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset)),
+                static_cast<ssize_t>(kMiB));
       EXPECT_TRUE(range_is(writer.get(), offset, kMiB, Pattern{9})) << "what was just written";
     }
   }
@@ -183,7 +191,8 @@ TEST_F(WritersTest, UnlinkedResidentFileIsReadToItsEndAndLeavesTheStore) {
     ::posix_fadvise(fd.get(), 0, 0, POSIX_FADV_DONTNEED);
     EXPECT_TRUE(range_is(fd.get(), 0, model.size, model.pattern));
   }
-  EXPECT_TRUE(TestMount::wait_for([&] { return mount.stats().objects == 0 && mount.store_files().empty(); })) << mount.stats().text;
+  EXPECT_TRUE(TestMount::wait_for([&] { return mount.stats().objects == 0 && mount.store_files().empty(); }))
+      << mount.stats().text;
 }
 
 TEST_F(WritersTest, UnlinkedColdFileIsReadToItsEnd) {
