@@ -122,7 +122,7 @@ std::shared_ptr<Object> Catalog::restore(const store::IndexRow& row, const std::
     const base::MutexLock lock(object->mutex);
     object->has_map = false;
     object->was_complete = row.resident;
-    object->indexed_bytes = row.allocated_bytes;
+    object->allocated_bytes = row.allocated_bytes;
     object->trust = row.needs_check ? Trust::unchecked : Trust::trusted;
     object->last_use = base::WallTime(std::chrono::nanoseconds(row.last_use_ns));
     object->uses = row.uses;
@@ -209,14 +209,32 @@ std::optional<std::vector<base::Job>> Catalog::drop_locked(const std::shared_ptr
   erase_maps_locked(*object, key, path);
   core_.space->doom(object->id);
   if (on_disk) core_.index->remove(object->id);
-  if (on_disk && unlink == Unlink::later) {
-    core_.index->after_durable([core = &core_, object]() mutable {
-      core->background.submit("unlink", [core, object = std::move(object)] {
-        if (auto removed = core->tier->remove(object->id); !removed) base::log_warn(removed.error().what);
-      });
-    });
-  }
+  if (on_disk && unlink == Unlink::later) unlink_later(object);
   return jobs;
+}
+
+void Catalog::unlink_later(const std::shared_ptr<Object>& object) {
+  {
+    const base::MutexLock lock(unlinks_mutex_);
+    ++unlinks_pending_;
+  }
+  core_.index->after_durable([core = &core_, object]() mutable {
+    core->background.submit("unlink", [core, object = std::move(object)]() mutable {
+      if (auto removed = core->tier->remove(object->id); !removed) base::log_warn(removed.error().what);
+      object.reset();  // its reservation ends before anybody is told
+      const base::MutexLock lock(core->catalog.unlinks_mutex_);
+      --core->catalog.unlinks_pending_;
+      core->catalog.unlinked_.notify_all();
+    });
+  });
+}
+
+void Catalog::await_unlinks(base::TimePoint deadline) {
+  if (auto synced = core_.index->sync(); !synced) base::log_warn(synced.error().what);
+  base::MutexLock lock(unlinks_mutex_);
+  while (unlinks_pending_ > 0) {
+    if (!core_.clock.wait_until(lock, unlinked_, deadline)) return;
+  }
 }
 
 void Catalog::erase_maps_locked(const Object& object, const ObjectKey& key, const std::string& path) {

@@ -17,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "arenacache/base/clock.h"
 #include "arenacache/base/mutex.h"
 #include "arenacache/cache/types.h"
 #include "arenacache/store/index.h"
@@ -49,6 +50,8 @@ class Catalog {
   /// False: it was dropped already. `Unlink::by_caller`: the caller removes its file, once the index is durable.
   enum class Unlink : std::uint8_t { later, by_caller };
   bool drop(const std::shared_ptr<Object>& object, Unlink unlink = Unlink::later);
+  /// Waits until dropped objects' files are unlinked (a clean end leaves none), at most until `deadline`.
+  void await_unlinks(base::TimePoint deadline);
   /// A reader is gone. An object that nothing holds and of which nothing is stored is forgotten.
   void reader_gone(const std::shared_ptr<Object>& object);
 
@@ -84,7 +87,12 @@ class Catalog {
       AC_REQUIRES(mutex_);
   void hold_pinned_locked(SourceId source, const std::string& path, bool hold) AC_REQUIRES(mutex_);
 
+  void unlink_later(const std::shared_ptr<Object>& object);
+
   Core& core_;
+  base::Mutex unlinks_mutex_;  ///< a leaf
+  base::CondVar unlinked_;
+  unsigned unlinks_pending_ AC_GUARDED_BY(unlinks_mutex_) = 0;
   mutable base::Mutex mutex_;
   std::map<ObjectKey, std::shared_ptr<Object>> by_key_ AC_GUARDED_BY(mutex_);
   std::map<PathKey, std::shared_ptr<Object>> by_path_ AC_GUARDED_BY(mutex_);  ///< an object stands once, under its last path

@@ -111,6 +111,7 @@ void Checker::differs(const std::shared_ptr<Object>& object) {
   {
     const base::MutexLock lock(object->mutex);
     path = object->path;
+    object->refuted = true;
   }
   base::log_info(base::text(object->source->name, ": ", path, " differs from its cached copy, which is dropped"));
   core_.catalog.drop(object);

@@ -103,9 +103,8 @@ base::Result<void> Committer::make_resident(const std::shared_ptr<Object>& objec
     object->commit_scheduled = false;
     object->checkpoint_due = object->describe() != sidecar.origin;  // renamed meanwhile: the next round writes it again
     object->row_due = false;
-    auto row = object->row();
-    row.allocated_bytes = allocated;
-    core_.index->put(std::move(row));
+    object->allocated_bytes = allocated;
+    core_.index->put(object->row());
     idle = object->take_idle_file();
     if (object->readers == 0 && !object->admitted) closed = std::exchange(object->origin_file, nullptr);
   }
@@ -135,9 +134,17 @@ bool Committer::load(const std::shared_ptr<Object>& object) {
     if (!object->file) object->file = std::move(file);
     return {};
   };
-  auto done = read();
-  if (!done) store_failed(object, done.error());
-  return done.has_value();
+  if (auto done = read(); !done) {
+    store_failed(object, done.error());
+    return false;
+  }
+  bool is_uncommitted = false;
+  {
+    const base::MutexLock lock(object->mutex);
+    is_uncommitted = object->is_complete() && object->life == Life::filling;
+  }
+  if (is_uncommitted) completed(object);  // the last life ended before it had settled
+  return true;
 }
 
 base::Result<void> Committer::checkpoint(const std::shared_ptr<Object>& object) {
@@ -157,11 +164,15 @@ base::Result<void> Committer::checkpoint(const std::shared_ptr<Object>& object) 
     AC_TRY(file->sync());
   }
   AC_TRY(core_.tier->write_sidecar(sidecar));
-  if (file) AC_TRY(file->refresh_allocated());
+  std::uint64_t allocated = 0;
+  if (file) {
+    AC_ASSIGN(allocated, file->refresh_allocated());
+  }
   std::shared_ptr<store::RawFile> idle;
   const base::MutexLock lock(object->mutex);
   if (object->is_dropped()) return core_.tier->remove(object->id);
   object->row_due = false;
+  if (file) object->allocated_bytes = allocated;
   core_.index->put(object->row());
   idle = object->take_idle_file();
   return {};

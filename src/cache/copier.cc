@@ -27,6 +27,18 @@ struct FillJob {
   std::optional<base::Error> failure AC_GUARDED_BY(mutex);
 };
 
+namespace {
+
+/// Not a fault: no room (told by the evictor), shutting down, a file that changed or went meanwhile.
+bool is_worth_telling(const base::Error& failure) {
+  using base::ErrorKind;
+  const bool is_gone = failure.kind == ErrorKind::origin && failure.errno_value == ENOENT;
+  return !is_gone && failure.kind != ErrorKind::no_space && failure.kind != ErrorKind::cancelled &&
+         failure.kind != ErrorKind::stale;
+}
+
+}  // namespace
+
 void Copier::admit(const std::shared_ptr<Object>& object) {
   if (!core_.is_filling() || object->size < object->source->options()->cache.min_size) return;
   {
@@ -233,7 +245,7 @@ void Copier::end(const std::shared_ptr<FillJob>& job) {
   core_.space->release(object->id);
   if (is_complete) {
     core_.counters.fills_completed.add();
-  } else if (failure && failure->kind != base::ErrorKind::no_space && failure->kind != base::ErrorKind::cancelled) {
+  } else if (failure && is_worth_telling(*failure)) {
     core_.counters.fills_failed.add();
     base::log_warn(base::text(object->source->name, ": a copy was given up: ", failure->what));
   }

@@ -77,7 +77,9 @@ void Engine::start() {
 void Engine::stop() {
   if (core_.stopping.exchange(true)) return;
   core_.timers.stop();
-  core_.committer.write_out(core_.clock.now() + kStopPatience);
+  const base::TimePoint deadline = core_.clock.now() + kStopPatience;
+  core_.committer.write_out(deadline);
+  core_.catalog.await_unlinks(deadline);
   if (auto closed = core_.index->close(); !closed) base::log_warn(closed.error().what);
 }
 
@@ -114,10 +116,12 @@ std::shared_ptr<Reader> Engine::open(const OpenRequest& request) {
   if (is_ignored || core_.mode.load() == config::CacheMode::use_only || !source.is_cacheable(request.file.path)) {
     use = StoreUse::read_only;
   }
-  if (is_off || is_written) use = StoreUse::none;
+  if (is_off) use = StoreUse::none;
+  if (is_written) use = StoreUse::follow;
 
   std::shared_ptr<Object> object = core_.catalog.obtain(request.file, true);
-  if (use != StoreUse::none && !core_.committer.load(object)) {
+  const bool uses_store = use == StoreUse::full || use == StoreUse::read_only;
+  if (uses_store && !core_.committer.load(object)) {
     core_.catalog.reader_gone(object);
     object = core_.catalog.obtain(request.file, true);  // a fresh one: the damaged one was dropped
   }
@@ -125,7 +129,6 @@ std::shared_ptr<Reader> Engine::open(const OpenRequest& request) {
     const base::MutexLock lock(object->mutex);
     if (request.caller) object->caller = request.caller;
   }
-  if (is_written) object->follows_origin.store(true);
   auto reader = make_reader(state_->core, object, use, !is_ignored);
   (reader->was_hit() ? core_.counters.opens_hit : core_.counters.opens_miss).add();
   return reader;

@@ -65,9 +65,9 @@ base::Result<void> check_version(Object& object, origin::OriginFile& file, bool 
 
 base::Result<void> read_once(origin::Origin& origin, Object& object, std::span<std::byte> out, std::uint64_t offset,
                              std::shared_ptr<origin::OriginFile>& file) {
-  AC_ASSIGN(file, Fetcher::open_origin(origin, object));
+  AC_ASSIGN(file, Fetcher::open_origin(origin, object, Fetcher::Hold::version));
   AC_ASSIGN(const std::size_t length, file->read_at(out, offset));
-  if (!object.follows_origin.load()) AC_TRY(check_version(object, *file, origin.fidelity().stable_inodes));
+  AC_TRY(check_version(object, *file, origin.fidelity().stable_inodes));
   if (length == out.size()) return {};
   return base::fail(ErrorKind::origin, EIO,
                     base::text(object.source->name, ": the origin gave ", length, " of ", out.size(), " bytes at ", offset));
@@ -86,7 +86,7 @@ std::shared_ptr<Flight> Fetcher::enter_locked(Object& object, store::BlockIndex 
   return flight;
 }
 
-base::Result<std::shared_ptr<origin::OriginFile>> Fetcher::open_origin(origin::Origin& origin, Object& object) {
+base::Result<std::shared_ptr<origin::OriginFile>> Fetcher::open_origin(origin::Origin& origin, Object& object, Hold hold) {
   std::string path;
   std::shared_ptr<const origin::Caller> caller;
   {
@@ -96,7 +96,7 @@ base::Result<std::shared_ptr<origin::OriginFile>> Fetcher::open_origin(origin::O
     caller = object.caller;
   }
   AC_ASSIGN(auto file, origin.open(path, O_RDONLY, caller.get()));
-  if (!object.follows_origin.load()) AC_TRY(check_version(object, *file, origin.fidelity().stable_inodes));
+  if (hold == Hold::version) AC_TRY(check_version(object, *file, origin.fidelity().stable_inodes));
   const base::MutexLock lock(object.mutex);
   if (!object.origin_file) object.origin_file = std::move(file);
   return object.origin_file;
@@ -136,7 +136,7 @@ void Fetcher::send_now(const Parked& parked) {
         const Extent extent = extent_of(*object, *flight);
         base::Buffer buffer(extent.length);
         AC_TRY(read_version(origin, *object, buffer.span(), extent.offset, clock, deadline));
-        if (const auto file = open_origin(origin, *object)) (*file)->drop_cache(extent.offset, extent.length);
+        if (const auto file = open_origin(origin, *object, Hold::version)) (*file)->drop_cache(extent.offset, extent.length);
         auto checksums = checksums_of(buffer.span());
         return Fetched{.bytes = std::make_shared<const base::Buffer>(std::move(buffer)), .checksums = std::move(checksums)};
       },
@@ -174,7 +174,8 @@ void Fetcher::fail(const std::shared_ptr<Object>& object, const std::shared_ptr<
     const base::MutexLock lock(object->mutex);
     waiters = std::exchange(flight->waiters, {});
   }
-  if (error.kind == ErrorKind::stale) core_.catalog.drop(object);
+  const bool is_gone = error.kind == ErrorKind::origin && error.errno_value == ENOENT;
+  if (error.kind == ErrorKind::stale || is_gone) core_.catalog.drop(object);
   settle(object, flight, std::unexpected(error));
   const base::Result<std::shared_ptr<const base::Buffer>> answer = std::unexpected(error);
   for (auto& waiter : waiters) waiter(answer);
@@ -258,16 +259,16 @@ void Fetcher::unpark() {
   for (const auto& parked : ready) send_now(parked);
 }
 
-void Fetcher::fetch_exact(const std::shared_ptr<Object>& object, Extent extent, ReadDone done) {
+void Fetcher::fetch_exact(const std::shared_ptr<Object>& object, Extent extent, Hold hold, ReadDone done) {
   const auto timeout = base::Duration(object->source->options()->origin.timeout);
   const base::TimePoint deadline = core_.clock.now() + timeout;
   object->source->demand_in_flight.add();
   object->source->guarded->look<ReadBytes>(
       timeout,
-      [object, extent, deadline, &clock = core_.clock](origin::Origin& origin) -> base::Result<ReadBytes> {
+      [object, extent, hold, deadline, &clock = core_.clock](origin::Origin& origin) -> base::Result<ReadBytes> {
         auto buffer = std::make_shared<base::Buffer>(extent.length);
-        if (object->follows_origin.load()) {
-          AC_ASSIGN(const auto file, open_origin(origin, *object));
+        if (hold == Hold::nothing) {
+          AC_ASSIGN(const auto file, open_origin(origin, *object, hold));
           AC_ASSIGN(const std::size_t length, file->read_at(buffer->span(), extent.offset));
           return ReadBytes{.owner = buffer, .bytes = buffer->span().first(length)};
         }
@@ -301,7 +302,7 @@ base::Result<std::shared_ptr<origin::OriginFile>> Fetcher::wait_for_origin(const
   auto answer = std::make_shared<Answer>();
   object->source->guarded->look<File>(
       base::Duration(object->source->options()->origin.timeout),
-      [object](origin::Origin& origin) { return open_origin(origin, *object); },
+      [object](origin::Origin& origin) { return open_origin(origin, *object, Hold::nothing); },
       [answer](base::Result<File> result) {
         const base::MutexLock lock(answer->mutex);
         answer->result = std::move(result);

@@ -37,12 +37,13 @@ class Fetcher {
       AC_REQUIRES(object.mutex);
   /// Asks the origin for the flight's blocks.
   void send(const std::shared_ptr<Object>& object, const std::shared_ptr<Flight>& flight, Purpose purpose);
+  /// What a read that keeps nothing is held to: one version, or whatever the file has now (it has a writer).
+  enum class Hold : std::uint8_t { version, nothing };
   /// Reads exactly `extent` for one reader, keeping nothing.
-  void fetch_exact(const std::shared_ptr<Object>& object, base::Extent extent, ReadDone done);
+  void fetch_exact(const std::shared_ptr<Object>& object, base::Extent extent, Hold hold, ReadDone done);
 
-  /// The origin's open file of the object, opened now if it was not; the version must match unless the object follows a
-  /// writer. Blocks: on an origin's thread only.
-  static base::Result<std::shared_ptr<origin::OriginFile>> open_origin(origin::Origin& origin, Object& object);
+  /// The origin's open file of the object, opened now if it was not. Blocks: on an origin's thread only.
+  static base::Result<std::shared_ptr<origin::OriginFile>> open_origin(origin::Origin& origin, Object& object, Hold hold);
   /// Fills `out` from the origin at the object's version, through lost connections, until `deadline`. Blocks, likewise.
   static base::Result<void> read_version(origin::Origin& origin, Object& object, std::span<std::byte> out,
                                          std::uint64_t offset, base::Clock& clock, base::TimePoint deadline);

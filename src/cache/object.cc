@@ -37,7 +37,7 @@ bool Object::is_complete() const { return has_map ? blocks.is_complete() : was_c
 
 std::uint64_t Object::cached_bytes() const {
   if (is_complete()) return size;
-  if (!has_map) return std::min(size, indexed_bytes);
+  if (!has_map) return std::min(size, allocated_bytes);
   return std::min(size, std::uint64_t{blocks.present_blocks()} * store::kBlockBytes);
 }
 
@@ -57,7 +57,7 @@ store::IndexRow Object::row() const {
           .resident = life == Life::resident,
           .dirty = false,
           .needs_check = trust != Trust::trusted || full_check_due,
-          .allocated_bytes = has_map ? (admitted ? size : cached_bytes()) : indexed_bytes,
+          .allocated_bytes = allocated_bytes,
           .last_use_ns = last_use.time_since_epoch().count(),
           .uses = uses};
 }

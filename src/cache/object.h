@@ -80,6 +80,7 @@ class Object {
   Life life AC_GUARDED_BY(mutex) = Life::filling;
   Trust trust AC_GUARDED_BY(mutex) = Trust::trusted;
   bool full_check_due AC_GUARDED_BY(mutex) = false;  ///< samples matched; every block is still to be compared
+  bool refuted AC_GUARDED_BY(mutex) = false;  ///< `version` has other bytes than the store: its readers go to the origin
   std::vector<base::Job> waiting_for_trust AC_GUARDED_BY(mutex);
   base::TimePoint first_seen AC_GUARDED_BY(mutex);
   base::WallTime last_use AC_GUARDED_BY(mutex){};
@@ -89,7 +90,7 @@ class Object {
   // What the store has of it. `blocks` is empty (no blocks) until its sidecar was read: see has_map.
   bool has_map AC_GUARDED_BY(mutex) = true;
   bool was_complete AC_GUARDED_BY(mutex) = false;       ///< the index says so, the map is not read yet
-  std::uint64_t indexed_bytes AC_GUARDED_BY(mutex) = 0;  ///< allocated, as the index says, until the map is read
+  std::uint64_t allocated_bytes AC_GUARDED_BY(mutex) = 0;  ///< what the disk gave, when last asked
   store::BlockMap blocks AC_GUARDED_BY(mutex);
   std::unique_ptr<Reservation> reservation;  ///< set once; ends after `file`, whose bytes it stands for
   std::shared_ptr<store::RawFile> file AC_GUARDED_BY(mutex);

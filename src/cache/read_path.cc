@@ -53,6 +53,15 @@ base::Result<void> read_checked(Core& core, Object& object, store::RawFile& file
   return {};
 }
 
+/// The store failed for a part of `extent`: out of service with the object, and its readers ask it for this no more.
+void distrust(Core& core, const std::shared_ptr<Object>& object, Extent extent, const base::Error& error) {
+  base::log_warn(base::text("the store failed, the origin is read instead: ", error.what));
+  core.counters.store_errors.add();
+  core.catalog.drop(object);
+  const base::MutexLock lock(object->mutex);
+  for (store::BlockIndex block = first_block(extent); block <= last_block(extent); ++block) object->blocks.clear(block);
+}
+
 /// Memory for answers that are given inside the call: one piece a thread, reused, never given back while the thread lives.
 std::span<std::byte> scratch(std::size_t length) {
   thread_local base::Buffer buffer;
@@ -100,8 +109,8 @@ void Gather::finish() {
   if (failure) return done(std::unexpected(std::move(*failure)));
   auto result = assemble();
   if (result) return done(std::move(result));
-  core->catalog.drop(object);  // the store failed for the blocks that were there
-  core->fetcher.fetch_exact(object, extent, std::move(done));
+  distrust(*core, object, extent, result.error());
+  core->fetcher.fetch_exact(object, extent, Fetcher::Hold::version, std::move(done));
 }
 
 base::Result<ReadBytes> Gather::assemble() {
@@ -134,7 +143,7 @@ class ObjectReader final : public Reader, public std::enable_shared_from_this<Ob
       : core_(std::move(core)), object_(std::move(object)), use_(use), counts_(counts) {
     const base::MutexLock lock(object_->mutex);
     version_ = object_->version;
-    was_hit_ = use_ != StoreUse::none && object_->is_complete() && !object_->is_dropped();
+    was_hit_ = (use_ == StoreUse::full || use_ == StoreUse::read_only) && object_->is_complete() && !object_->is_dropped();
     if (counts_) {
       object_->last_use = core_->clock.wall_now();
       ++object_->uses;
@@ -162,6 +171,7 @@ class ObjectReader final : public Reader, public std::enable_shared_from_this<Ob
  private:
   enum class Way : std::uint8_t { hit, flights, exact, wait };
 
+  [[nodiscard]] bool follows() const { return use_ == StoreUse::follow || object_->follows_origin.load(); }
   [[nodiscard]] Way choose(Extent extent, bool& is_load, ReadDone& done);
   bool serve_hit(Extent extent, ReadDone& done);
   void serve_flights(Extent extent, ReadDone done);
@@ -177,15 +187,11 @@ class ObjectReader final : public Reader, public std::enable_shared_from_this<Ob
 };
 
 void ObjectReader::read(std::uint64_t offset, std::size_t length, ReadDone done) {
-  if (object_->follows_origin.load() || use_ == StoreUse::none) {
-    // With a writer the end of the file may move: the origin alone knows where it is.
-    const Extent asked{.offset = offset, .length = length};
-    const Extent extent = object_->follows_origin.load() ? asked : asked.clipped_to(object_->size);
-    if (extent.is_empty()) return done(ReadBytes{});
-    return serve_exact(extent, std::move(done));
-  }
+  // With a writer the end of the file may move: the origin alone knows where it is.
+  if (follows()) return serve_exact({.offset = offset, .length = length}, std::move(done));
   const Extent extent = Extent{.offset = offset, .length = length}.clipped_to(object_->size);
   if (extent.is_empty()) return done(ReadBytes{});
+  if (use_ == StoreUse::none) return serve_exact(extent, std::move(done));
   bool is_load = false;
   switch (choose(extent, is_load, done)) {
     case Way::wait: return;
@@ -215,7 +221,7 @@ ObjectReader::Way ObjectReader::choose(Extent extent, bool& is_load, ReadDone& d
         self->read(extent.offset, extent.length, std::move(done));
       });
     } else {
-      bool is_hit = object_->file != nullptr;
+      bool is_hit = object_->file != nullptr && !(object_->refuted && version_ == object_->version);
       for (store::BlockIndex block = first; is_hit && block <= last; ++block) is_hit = object_->blocks.is_present(block);
       if (is_hit) return Way::hit;
       object_->cursor = last + 1;
@@ -230,9 +236,7 @@ ObjectReader::Way ObjectReader::choose(Extent extent, bool& is_load, ReadDone& d
 bool ObjectReader::serve_hit(Extent extent, ReadDone& done) {
   const auto out = scratch(extent.length);
   if (auto read = read_stored(*core_, *object_, extent, out); !read) {
-    base::log_warn(base::text("the store failed, the origin is read instead: ", read.error().what));
-    core_->counters.store_errors.add();
-    core_->catalog.drop(object_);
+    distrust(*core_, object_, extent, read.error());
     return false;
   }
   core_->counters.reads_hit.add();
@@ -301,7 +305,8 @@ void ObjectReader::serve_flights(Extent extent, ReadDone done) {
 
 void ObjectReader::serve_exact(Extent extent, ReadDone done) {
   core_->counters.reads_miss.add();
-  core_->fetcher.fetch_exact(object_, extent, [core = core_, done = std::move(done)](base::Result<ReadBytes> result) mutable {
+  const auto hold = follows() ? Fetcher::Hold::nothing : Fetcher::Hold::version;
+  core_->fetcher.fetch_exact(object_, extent, hold, [core = core_, done = std::move(done)](base::Result<ReadBytes> result) mutable {
     if (result) core->counters.miss_bytes.add(result->bytes.size());
     if (!result && result.error().kind == base::ErrorKind::stale) core->counters.stale_reads.add();
     done(std::move(result));

@@ -18,7 +18,8 @@ struct Core;
 enum class StoreUse : std::uint8_t {
   full,       ///< read from it, fill it
   read_only,  ///< read from it, add nothing (use-only mode, ignored commands, excluded files)
-  none,       ///< cache off, or the file has a writer: the origin alone
+  none,       ///< cache off: the origin alone, at one version
+  follow,     ///< the file has a writer: the origin alone, whatever it has now
 };
 
 std::shared_ptr<Reader> make_reader(std::shared_ptr<Core> core, std::shared_ptr<Object> object, StoreUse use, bool counts);

@@ -23,7 +23,8 @@ base::Result<void> take_stock(store::RawTier& tier, store::Index& index, store::
   AC_ASSIGN(auto inventory, tier.take_inventory());
   if (contents.was_reset) {
     base::log_warn(base::text("the index was lost or unreadable; rebuilt from ", inventory.objects.size(), " sidecars"));
-    contents.rows = store::rebuild_rows(inventory);
+    AC_ASSIGN(auto rebuilt, store::rebuild_contents(tier, inventory));
+    contents.rows = std::move(rebuilt.rows);
     for (const auto& row : contents.rows) index.put(row);
     return {};
   }

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+// The wiring: which part gets which. No logic.
+#include "worker_services.h"
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "arenacache/base/clock.h"
+#include "arenacache/base/executor.h"
+#include "arenacache/base/file_io.h"
+#include "arenacache/base/log.h"
+#include "arenacache/base/result.h"
+#include "arenacache/base/text.h"
+#include "arenacache/cache/engine.h"
+#include "arenacache/config/config.h"
+#include "arenacache/config/reload.h"
+#include "arenacache/control/control.h"
+#include "arenacache/origin/guarded_origin.h"
+#include "arenacache/origin/local_origin.h"
+#include "arenacache/vfs/mirror.h"
+
+namespace arenacache::daemon {
+namespace {
+
+/// Store writes, commits and evictions: bound by the disk, so a few more than cores.
+unsigned background_threads() { return std::clamp(std::thread::hardware_concurrency() * 2, 4U, 8U); }
+
+class WorkerServices final : public Services {
+ public:
+  explicit WorkerServices(config::Config config)
+      : config_(std::move(config)), background_("background", background_threads()) {}
+
+  ~WorkerServices() override { stop(); }
+  WorkerServices(const WorkerServices&) = delete;
+  WorkerServices& operator=(const WorkerServices&) = delete;
+
+  base::Result<void> begin(std::vector<MountInput> mounts) {
+    AC_ASSIGN(engine_, cache::Engine::create(config_, {.clock = clock_, .io = io_, .background = background_}));
+    std::vector<vfs::MirrorOptions> mirrors;
+    for (auto& input : mounts) {
+      AC_ASSIGN(auto origin, origin::LocalOrigin::create(std::move(input.source), input.mount.origin.fidelity));
+      auto guarded = std::make_shared<origin::GuardedOrigin>(std::move(origin), clock_, origin::GuardLimits{});
+      base::log_info(base::text(input.mount.name, ": ", input.mount.source, " (", guarded->fidelity().file_system, ") at ",
+                                input.mount.mountpoint));
+      const auto source = engine_->add_source(input.mount, guarded);
+      guards_.push_back(std::move(guarded));
+      mirrors.push_back({.source = source, .mount = input.mount, .fuse = config_.fuse});
+    }
+    engine_->start();
+    for (std::size_t index = 0; index < mounts.size(); ++index) {
+      AC_ASSIGN(auto mirror, vfs::Mirror::start(std::move(mounts[index].fuse), mirrors[index], *engine_, clock_));
+      mirrors_.push_back(std::move(mirror));
+    }
+    const control::ControlOptions options{.config = config_,
+                                          .version = ARENACACHE_VERSION,
+                                          .started = clock_.now(),
+                                          .mount_numbers_json = [this](std::size_t mount) { return mount_numbers(mount); }};
+    AC_ASSIGN(control_, control::Control::start(options, *engine_, clock_));
+    return {};
+  }
+
+  base::Result<void> reload(const config::Config& fresh) override {
+    for (const auto& key : config::apply_reloadable(config_, fresh)) {
+      base::log_warn(base::text(key, " changed in the configuration; it takes effect at the next start"));
+    }
+    engine_->reload(config_);
+    for (std::size_t index = 0; index < mirrors_.size(); ++index) mirrors_[index]->reload(config_.mounts[index]);
+    return {};
+  }
+
+  void stop() override {
+    control_.reset();
+    mirrors_.clear();
+    for (const auto& guard : guards_) guard->stop();
+    if (engine_) engine_->stop();
+    background_.stop();
+    engine_.reset();
+  }
+
+ private:
+  std::string mount_numbers(std::size_t mount) const {
+    const auto stats = mirrors_[mount]->stats();
+    return base::text("{\"nodes\":", stats.nodes, ",\"open_files\":", stats.open_files, ",\"requests\":", stats.requests,
+                      ",\"errors\":", stats.errors, "}");
+  }
+
+  config::Config config_;
+  base::SystemClock clock_;
+  base::PosixFileIo io_;
+  base::ThreadPool background_;
+  std::vector<std::shared_ptr<origin::GuardedOrigin>> guards_;
+  std::unique_ptr<cache::Engine> engine_;
+  std::vector<std::unique_ptr<vfs::Mirror>> mirrors_;
+  std::unique_ptr<control::Control> control_;
+};
+
+}  // namespace
+
+base::Result<std::unique_ptr<Services>> Services::start(const config::Config& config, std::vector<MountInput> mounts) {
+  auto services = std::make_unique<WorkerServices>(config);
+  AC_TRY(services->begin(std::move(mounts)));
+  return services;
+}
+
+}  // namespace arenacache::daemon

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+// Room and trouble: the capacity, eviction, pins, a store that fails.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "space.h"
+#include "arenacache/policy/lru_policy.h"
+#include "cache/engine_fixture.h"
+
+namespace arenacache::cache {
+namespace {
+
+using test::FileCall;
+
+class SpaceTest : public EngineFixture {
+ protected:
+  SpaceTest() {
+    config_.store.capacity = {.bytes = 64 * kMiB, .percent = 0};
+    config_.cache.small = {.bytes = 8 * kMiB, .percent = 0};
+  }
+  std::string put(int n, std::size_t size = 12 * kMiB) {
+    return origin_->put_random("m" + std::to_string(n), size, static_cast<std::uint64_t>(n));
+  }
+};
+
+TEST_F(SpaceTest, TwentyObjectsPassThroughRoomForFive) {
+  start();
+  for (int n = 0; n < 20; ++n) {
+    const std::string content = put(n);
+    EXPECT_TRUE(read_all("m" + std::to_string(n)) == content);
+    await_quiet();
+    EXPECT_LE(engine_->stats().tiers[0].used_bytes, 64 * kMiB);
+  }
+  const auto stats = engine_->stats();
+  EXPECT_GE(stats.evicted_objects, 14U);
+  EXPECT_GE(stats.tiers[0].objects, 4U);
+}
+
+TEST_F(SpaceTest, TheLeastRecentlyUsedGoesFirst) {
+  start();
+  for (int n = 0; n < 6; ++n) put(n);
+  for (int n = 0; n < 5; ++n) {
+    read_all("m" + std::to_string(n));
+    await_resident("m" + std::to_string(n));
+  }
+  read_all("m0");
+  read_all("m5");
+  await_resident("m5");
+  EXPECT_EQ(engine_->list(source_, "m0").size(), 1U);
+  eventually("m1 is evicted", [&] { return engine_->list(source_, "m1").empty(); });
+}
+
+TEST_F(SpaceTest, AnObjectLargerThanTheStoreIsServedAndEvictsNothing) {
+  start();
+  put(0);
+  read_all("m0");
+  await_resident("m0");
+  const std::string big = put(1, 80 * kMiB);
+  EXPECT_TRUE(read_all("m1") == big);
+  await_quiet();
+  EXPECT_EQ(engine_->list(source_, "m0").size(), 1U);
+  EXPECT_EQ(engine_->stats().evicted_objects, 0U);
+  EXPECT_NE(engine_->stats().warning.find("capacity"), std::string::npos);
+}
+
+TEST_F(SpaceTest, OpenAndPinnedObjectsStayAndStatsSayWhyNothingIsCopied) {
+  start();
+  for (int n = 0; n < 4; ++n) {
+    put(n);
+    const std::string path = "m" + std::to_string(n);
+    read_all(path);
+    await_resident(path);
+    if (n == 0) engine_->pin(source_, path);
+    if (n > 0) readers_.push_back(open(path));
+  }
+  const std::string content = put(4, 30 * kMiB);
+  EXPECT_TRUE(read_all("m4") == content);
+  await_quiet();
+  EXPECT_EQ(engine_->stats().evicted_objects, 0U);
+  EXPECT_NE(engine_->stats().warning.find("hold"), std::string::npos);
+  readers_.clear();
+  EXPECT_TRUE(read_all("m4") == content);
+  await_resident("m4");
+  EXPECT_EQ(engine_->list(source_, "m0").size(), 1U) << "pinned";
+}
+
+TEST_F(SpaceTest, EvictFreesTheBytes) {
+  start();
+  put(0);
+  read_all("m0");
+  await_resident("m0");
+  const auto [objects, bytes] = engine_->evict(source_, "");
+  EXPECT_EQ(objects, 1U);
+  EXPECT_EQ(bytes, 12 * kMiB);
+  EXPECT_LT(engine_->stats().tiers[0].used_bytes, kMiB);
+}
+
+TEST_F(SpaceTest, AFullDiskMeansReadsFromTheOriginNeverAnError) {
+  start();
+  const std::string content = put(0);
+  io_.fail_from(FileCall::write_at, 1, ENOSPC);
+  EXPECT_TRUE(read_all("m0") == content);
+  await_quiet();
+  EXPECT_GT(engine_->stats().store_errors, 0U);
+  io_.heal();
+  EXPECT_TRUE(read_all("m0") == content);
+}
+
+TEST_F(SpaceTest, AStoreThatFailsToReadIsInvisible) {
+  start();
+  const std::string content = put(0);
+  read_all("m0");
+  await_resident("m0");
+  io_.fail_from(FileCall::read_at, 1, EIO);
+  EXPECT_TRUE(read_all("m0") == content);
+  EXPECT_GT(engine_->stats().store_errors, 0U);
+}
+
+TEST_F(SpaceTest, AFlippedBitIsFoundAndFetchedAgain) {
+  start();
+  const std::string content = put(0);
+  read_all("m0");
+  await_resident("m0");
+  stop();
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(store_.path("store/raw"))) {
+    if (!entry.is_regular_file() || entry.path().extension() == ".map") continue;
+    std::fstream file(entry.path(), std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(5'000'000);
+    file.put(static_cast<char>(~content[5'000'000]));
+  }
+  start();
+  EXPECT_TRUE(read_all("m0") == content);
+  EXPECT_EQ(engine_->stats().checksum_errors, 1U);
+}
+
+TEST_F(SpaceTest, EveryFailedCallOfTheStoreIsInvisible) {
+  for (std::size_t n = 1;; n += 3) {
+    start();
+    const std::string content = put(static_cast<int>(n));
+    const std::string path = "m" + std::to_string(n);
+    const std::size_t before = io_.count();
+    io_.fail_from(n, EIO);
+    EXPECT_TRUE(read_all(path) == content) << "with the store dead from call " << n;
+    await_quiet();
+    const bool touched = io_.count() - before >= n;
+    io_.heal();
+    EXPECT_TRUE(read_all(path) == content) << "after call " << n;
+    stop();
+    origin_->erase(path);
+    if (!touched || n > 60) break;
+  }
+}
+
+TEST(SpaceUnit, RandomReservationsKeepTheSums) {
+  auto space = std::make_shared<Space>(std::make_unique<policy::LruPolicy>(), std::make_unique<policy::LruPolicy>());
+  space->set_limits({.capacity_bytes = 100 * kMiB, .small_bytes = 20 * kMiB, .keep_free_bytes = 0});
+  std::vector<std::unique_ptr<Reservation>> live(12);
+  std::mt19937 random(static_cast<unsigned>(::testing::UnitTest::GetInstance()->random_seed()));
+  for (int step = 0; step < 5000; ++step) {
+    const std::size_t n = random() % live.size();
+    const store::ObjectId id{n + 1};
+    switch (random() % 7) {
+      case 0:
+        if (!live[n]) live[n] = space->enter(id);
+        break;
+      case 1: live[n].reset(); break;
+      case 2: static_cast<void>(space->reserve(id, (random() % 40) * kMiB)); break;
+      case 3: static_cast<void>(space->reserve_small(id, (random() % 4) * kMiB)); break;
+      case 4: space->hold(id); break;
+      case 5: space->release(id); break;
+      default:
+        if (random() % 4 == 0) space->doom(id);
+    }
+    space->check_invariants();
+    ASSERT_LE(space->numbers().reserved_bytes, 100 * kMiB);
+    ASSERT_LE(space->numbers().small_bytes, 20 * kMiB);
+  }
+}
+
+}  // namespace
+}  // namespace arenacache::cache
