@@ -72,8 +72,8 @@ Result<std::size_t> PosixFileIo::read_at(int fd, std::span<std::byte> out, std::
   std::size_t done = 0;
   while (done < out.size()) {
     const auto rest = out.subspan(done);
-    const ssize_t got = uninterrupted(
-        [&] { return ::pread(fd, rest.data(), rest.size(), static_cast<off_t>(offset + done)); });
+    const ssize_t got =
+        uninterrupted([&] { return ::pread(fd, rest.data(), rest.size(), static_cast<off_t>(offset + done)); });
     if (got < 0) return io_error(errno, text("cannot read ", path_of(fd), " at ", offset + done));
     if (got == 0) break;
     done += static_cast<std::size_t>(got);
@@ -85,8 +85,8 @@ Result<void> PosixFileIo::write_at(int fd, std::span<const std::byte> data, std:
   std::size_t done = 0;
   while (done < data.size()) {
     const auto rest = data.subspan(done);
-    const ssize_t put = uninterrupted(
-        [&] { return ::pwrite(fd, rest.data(), rest.size(), static_cast<off_t>(offset + done)); });
+    const ssize_t put =
+        uninterrupted([&] { return ::pwrite(fd, rest.data(), rest.size(), static_cast<off_t>(offset + done)); });
     if (put <= 0) return io_error(put < 0 ? errno : EIO, text("cannot write ", path_of(fd), " at ", offset + done));
     done += static_cast<std::size_t>(put);
   }
@@ -95,9 +95,8 @@ Result<void> PosixFileIo::write_at(int fd, std::span<const std::byte> data, std:
 
 Result<void> PosixFileIo::allocate(int fd, std::uint64_t offset, std::uint64_t length) {
   if (length == 0) return {};
-  const int status = uninterrupted([&] {
-    return ::fallocate(fd, FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset), static_cast<off_t>(length));
-  });
+  const int status = uninterrupted(
+      [&] { return ::fallocate(fd, FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset), static_cast<off_t>(length)); });
   if (status == 0 || errno == EOPNOTSUPP || errno == ENOSYS) return {};
   return io_error(errno, text("cannot reserve ", length, " bytes for ", path_of(fd)));
 }
@@ -181,9 +180,8 @@ void PosixFileIo::start_writeback(int fd, std::uint64_t offset, std::uint64_t le
 
 Result<void> PosixFileIo::finish_writeback(int fd, std::uint64_t offset, std::uint64_t length) {
   constexpr unsigned kWriteAndWait = SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
-  const int status = uninterrupted([&] {
-    return ::sync_file_range(fd, static_cast<off64_t>(offset), static_cast<off64_t>(length), kWriteAndWait);
-  });
+  const int status = uninterrupted(
+      [&] { return ::sync_file_range(fd, static_cast<off64_t>(offset), static_cast<off64_t>(length), kWriteAndWait); });
   if (status == 0 || errno == EINVAL || errno == ESPIPE || errno == ENOSYS) return {};  // not on this file system
   return io_error(errno, text("cannot write ", path_of(fd), " to the disk"));
 }

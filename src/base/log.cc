@@ -31,11 +31,16 @@ constexpr std::array<std::pair<std::string_view, LogLevel>, 5> kLevelWords = {{{
 
 spdlog::level::level_enum to_spdlog(LogLevel level) {
   switch (level) {
-    case LogLevel::debug: return spdlog::level::debug;
-    case LogLevel::info: return spdlog::level::info;
-    case LogLevel::warn: return spdlog::level::warn;
-    case LogLevel::error: return spdlog::level::err;
-    case LogLevel::off: return spdlog::level::off;
+    case LogLevel::debug:
+      return spdlog::level::debug;
+    case LogLevel::info:
+      return spdlog::level::info;
+    case LogLevel::warn:
+      return spdlog::level::warn;
+    case LogLevel::error:
+      return spdlog::level::err;
+    case LogLevel::off:
+      return spdlog::level::off;
   }
   return spdlog::level::info;
 }
@@ -43,11 +48,15 @@ spdlog::level::level_enum to_spdlog(LogLevel level) {
 /// Source: sd-daemon(3), SD_DEBUG and its siblings.
 std::string_view journal_priority(LogLevel level) {
   switch (level) {
-    case LogLevel::debug: return "<7>";
-    case LogLevel::info: return "<6>";
-    case LogLevel::warn: return "<4>";
+    case LogLevel::debug:
+      return "<7>";
+    case LogLevel::info:
+      return "<6>";
+    case LogLevel::warn:
+      return "<4>";
     case LogLevel::error:
-    case LogLevel::off: return "<3>";
+    case LogLevel::off:
+      return "<3>";
   }
   return "<6>";
 }

@@ -15,14 +15,22 @@ namespace arenacache::base {
 
 std::string_view to_string(ErrorKind kind) {
   switch (kind) {
-    case ErrorKind::origin: return "origin";
-    case ErrorKind::timeout: return "timeout";
-    case ErrorKind::store: return "store";
-    case ErrorKind::corrupt: return "corrupt";
-    case ErrorKind::no_space: return "no_space";
-    case ErrorKind::stale: return "stale";
-    case ErrorKind::cancelled: return "cancelled";
-    case ErrorKind::invalid: return "invalid";
+    case ErrorKind::origin:
+      return "origin";
+    case ErrorKind::timeout:
+      return "timeout";
+    case ErrorKind::store:
+      return "store";
+    case ErrorKind::corrupt:
+      return "corrupt";
+    case ErrorKind::no_space:
+      return "no_space";
+    case ErrorKind::stale:
+      return "stale";
+    case ErrorKind::cancelled:
+      return "cancelled";
+    case ErrorKind::invalid:
+      return "invalid";
   }
   return "unknown";
 }

@@ -27,6 +27,12 @@ struct Unit {
 };
 
 constexpr std::uint64_t kKilo = 1000;
+constexpr std::uint64_t kMega = 1000 * kKilo;
+constexpr std::uint64_t kGiga = 1000 * kMega;
+constexpr std::uint64_t kTera = 1000 * kGiga;
+constexpr std::uint64_t kPeta = 1000 * kTera;
+constexpr std::uint64_t kTiB = 1024 * kGiB;
+constexpr std::uint64_t kPiB = 1024 * kTiB;
 constexpr std::array<Unit, 17> kSizeUnits = {{
     {"", 1},
     {"b", 1},
@@ -35,23 +41,23 @@ constexpr std::array<Unit, 17> kSizeUnits = {{
     {"kb", kKilo},
     {"m", kMiB},
     {"mib", kMiB},
-    {"mb", kKilo * kKilo},
+    {"mb", kMega},
     {"g", kGiB},
     {"gib", kGiB},
-    {"gb", kKilo * kKilo * kKilo},
-    {"t", kGiB * kKiB},
-    {"tib", kGiB * kKiB},
-    {"tb", kKilo * kKilo * kKilo * kKilo},
-    {"p", kGiB * kMiB},
-    {"pib", kGiB * kMiB},
-    {"pb", kKilo * kKilo * kKilo * kKilo * kKilo},
+    {"gb", kGiga},
+    {"t", kTiB},
+    {"tib", kTiB},
+    {"tb", kTera},
+    {"p", kPiB},
+    {"pib", kPiB},
+    {"pb", kPeta},
 }};
 
-constexpr std::uint64_t kSecond = 1'000'000'000;
+constexpr std::uint64_t kSecond = kGiga;
 constexpr std::array<Unit, 8> kTimeUnits = {{
     {"ns", 1},
     {"us", kKilo},
-    {"ms", kKilo * kKilo},
+    {"ms", kMega},
     {"s", kSecond},
     {"m", 60 * kSecond},
     {"min", 60 * kSecond},
@@ -78,8 +84,8 @@ std::string to_lower(std::string_view words) {
 /// "1.5TiB" or "1.5 TiB" taken apart; nothing when it does not begin with digits or the number has more than 64 bits.
 std::optional<Quantity> split_quantity(std::string_view word) {
   Quantity quantity;
-  const char* const end = word.data() + word.size();
-  const auto [after_whole, error] = std::from_chars(word.data(), end, quantity.whole);
+  const char* const end = word.end();
+  const auto [after_whole, error] = std::from_chars(word.begin(), end, quantity.whole);
   if (error != std::errc{}) return std::nullopt;
   std::string_view rest(after_whole, static_cast<std::size_t>(end - after_whole));
   if (rest.size() >= 2 && rest[0] == '.' && is_digit(rest[1])) {
@@ -113,7 +119,8 @@ std::optional<std::uint64_t> multiply(const Quantity& quantity, std::uint64_t fa
 
 std::string with_decimals(double value, int decimals) {
   std::array<char, 64> out{};
-  const auto [end, error] = std::to_chars(out.data(), out.data() + out.size(), value, std::chars_format::fixed, decimals);
+  const auto [end, error] =
+      std::to_chars(out.data(), out.data() + out.size(), value, std::chars_format::fixed, decimals);
   return error == std::errc{} ? std::string(out.data(), end) : "?";
 }
 
@@ -137,8 +144,9 @@ Result<std::chrono::nanoseconds> parse_duration(std::string_view word) {
   const auto quantity = split_quantity(word);
   if (quantity && quantity->unit.empty()) {
     if (word == "0") return std::chrono::nanoseconds(0);
-    return fail(ErrorKind::invalid, 0,
-                text("the duration \"", word, "\" has no unit: write \"", word, "s\", \"", word, "m\" or \"", word, "ms\""));
+    return fail(
+        ErrorKind::invalid, 0,
+        text("the duration \"", word, "\" has no unit: write \"", word, "s\", \"", word, "m\" or \"", word, "ms\""));
   }
   const auto factor = quantity ? factor_of(quantity->unit, kTimeUnits) : std::nullopt;
   if (!factor) {
@@ -183,7 +191,7 @@ std::string format_duration(std::chrono::nanoseconds duration) {
   const auto ns = static_cast<std::uint64_t>(count);
   if (ns == 0) return "0 s";
   if (ns < kSecond) {
-    const std::uint64_t ms = ns / (kKilo * kKilo);
+    const std::uint64_t ms = ns / kMega;
     return ms > 0 ? text(ms, " ms") : "under 1 ms";
   }
   const double seconds = static_cast<double>(ns) / static_cast<double>(kSecond);

@@ -19,9 +19,11 @@ base::Result<std::string> expand_environment(std::string_view words) {
     if (begin == std::string_view::npos) return out;
     words.remove_prefix(begin + 2);
     const std::size_t end = words.find('}');
-    if (end == std::string_view::npos) return base::fail(base::ErrorKind::invalid, 0, "\"${\" without a \"}\" after it");
+    if (end == std::string_view::npos)
+      return base::fail(base::ErrorKind::invalid, 0, "\"${\" without a \"}\" after it");
     const std::string name(words.substr(0, end));
-    const char* value = name.empty() ? nullptr : std::getenv(name.c_str());  // NOLINT(concurrency-mt-unsafe): see header
+    const char* value =
+        name.empty() ? nullptr : std::getenv(name.c_str());  // NOLINT(concurrency-mt-unsafe): see header
     if (value == nullptr) {
       return base::fail(base::ErrorKind::invalid, 0, base::text("the environment variable ", name, " is not set"));
     }

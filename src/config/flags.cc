@@ -90,7 +90,8 @@ class Parser {
   Result<void> take_value(std::string_view flag, std::optional<std::string> value) {
     const Option* option = option_of_flag(flag);
     if (option == nullptr && flag != "--config") {
-      return base::fail(ErrorKind::invalid, 0, text(flag, " is not an option", suggestion(nearest_word(flag, all_flags()))));
+      return base::fail(ErrorKind::invalid, 0,
+                        text(flag, " is not an option", suggestion(nearest_word(flag, all_flags()))));
     }
     if (!value) {
       if (rest_.empty() || std::string_view(rest_.front()).starts_with("--")) return refuse(flag, "a value is missing");
@@ -106,7 +107,8 @@ class Parser {
       flags_.file = std::move(*value);
       return {};
     }
-    return keep({.option = option, .value = {.written = std::move(*value), .is_text = true}, .place = std::string(flag)});
+    return keep(
+        {.option = option, .value = {.written = std::move(*value), .is_text = true}, .place = std::string(flag)});
   }
 
   Result<void> keep(Setting setting) {

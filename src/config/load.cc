@@ -63,7 +63,8 @@ std::string default_name(const std::string& mountpoint) {
   std::string name = std::filesystem::path(mountpoint).filename().string();
   for (char& letter : name) {
     if (letter >= 'A' && letter <= 'Z') letter = static_cast<char>(letter - 'A' + 'a');
-    const bool is_fit = (letter >= 'a' && letter <= 'z') || (letter >= '0' && letter <= '9') || letter == '_' || letter == '-';
+    const bool is_fit =
+        (letter >= 'a' && letter <= 'z') || (letter >= '0' && letter <= '9') || letter == '_' || letter == '-';
     if (!is_fit) letter = '-';
   }
   return name.empty() ? "root" : name;
@@ -72,7 +73,8 @@ std::string default_name(const std::string& mountpoint) {
 /// The global tables, this mount's own keys over them, the flags over both.
 Result<void> add_mount(const MountSettings& written, const Flags& flags, Config& config) {
   const std::string prefix = text("mount.", config.mounts.size(), ".");
-  MountConfig mount{.name = {}, .source = {}, .mountpoint = {}, .cache = config.cache, .fill = config.fill, .origin = config.origin};
+  MountConfig mount{
+      .name = {}, .source = {}, .mountpoint = {}, .cache = config.cache, .fill = config.fill, .origin = config.origin};
   const OptionTarget target = target_of(mount);
   config.places[text("mount.", config.mounts.size())] = written.place;
   for (const Setting& setting : written.settings) {
@@ -114,11 +116,8 @@ Result<Config> load_file(const std::string& path) {
 Result<CommandLine> parse_command_line(int argc, const char* const* argv) {
   const std::span arguments(argv, static_cast<std::size_t>(argc));
   AC_ASSIGN(const Flags flags, read_flags(arguments.subspan(arguments.empty() ? 0 : 1)));
-  CommandLine command{.config = {},
-                      .check = flags.check,
-                      .foreground = flags.foreground,
-                      .help = flags.help,
-                      .version = flags.version};
+  CommandLine command{
+      .config = {}, .check = flags.check, .foreground = flags.foreground, .help = flags.help, .version = flags.version};
   if (flags.help || flags.version) return command;
   Document document;
   if (!flags.file.empty()) {

@@ -48,7 +48,8 @@ Result<void> check_empty(const Config& config, const std::string& key, const std
   if (error) return refuse_key(config, key, text(path, " cannot be listed: ", error.message()));
   if (is_empty) return {};
   return refuse_key(config, key,
-                    text("the mountpoint ", path, " is not empty: the mount would hide what is in it; choose an empty folder, "
+                    text("the mountpoint ", path,
+                         " is not empty: the mount would hide what is in it; choose an empty folder, "
                          "or the source itself"));
 }
 

@@ -161,7 +161,8 @@ Result<void> read_value(const Option& option, const OptionValue& value, Capacity
   double percent = 0;
   const char* const end = words->data() + words->size() - 1;
   const auto [rest, error] = std::from_chars(words->data(), end, percent, std::chars_format::fixed);
-  if (error != std::errc{} || rest != end) return refused("\"", *words, "\" is not a percent: write one such as \"80%\"");
+  if (error != std::errc{} || rest != end)
+    return refused("\"", *words, "\" is not a percent: write one such as \"80%\"");
   if (!(percent > 0 && percent <= 100)) return refused("\"", *words, "\" is not between 0% and 100%");
   capacity = {.bytes = 0, .percent = percent};
   return {};

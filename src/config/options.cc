@@ -41,11 +41,12 @@ auto& field_of(const OptionTarget& target) {
 
 template <auto Member>
 constexpr OptionAccess access() {
-  return {.set = [](const Option& option, const OptionValue& value,
-                    const OptionTarget& target) { return read_value(option, value, field_of<Member>(target)); },
-          .same = [](const OptionTarget& left,
-                     const OptionTarget& right) { return field_of<Member>(left) == field_of<Member>(right); },
-          .copy = [](const OptionTarget& from, const OptionTarget& to) { field_of<Member>(to) = field_of<Member>(from); }};
+  return {
+      .set = [](const Option& option, const OptionValue& value,
+                const OptionTarget& target) { return read_value(option, value, field_of<Member>(target)); },
+      .same = [](const OptionTarget& left,
+                 const OptionTarget& right) { return field_of<Member>(left) == field_of<Member>(right); },
+      .copy = [](const OptionTarget& from, const OptionTarget& to) { field_of<Member>(to) = field_of<Member>(from); }};
 }
 
 using enum OptionType;
@@ -64,6 +65,7 @@ static_assert(static_cast<std::size_t>(base::LogLevel::off) == 4 && static_cast<
 
 constexpr std::array<Words, 7> kTables = {"daemon", "store", "cache", "fill", "origin", "fuse", "mount"};
 
+// clang-format off: a row stays a row
 constexpr auto kOptions = std::to_array<Option>({
     {.table = "daemon", .key = "socket", .type = path, .default_text = R"("/run/arenacache/arenacache.sock")",
      .help = "the socket that the arenacache command talks to", .access = access<&DaemonConfig::socket>()},
@@ -158,6 +160,7 @@ constexpr auto kOptions = std::to_array<Option>({
      .help = "where it appears, an empty folder or the source itself; must be set",
      .access = access<&MountConfig::mountpoint>()},
 });
+// clang-format on
 
 constexpr auto kShortFlags = std::to_array<ShortFlag>({
     {.flag = "--source", .table = "mount", .key = "source"},
@@ -173,15 +176,24 @@ constexpr auto kShortFlags = std::to_array<ShortFlag>({
 
 std::string_view to_string(OptionType type) {
   switch (type) {
-    case size: return "size";
-    case capacity: return "size or percent";
-    case duration: return "duration";
-    case count: return "number";
-    case toggle: return "true or false";
-    case choice: return "word";
-    case text: return "string";
-    case path: return "path";
-    case list: return "list of strings";
+    case size:
+      return "size";
+    case capacity:
+      return "size or percent";
+    case duration:
+      return "duration";
+    case count:
+      return "number";
+    case toggle:
+      return "true or false";
+    case choice:
+      return "word";
+    case text:
+      return "string";
+    case path:
+      return "path";
+    case list:
+      return "list of strings";
   }
   return "value";
 }

@@ -24,7 +24,9 @@ bool is_inside(std::string_view path, std::string_view folder) {
   return folder == "/" || path[folder.size()] == '/';
 }
 
-bool is_same_or_inside(std::string_view path, std::string_view folder) { return path == folder || is_inside(path, folder); }
+bool is_same_or_inside(std::string_view path, std::string_view folder) {
+  return path == folder || is_inside(path, folder);
+}
 
 /// "mount.1.source" and "mount.1.cache.mode" as their options; null for what is none.
 const Option* option_of(std::string_view key) {
@@ -58,8 +60,9 @@ Result<void> check_store(const Config& config, std::size_t index) {
                            ": the store deletes what it does not know; choose another folder for the store"));
   }
   if (is_same_or_inside(mount.mountpoint, store)) {
-    return refuse_key(config, mount_key(index, "mountpoint"),
-                      text("the mountpoint ", mount.mountpoint, " lies in the store ", store, "; choose a folder outside of it"));
+    return refuse_key(
+        config, mount_key(index, "mountpoint"),
+        text("the mountpoint ", mount.mountpoint, " lies in the store ", store, "; choose a folder outside of it"));
   }
   if (is_inside(store, mount.mountpoint)) {
     return refuse_key(config, "store.path",
@@ -103,8 +106,9 @@ Result<void> check_twins(const Config& config, std::size_t index) {
   for (std::size_t earlier = 0; earlier < index; ++earlier) {
     const MountConfig& other = config.mounts[earlier];
     if (other.mountpoint == mount.mountpoint) {
-      return refuse_key(config, mount_key(index, "mountpoint"),
-                        text("the mounts \"", other.name, "\" and \"", mount.name, "\" have one mountpoint, ", mount.mountpoint));
+      return refuse_key(
+          config, mount_key(index, "mountpoint"),
+          text("the mounts \"", other.name, "\" and \"", mount.name, "\" have one mountpoint, ", mount.mountpoint));
     }
   }
   return {};

@@ -13,7 +13,8 @@
 namespace arenacache::config {
 
 /// ErrorKind::invalid: "PLACE: KEY: WHAT", or "FLAG: WHAT". A key that nobody set is placed in the file, else at its flag.
-[[nodiscard]] std::unexpected<base::Error> refuse_key(const Config& config, const std::string& key, std::string_view what);
+[[nodiscard]] std::unexpected<base::Error> refuse_key(const Config& config, const std::string& key,
+                                                      std::string_view what);
 
 /// "mount.1.source".
 [[nodiscard]] std::string mount_key(std::size_t mount, std::string_view key);

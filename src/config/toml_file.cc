@@ -72,6 +72,7 @@ class Reader {
   static std::vector<Setting> in_order(std::vector<LinedSetting> lined) {
     std::ranges::stable_sort(lined, {}, &LinedSetting::line);
     std::vector<Setting> settings;
+    settings.reserve(lined.size());
     for (LinedSetting& one : lined) settings.push_back(std::move(one.setting));
     return settings;
   }
@@ -101,7 +102,8 @@ class Reader {
     for (const toml::node& element : *array) {
       std::vector<LinedSetting> settings;
       for (const auto& [inner, value] : *element.as_table()) read_in_mount(inner, value, settings);
-      document.mounts.push_back({.place = place(element.source().begin.line), .settings = in_order(std::move(settings))});
+      document.mounts.push_back(
+          {.place = place(element.source().begin.line), .settings = in_order(std::move(settings))});
     }
   }
 
@@ -137,8 +139,7 @@ class Reader {
       return;
     }
     const std::uint32_t line = key.source().begin.line;
-    settings.push_back(
-        {.line = line, .setting = {.option = option, .value = std::move(*value), .place = place(line)}});
+    settings.push_back({.line = line, .setting = {.option = option, .value = std::move(*value), .place = place(line)}});
   }
 
   static Result<OptionValue> read_value(const toml::node& node) {
@@ -147,7 +148,8 @@ class Reader {
     if (const auto* number = node.as_floating_point()) return OptionValue{.written = number->get()};
     if (const auto* toggle = node.as_boolean()) return OptionValue{.written = toggle->get()};
     if (const auto* array = node.as_array()) return read_list(*array);
-    return base::fail(base::ErrorKind::invalid, 0, node.is_table() ? "it must not be a table" : "it must not be a date");
+    return base::fail(base::ErrorKind::invalid, 0,
+                      node.is_table() ? "it must not be a table" : "it must not be a date");
   }
 
   static Result<OptionValue> read_words(const std::string& words) {

@@ -33,14 +33,21 @@ std::string_view shown_default(const Option& option) {
 std::string_view placeholder(OptionType type) {
   switch (type) {
     case OptionType::size:
-    case OptionType::capacity: return "SIZE";
-    case OptionType::duration: return "TIME";
-    case OptionType::count: return "N";
-    case OptionType::toggle: return "on|off";
-    case OptionType::path: return "PATH";
-    case OptionType::list: return "A,B,...";
+    case OptionType::capacity:
+      return "SIZE";
+    case OptionType::duration:
+      return "TIME";
+    case OptionType::count:
+      return "N";
+    case OptionType::toggle:
+      return "on|off";
+    case OptionType::path:
+      return "PATH";
+    case OptionType::list:
+      return "A,B,...";
     case OptionType::choice:
-    case OptionType::text: return "WORD";
+    case OptionType::text:
+      return "WORD";
   }
   return "VALUE";
 }
@@ -48,7 +55,8 @@ std::string_view placeholder(OptionType type) {
 void append_option(std::string& out, const Option& option) {
   out += text("  ", flag_of(option));
   for (const ShortFlag& known : short_flags()) {
-    if (known.table == option.table && known.key == option.key && known.flag != flag_of(option)) out += text(", ", known.flag);
+    if (known.table == option.table && known.key == option.key && known.flag != flag_of(option))
+      out += text(", ", known.flag);
   }
   out += text(" ", placeholder(option.type), "\n      ", option.help);
   const std::string_view shown = shown_default(option);

@@ -23,8 +23,7 @@ using base::Result;
 using base::text;
 
 constexpr std::string_view kNameLetters = "abcdefghijklmnopqrstuvwxyz0123456789_-";
-constexpr std::string_view kSourceNameLetters =
-    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.:/@+";
+constexpr std::string_view kSourceNameLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.:/@+";
 constexpr std::size_t kLongestName = 64;
 
 bool has_only(std::string_view words, std::string_view letters) {
@@ -40,8 +39,9 @@ Result<void> check_daemon(const Config& config) {
   const std::string& socket = config.daemon.socket;
   AC_TRY(check_absolute(config, "daemon.socket", socket));
   if (socket.size() >= sizeof(sockaddr_un::sun_path)) {
-    return refuse_key(config, "daemon.socket",
-                      text("the path of the socket is too long: ", sizeof(sockaddr_un::sun_path) - 1, " bytes are the most"));
+    return refuse_key(
+        config, "daemon.socket",
+        text("the path of the socket is too long: ", sizeof(sockaddr_un::sun_path) - 1, " bytes are the most"));
   }
   if (!has_only(config.fuse.source_name, kSourceNameLetters)) {
     return refuse_key(config, "fuse.source_name",
@@ -74,8 +74,9 @@ Result<void> check_mount(const Config& config, std::size_t index) {
   AC_TRY(check_absolute(config, mountpoint, mount.mountpoint));
   if (mount.mountpoint == "/") return refuse_key(config, mountpoint, "nothing can be mounted over /");
   if (!has_only(mount.name, kNameLetters) || mount.name.size() > kLongestName) {
-    return refuse_key(config, mount_key(index, "name"),
-                      text("the name \"", mount.name, "\" must be 1 to ", kLongestName, " letters a-z, digits, \"_\" or \"-\""));
+    return refuse_key(
+        config, mount_key(index, "name"),
+        text("the name \"", mount.name, "\" must be 1 to ", kLongestName, " letters a-z, digits, \"_\" or \"-\""));
   }
   for (std::size_t earlier = 0; earlier < index; ++earlier) {
     if (config.mounts[earlier].name != mount.name) continue;

@@ -33,9 +33,9 @@ base::Result<CommandLine> parse(const Strings& arguments) {
 }
 
 TEST(CommandLine, the_short_forms_make_one_mount) {
-  const CommandLine command = must(parse({"--source", "/nas/models", "--mount", "/mnt/models/", "--store", "/ssd/store",
-                                          "--capacity", "200GiB", "--socket", "/run/a.sock", "--mode", "use-only",
-                                          "--foreground"}));
+  const CommandLine command =
+      must(parse({"--source", "/nas/models", "--mount", "/mnt/models/", "--store", "/ssd/store", "--capacity", "200GiB",
+                  "--socket", "/run/a.sock", "--mode", "use-only", "--foreground"}));
   EXPECT_TRUE(command.foreground);
   EXPECT_FALSE(command.check);
   ASSERT_EQ(command.config.mounts.size(), 1U);
@@ -51,9 +51,9 @@ TEST(CommandLine, the_short_forms_make_one_mount) {
 }
 
 TEST(CommandLine, every_key_of_the_tables_has_a_flag) {
-  const CommandLine command =
-      must(parse({"--cache-metadata-ttl", "60s", "--cache-serve-stale=off", "--fill-on-write", "on", "--fill-threads=5",
-                  "--cache-include", "*.{gguf,bin},loras/**", "--cache-settle", "auto", "--fuse-source-name", "store"}));
+  const CommandLine command = must(
+      parse({"--cache-metadata-ttl", "60s", "--cache-serve-stale=off", "--fill-on-write", "on", "--fill-threads=5",
+             "--cache-include", "*.{gguf,bin},loras/**", "--cache-settle", "auto", "--fuse-source-name", "store"}));
   EXPECT_EQ(command.config.cache.metadata_ttl, 60s);
   EXPECT_FALSE(command.config.cache.serve_stale);
   EXPECT_TRUE(command.config.fill.on_write);

@@ -67,13 +67,15 @@ TEST_F(MachineTest, a_missing_mountpoint_is_told_with_what_to_do) {
 TEST_F(MachineTest, names_the_line_of_the_file) {
   config_.places["mount.0.source"] = "/etc/a.toml:7";
   mount().source = dir_.path("none");
-  EXPECT_EQ(sentence(), text("/etc/a.toml:7: mount.source: ", dir_.path("none"), " does not exist; is its disk mounted?"));
+  EXPECT_EQ(sentence(),
+            text("/etc/a.toml:7: mount.source: ", dir_.path("none"), " does not exist; is its disk mounted?"));
 }
 
 TEST_F(MachineTest, a_mountpoint_must_be_empty_unless_it_is_the_source) {
   dir_.write_file("mnt/file", "x");
-  EXPECT_EQ(sentence(), text("--mount: the mountpoint ", dir_.path("mnt"),
-                             " is not empty: the mount would hide what is in it; choose an empty folder, or the source itself"));
+  EXPECT_EQ(sentence(),
+            text("--mount: the mountpoint ", dir_.path("mnt"),
+                 " is not empty: the mount would hide what is in it; choose an empty folder, or the source itself"));
   dir_.write_file("source/file", "x");
   mount().mountpoint = mount().source;
   EXPECT_EQ(sentence(), "");
@@ -84,8 +86,9 @@ TEST_F(MachineTest, a_mountpoint_must_be_empty_unless_it_is_the_source) {
 
 TEST_F(MachineTest, symlinks_do_not_hide_a_store_in_the_source) {
   std::filesystem::create_directory_symlink(mount().source, dir_.path("ssd"));
-  EXPECT_EQ(sentence(), text("--store: the store ", dir_.path("source/store"), " lies in the source ", dir_.path("source"),
-                             ": the mount would show it and cache its files; choose a folder outside of the source"));
+  EXPECT_EQ(sentence(),
+            text("--store: the store ", dir_.path("source/store"), " lies in the source ", dir_.path("source"),
+                 ": the mount would show it and cache its files; choose a folder outside of the source"));
 }
 
 TEST_F(MachineTest, symlinks_do_not_hide_a_mountpoint_in_the_source) {

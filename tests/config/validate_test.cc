@@ -34,7 +34,8 @@ class ValidateTest : public testing::Test {
   std::string sentence_of(std::string_view store, const std::vector<std::vector<std::string>>& mounts) {
     std::string toml = text("[store]\npath = \"", store, "\"\n");
     for (const auto& mount : mounts) {
-      toml += text("[[mount]]\nname = \"", mount[0], "\"\nsource = \"", mount[1], "\"\nmountpoint = \"", mount[2], "\"\n");
+      toml +=
+          text("[[mount]]\nname = \"", mount[0], "\"\nsource = \"", mount[1], "\"\nmountpoint = \"", mount[2], "\"\n");
     }
     return sentence(toml);
   }
@@ -86,26 +87,30 @@ TEST_F(ValidateTest, refuses_twins) {
 }
 
 TEST_F(ValidateTest, refuses_a_store_and_a_source_in_each_other) {
-  const std::string_view reason = ": the mount would show it and cache its files; choose a folder outside of the source";
+  const std::string_view reason =
+      ": the mount would show it and cache its files; choose a folder outside of the source";
   EXPECT_EQ(sentence_of("/a/s", {{"m", "/a", "/b"}}),
             text(":2: store.path: the store /a/s lies in the source /a", reason));
   EXPECT_EQ(sentence_of("/a", {{"m", "/a", "/b"}}), text(":2: store.path: the store /a lies in the source /a", reason));
   EXPECT_EQ(sentence_of("/a/../a/s/", {{"m", "/a/", "/b"}}),
             text(":2: store.path: the store /a/s lies in the source /a", reason));
-  EXPECT_EQ(sentence_of("/s", {{"m", "/s/a", "/b"}}),
-            ":5: mount.source: the source /s/a lies in the store /s: the store deletes what it does not know; choose another "
-            "folder for the store");
+  EXPECT_EQ(
+      sentence_of("/s", {{"m", "/s/a", "/b"}}),
+      ":5: mount.source: the source /s/a lies in the store /s: the store deletes what it does not know; choose another "
+      "folder for the store");
 }
 
 TEST_F(ValidateTest, refuses_a_store_and_a_mountpoint_in_each_other) {
   EXPECT_EQ(sentence_of("/s", {{"m", "/a", "/s/m"}}),
             ":6: mount.mountpoint: the mountpoint /s/m lies in the store /s; choose a folder outside of it");
   EXPECT_EQ(sentence_of("/b/s", {{"m", "/a", "/b"}}),
-            ":2: store.path: the store /b/s lies in the mountpoint /b: the mount would hide it; choose a folder outside of it");
+            ":2: store.path: the store /b/s lies in the mountpoint /b: the mount would hide it; choose a folder "
+            "outside of it");
 }
 
 TEST_F(ValidateTest, refuses_a_mount_that_the_daemon_would_reach) {
-  const std::string_view reason = ": the daemon would reach its own mount; mount over the source itself or outside of it";
+  const std::string_view reason =
+      ": the daemon would reach its own mount; mount over the source itself or outside of it";
   EXPECT_EQ(sentence_of("/s", {{"m", "/a", "/a/b"}}),
             text(":6: mount.mountpoint: the mountpoint /a/b lies in the source /a", reason));
   EXPECT_EQ(sentence_of("/s", {{"m", "/a", "/x"}, {"n", "/b", "/a/y"}}),
@@ -114,10 +119,12 @@ TEST_F(ValidateTest, refuses_a_mount_that_the_daemon_would_reach) {
             text(":6: mount.mountpoint: the mountpoint /b lies in the source /b", reason));
   EXPECT_EQ(sentence_of("/s", {{"m", "/a", "/x"}, {"n", "/b", "/x/y"}}),
             ":10: mount.mountpoint: the mountpoint /x/y lies in the mountpoint /x of the mount \"m\"");
-  EXPECT_EQ(sentence_of("/s", {{"m", "/x/a", "/x"}}),
-            ":6: mount.mountpoint: the source /x/a lies in the mountpoint /x: the mount would hide it; mount over the source "
-            "itself or elsewhere");
-  EXPECT_EQ(sentence("[daemon]\nsocket = \"/x/a.sock\"\n[store]\npath = \"/s\"\n[[mount]]\nsource = \"/a\"\nmountpoint = \"/x\"\n"),
+  EXPECT_EQ(
+      sentence_of("/s", {{"m", "/x/a", "/x"}}),
+      ":6: mount.mountpoint: the source /x/a lies in the mountpoint /x: the mount would hide it; mount over the source "
+      "itself or elsewhere");
+  EXPECT_EQ(sentence("[daemon]\nsocket = \"/x/a.sock\"\n[store]\npath = \"/s\"\n[[mount]]\nsource = \"/a\"\nmountpoint "
+                     "= \"/x\"\n"),
             ":2: daemon.socket: the socket /x/a.sock lies in the mountpoint /x");
 }
 
@@ -131,9 +138,10 @@ TEST_F(ValidateTest, names_the_flag_where_there_is_no_file) {
   EXPECT_EQ(complaint({"d", "--store", "/s", "--source", "/a"}),
             "--mount: it is not set: name an empty folder, or the source itself");
   EXPECT_EQ(complaint({"d", "--store", "/s", "--mount", "/a"}), "--source: it is not set: name the slow folder");
-  EXPECT_EQ(complaint({"d", "--store", "/a/s", "--source", "/a", "--mount", "/b"}),
-            "--store: the store /a/s lies in the source /a: the mount would show it and cache its files; choose a folder "
-            "outside of the source");
+  EXPECT_EQ(
+      complaint({"d", "--store", "/a/s", "--source", "/a", "--mount", "/b"}),
+      "--store: the store /a/s lies in the source /a: the mount would show it and cache its files; choose a folder "
+      "outside of the source");
   EXPECT_EQ(complaint({"d", "--store", "/s", "--source", "/a", "--mount", "/b"}), "");
 }
 

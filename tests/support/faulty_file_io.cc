@@ -98,7 +98,8 @@ FaultyFileIo::Verdict FaultyFileIo::judge(FileCall call) {
       continue;
     }
     if (!fault.is_forever) fault.at = 0;
-    if (verdict.errno_value == 0) verdict = {.errno_value = fault.errno_value, .torn_bytes = fault.torn_bytes.value_or(0)};
+    if (verdict.errno_value == 0)
+      verdict = {.errno_value = fault.errno_value, .torn_bytes = fault.torn_bytes.value_or(0)};
   }
   return verdict;
 }
@@ -233,6 +234,8 @@ base::Result<void> FaultyFileIo::finish_writeback(int fd, std::uint64_t offset, 
   return real_.finish_writeback(fd, offset, length);
 }
 
-void FaultyFileIo::drop_cache(int fd, std::uint64_t offset, std::uint64_t length) { real_.drop_cache(fd, offset, length); }
+void FaultyFileIo::drop_cache(int fd, std::uint64_t offset, std::uint64_t length) {
+  real_.drop_cache(fd, offset, length);
+}
 
 }  // namespace arenacache::test

@@ -88,7 +88,7 @@ class FaultyFileIo final : public base::FileIo {
  private:
   struct Fault {
     std::optional<FileCall> call;  ///< nothing: any
-    std::size_t at;                ///< fires when it has counted down to 0
+    std::size_t at;  ///< fires when it has counted down to 0
     int errno_value;
     bool is_forever = false;
     std::optional<std::size_t> torn_bytes;

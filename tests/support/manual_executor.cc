@@ -53,6 +53,7 @@ std::size_t ManualExecutor::run_all() {
 std::vector<std::string> ManualExecutor::names() const {
   base::MutexLock lock(mutex_);
   std::vector<std::string> names;
+  names.reserve(jobs_.size());
   for (const Queued& queued : jobs_) names.push_back(queued.name);
   return names;
 }

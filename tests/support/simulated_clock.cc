@@ -38,8 +38,9 @@ bool SimulatedClock::wait_until(base::MutexLock& lock, base::CondVar& cv, base::
     changed_.notify_all();
   }
   cv.wait(lock);
-  // Leaving has to wait for advance(), which may need the caller's mutex for this very waiter: let it go meanwhile.
-  lock.unlock();
+  // Leaving has to wait for advance(), which may need the caller's mutex for this very waiter: let it go meanwhile
+  // (natively: the analysis cannot know that the caller holds it).
+  lock.native().unlock();
   bool in_time = false;
   {
     base::MutexLock own(mutex_);
@@ -48,7 +49,7 @@ bool SimulatedClock::wait_until(base::MutexLock& lock, base::CondVar& cv, base::
     in_time = now_ < deadline;
     changed_.notify_all();
   }
-  lock.lock();
+  lock.native().lock();
   return in_time;
 }
 
@@ -88,7 +89,8 @@ bool SimulatedClock::await_waiters(std::size_t count) {
   const auto deadline = std::chrono::steady_clock::now() + kPatience;
   base::MutexLock own(mutex_);
   while (waiters_.size() < count) {
-    if (changed_.native().wait_until(own.native(), deadline) == std::cv_status::timeout) return waiters_.size() >= count;
+    if (changed_.native().wait_until(own.native(), deadline) == std::cv_status::timeout)
+      return waiters_.size() >= count;
   }
   return true;
 }

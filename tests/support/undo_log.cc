@@ -107,7 +107,8 @@ void UndoLog::undo(const File& file) {
     const bool was_hole = std::ranges::all_of(change.old_bytes, [](std::byte old) { return old == std::byte{0}; });
     const auto length = static_cast<off_t>(change.old_bytes.size());
     if (was_hole && length > 0) {
-      AC_CHECK(::fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(change.offset), length) == 0);
+      AC_CHECK(::fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(change.offset), length) ==
+               0);
     } else {
       AC_CHECK(io.write_at(fd, change.old_bytes, change.offset).has_value());
     }
@@ -117,9 +118,14 @@ void UndoLog::undo(const File& file) {
 void UndoLog::undo(const NameChange& change) {
   std::error_code error;
   switch (change.kind) {
-    case NameChangeKind::created: std::filesystem::remove_all(change.path, error); break;
-    case NameChangeKind::renamed: std::filesystem::rename(change.path, change.renamed_from, error); break;
-    case NameChangeKind::unlinked: break;
+    case NameChangeKind::created:
+      std::filesystem::remove_all(change.path, error);
+      break;
+    case NameChangeKind::renamed:
+      std::filesystem::rename(change.path, change.renamed_from, error);
+      break;
+    case NameChangeKind::unlinked:
+      break;
   }
   if (!change.kept.empty()) std::filesystem::rename(change.kept, change.path, error);
 }

@@ -57,16 +57,16 @@ class [[nodiscard]] Result : public std::expected<T, Error> {
 }  // namespace arenacache::base
 
 // The two ways to pass an error up. No third.
-#define AC_TRY(expr)                                                                                \
-  do {                                                                                              \
+#define AC_TRY(expr)                                                                               \
+  do {                                                                                             \
     if (auto ac_result = (expr); !ac_result) return std::unexpected(std::move(ac_result).error()); \
   } while (false)
 #define AC_CONCAT_INNER(a, b) a##b
 #define AC_CONCAT(a, b) AC_CONCAT_INNER(a, b)
-#define AC_ASSIGN_AS(tmp, decl, expr)                         \
-  auto tmp = (expr);                                          \
-  if (!tmp) return std::unexpected(std::move(tmp).error());  \
-  decl = std::move(*tmp)
+#define AC_ASSIGN_AS(tmp, decl, expr)                                                                \
+  auto tmp = (expr); /* NOLINT(bugprone-macro-parentheses) */                                        \
+  if (!tmp) return std::unexpected(std::move(tmp).error()); /* NOLINT(bugprone-macro-parentheses) */ \
+  decl = std::move(*tmp) /* NOLINT(bugprone-macro-parentheses): a declaration */
 #define AC_ASSIGN(decl, expr) AC_ASSIGN_AS(AC_CONCAT(ac_tmp_, __LINE__), decl, expr)
 
 // For our own bugs only, never for bytes from disk, origin, socket or kernel. In all builds.

@@ -43,17 +43,18 @@ struct DaemonConfig {
 };
 
 struct StoreConfig {
-  std::string path;                                   ///< the folder on the SSD
-  Capacity capacity{.bytes = 0, .percent = 80};       ///< used bytes never exceed this
+  std::string path;  ///< the folder on the SSD
+  Capacity capacity{.bytes = 0, .percent = 80};  ///< used bytes never exceed this
   Capacity keep_free{.bytes = 2 * base::kGiB, .percent = 0};  ///< free space the disk must keep
 };
 
 struct CacheConfig {
   CacheMode mode = CacheMode::active;
   std::string policy = "lru";
-  std::uint64_t min_size = 4 * base::kMiB;     ///< smaller files start no background fill
-  Capacity small{.bytes = 4 * base::kGiB, .percent = 0};  ///< budget of small files and of blocks of objects not admitted
-  std::vector<std::string> include;            ///< globs over the path under the source; empty: all
+  std::uint64_t min_size = 4 * base::kMiB;  ///< smaller files start no background fill
+  Capacity small{.bytes = 4 * base::kGiB,
+                 .percent = 0};  ///< budget of small files and of blocks of objects not admitted
+  std::vector<std::string> include;  ///< globs over the path under the source; empty: all
   std::vector<std::string> exclude;
   std::vector<std::string> ignore_commands = {"restic", "borg", "rsync", "clamscan", "sha256sum"};
   std::chrono::nanoseconds metadata_ttl = std::chrono::seconds(1);
@@ -64,10 +65,10 @@ struct CacheConfig {
 };
 
 struct FillConfig {
-  unsigned threads = 2;                    ///< objects filled at once, over all mounts; 1..64
-  unsigned parallel = 4;                   ///< origin reads in flight for one background fill; 1..64
-  std::uint64_t bandwidth_limit = 0;       ///< bytes a second of background fills; 0: no limit
-  bool on_write = false;                   ///< fill an object right after a program wrote it through the mount
+  unsigned threads = 2;  ///< objects filled at once, over all mounts; 1..64
+  unsigned parallel = 4;  ///< origin reads in flight for one background fill; 1..64
+  std::uint64_t bandwidth_limit = 0;  ///< bytes a second of background fills; 0: no limit
+  bool on_write = false;  ///< fill an object right after a program wrote it through the mount
 };
 
 struct OriginConfig {
@@ -78,15 +79,15 @@ struct OriginConfig {
 
 struct FuseConfig {
   std::uint64_t readahead = 4 * base::kMiB;  ///< the mount's read_ahead_kb (set when root)
-  unsigned threads = 0;                      ///< 0: sized to the machine
-  std::string source_name = "arenacache";    ///< mountinfo's source: a word, or "store": the store's block device
+  unsigned threads = 0;  ///< 0: sized to the machine
+  std::string source_name = "arenacache";  ///< mountinfo's source: a word, or "store": the store's block device
 };
 
 struct MountConfig {
-  std::string name;        ///< [a-z0-9_-]+, unique; default: last part of the mountpoint
-  std::string source;      ///< absolute
+  std::string name;  ///< [a-z0-9_-]+, unique; default: last part of the mountpoint
+  std::string source;  ///< absolute
   std::string mountpoint;  ///< absolute; may be the source itself
-  CacheConfig cache;       ///< the global table with this mount's own keys over it
+  CacheConfig cache;  ///< the global table with this mount's own keys over it
   FillConfig fill;
   OriginConfig origin;
 };

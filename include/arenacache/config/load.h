@@ -16,8 +16,8 @@ namespace arenacache::config {
 [[nodiscard]] base::Result<Config> load_file(const std::string& path);
 
 struct CommandLine {
-  Config config;            ///< the file's (--config), the flags over it; not loaded when help or version is asked for
-  bool check = false;       ///< --check: validate and end
+  Config config;  ///< the file's (--config), the flags over it; not loaded when help or version is asked for
+  bool check = false;  ///< --check: validate and end
   bool foreground = false;  ///< --foreground: stay attached
   bool help = false;
   bool version = false;

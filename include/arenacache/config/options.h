@@ -17,15 +17,15 @@
 namespace arenacache::config {
 
 enum class OptionType : std::uint8_t {
-  size,      ///< "4MiB"; a whole number is bytes
+  size,  ///< "4MiB"; a whole number is bytes
   capacity,  ///< a size, or a percent of the disk: "80%"
   duration,  ///< "30s"
-  count,     ///< a whole number
-  toggle,    ///< true or false; as a flag also on, off, yes, no
-  choice,    ///< one of the option's words
+  count,  ///< a whole number
+  toggle,  ///< true or false; as a flag also on, off, yes, no
+  choice,  ///< one of the option's words
   text,
-  path,      ///< absolute; as a flag also relative to the current folder
-  list,      ///< texts; as a flag separated by commas outside of braces
+  path,  ///< absolute; as a flag also relative to the current folder
+  list,  ///< texts; as a flag separated by commas outside of braces
 };
 
 /// "size", "duration", "true or false": what docs and sentences call it.
@@ -34,7 +34,8 @@ enum class OptionType : std::uint8_t {
 /// A value as it was written.
 struct OptionValue {
   std::variant<std::string, std::int64_t, double, bool, std::vector<std::string>> written;
-  bool is_text = false;  ///< from a flag or the environment, where everything is a string: "4" is a count, "on" a toggle
+  bool is_text =
+      false;  ///< from a flag or the environment, where everything is a string: "4" is a count, "on" a toggle
 };
 
 /// The structs that options live in; those that are not there are null.
@@ -64,10 +65,10 @@ struct Option {
   std::string_view key;
   OptionType type;
   std::string_view default_text;  ///< as in the file: "\"4MiB\"", "true"; what Config{} holds
-  std::string_view help;          ///< one line
+  std::string_view help;  ///< one line
   OptionAccess access;
   bool is_reloadable = false;  ///< SIGHUP is enough
-  bool is_per_mount = false;   ///< may stand in [[mount]], for that mount alone
+  bool is_per_mount = false;  ///< may stand in [[mount]], for that mount alone
   std::span<const std::string_view> choices = {};
   std::uint64_t least = 0;  ///< of a count, a size (bytes) or a duration (nanoseconds)
   std::uint64_t most = INT64_MAX;
