@@ -7,17 +7,21 @@ namespace arenacache::cli {
 
 namespace {
 
-CLI::App* add_command(CLI::App& app, Arguments& out, Command command, const std::string& name, const std::string& about) {
+CLI::App* add_command(CLI::App& app, Arguments& out, Command command, const std::string& name,
+                      const std::string& about) {
   CLI::App* sub = app.add_subcommand(name, about);
   sub->callback([&out, command] { out.command = command; });
   return sub;
 }
 
-void add_path_command(CLI::App& app, Arguments& out, Command command, const std::string& name, const std::string& about) {
+void add_path_command(CLI::App& app, Arguments& out, Command command, const std::string& name,
+                      const std::string& about) {
   CLI::App* sub = add_command(app, out, command, name, about);
-  sub->add_option("PATH", out.paths, "Files, folders or patterns: under the mount, under the source, or relative to the mount")
+  sub->add_option("PATH", out.paths,
+                  "Files, folders or patterns: under the mount, under the source, or relative to the mount")
       ->required();
-  if (command == Command::prefetch) sub->add_flag("--wait", out.waits, "Stay until all is in the store, and show how far it is");
+  if (command == Command::prefetch)
+    sub->add_flag("--wait", out.waits, "Stay until all is in the store, and show how far it is");
 }
 
 void add_commands(CLI::App& app, Arguments& out) {
@@ -32,7 +36,8 @@ void add_commands(CLI::App& app, Arguments& out) {
   add_command(app, out, Command::mode, "mode", "Show or set what the cache does")
       ->add_option("MODE", out.mode, "active: fill and use; use-only: use, add nothing; off: mirror only")
       ->check(CLI::IsMember({"active", "use-only", "off"}));
-  add_command(app, out, Command::rebuild, "rebuild", "Have the next start rebuild the index from the store's files (daemon stopped)")
+  add_command(app, out, Command::rebuild, "rebuild",
+              "Have the next start rebuild the index from the store's files (daemon stopped)")
       ->add_option("--store", out.store, "The store's folder; default: the config's")
       ->type_name("DIR");
   add_command(app, out, Command::version, "version", "Show the versions of this program and of the daemon");
@@ -45,7 +50,8 @@ ParsedArguments parse_arguments(int argc, const char* const* argv, std::ostream&
   CLI::App app("Ask and steer arenacached, the cache for folders of models.", "arenacache");
   app.require_subcommand(1);
   app.fallthrough();
-  app.add_option("--socket", arguments.socket, "The daemon's socket; default: $ARENACACHE_SOCKET, else the config's")->type_name("PATH");
+  app.add_option("--socket", arguments.socket, "The daemon's socket; default: $ARENACACHE_SOCKET, else the config's")
+      ->type_name("PATH");
   app.add_flag("--json", arguments.wants_json, "Answer in JSON, for programs");
   app.set_version_flag("--version", std::string("arenacache ") + ARENACACHE_VERSION);
   add_commands(app, arguments);

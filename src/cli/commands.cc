@@ -80,7 +80,8 @@ Result<int> run_pin(const Arguments& arguments, Session& session, Console& conso
   }
   for (const json& one : answer.at("paths")) {
     const auto path = one.at("path").get<std::string>();
-    console.out << printable(text(pins ? "Pinned " : "Unpinned ", path.empty() ? "all of " + one.at("mount").get<std::string>() : path))
+    console.out << printable(text(pins ? "Pinned " : "Unpinned ",
+                                  path.empty() ? "all of " + one.at("mount").get<std::string>() : path))
                 << "\n";
   }
   if (answer.at("paths").empty()) console.out << "Nothing of that is pinned.\n";
@@ -95,7 +96,8 @@ Result<int> run_evict(const Arguments& arguments, Session& session, Console& con
     console.out << "Evicted " << format_number(answer.at("objects").get<std::uint64_t>(), "file") << ", "
                 << base::format_size(answer.at("bytes").get<std::uint64_t>()) << ".\n";
     const auto pinned = answer.value("pinned", std::uint64_t{0});
-    if (pinned > 0) console.out << format_number(pinned, "pinned file") << (pinned == 1 ? " was" : " were") << " kept.\n";
+    if (pinned > 0)
+      console.out << format_number(pinned, "pinned file") << (pinned == 1 ? " was" : " were") << " kept.\n";
   }
   return kExitSuccess;
 }
@@ -129,15 +131,23 @@ int run_version(const Arguments& arguments, Session& session, Console& console) 
 
 Result<int> run_command(const Arguments& arguments, Session& session, Console& console) {
   switch (arguments.command) {
-    case Command::stats: return run_stats(arguments, session, console);
-    case Command::ls: return run_ls(arguments, session, console);
-    case Command::prefetch: return run_prefetch(arguments, session, console);
+    case Command::stats:
+      return run_stats(arguments, session, console);
+    case Command::ls:
+      return run_ls(arguments, session, console);
+    case Command::prefetch:
+      return run_prefetch(arguments, session, console);
     case Command::pin:
-    case Command::unpin: return run_pin(arguments, session, console);
-    case Command::evict: return run_evict(arguments, session, console);
-    case Command::mode: return run_mode(arguments, session, console);
-    case Command::rebuild: return run_rebuild(arguments.store, console);
-    case Command::version: return run_version(arguments, session, console);
+    case Command::unpin:
+      return run_pin(arguments, session, console);
+    case Command::evict:
+      return run_evict(arguments, session, console);
+    case Command::mode:
+      return run_mode(arguments, session, console);
+    case Command::rebuild:
+      return run_rebuild(arguments.store, console);
+    case Command::version:
+      return run_version(arguments, session, console);
   }
   return kExitUsage;
 }

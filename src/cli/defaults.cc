@@ -19,13 +19,16 @@ config::Config known_config() {
   return loaded ? std::move(*loaded) : config::Config{};
 }
 
-bool needs_store(const Arguments& arguments) { return arguments.command == Command::rebuild && arguments.store.empty(); }
+bool needs_store(const Arguments& arguments) {
+  return arguments.command == Command::rebuild && arguments.store.empty();
+}
 
 }  // namespace
 
 void fill_in_defaults(Arguments& arguments) {
   if (arguments.socket.empty()) {
-    const char* socket = std::getenv("ARENACACHE_SOCKET");  // NOLINT(concurrency-mt-unsafe): nobody sets the environment
+    const char* socket =
+        std::getenv("ARENACACHE_SOCKET");  // NOLINT(concurrency-mt-unsafe): nobody sets the environment
     if (socket != nullptr) arguments.socket = socket;
   }
   if (!arguments.socket.empty() && !needs_store(arguments)) return;

@@ -44,7 +44,8 @@ std::vector<Cell> row_of(const json& object, std::int64_t now_s, bool shows_moun
 }
 
 bool has_several_mounts(const json& objects) {
-  return std::ranges::any_of(objects, [&](const json& object) { return object.value("mount", "") != objects[0].value("mount", ""); });
+  return std::ranges::any_of(
+      objects, [&](const json& object) { return object.value("mount", "") != objects[0].value("mount", ""); });
 }
 
 std::string sum_line(const json& objects) {

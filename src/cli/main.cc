@@ -5,4 +5,6 @@
 
 #include "run.h"
 
-int main(int argc, char** argv) { return arenacache::cli::run(argc, argv, std::cout, std::cerr, ::isatty(STDOUT_FILENO) == 1); }
+int main(int argc, char** argv) {
+  return arenacache::cli::run(argc, argv, std::cout, std::cerr, ::isatty(STDOUT_FILENO) == 1);
+}

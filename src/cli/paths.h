@@ -19,6 +19,7 @@ struct MountPlace {
 
 /// What to send for `given`, typed in the folder `cwd`. A name that exists there and lies under one of `places` is made
 /// absolute, links on the way followed; a pattern likewise, by its text; anything else goes as it is.
-[[nodiscard]] std::string path_to_send(const std::string& given, const std::string& cwd, std::span<const MountPlace> places);
+[[nodiscard]] std::string path_to_send(const std::string& given, const std::string& cwd,
+                                       std::span<const MountPlace> places);
 
 }  // namespace arenacache::cli

@@ -53,8 +53,8 @@ class ProgressView {
     if (tenth <= last_tenth_) return;
     last_tenth_ = tenth;
     console_.out << tenth * 10 << " %, " << base::format_size(progress.cached_bytes) << " of "
-                 << base::format_size(progress.total_bytes) << ", " << progress.done_files << " of " << progress.total_files << " files"
-                 << std::endl;
+                 << base::format_size(progress.total_bytes) << ", " << progress.done_files << " of "
+                 << progress.total_files << " files" << std::endl;
   }
   void end() {
     if (console_.is_terminal) console_.out << kEraseLine << std::flush;
@@ -82,24 +82,29 @@ Result<json> follow(json job, Session& session, Enough is_enough, ProgressView* 
 bool report_failures(const json& job, Console& console) {
   const json failures = job.value("failures", json::array());
   for (const json& failure : failures) {
-    console.err << printable(text("arenacache: ", failure.value("path", ""), ": ", failure.value("reason", "not copied"))) << "\n";
+    console.err << printable(
+                       text("arenacache: ", failure.value("path", ""), ": ", failure.value("reason", "not copied")))
+                << "\n";
   }
   const std::uint64_t count =
       job.at("files").value("failed", std::uint64_t{0}) + job.at("files").value("skipped", std::uint64_t{0});
-  if (count > failures.size()) console.err << "arenacache: and " << format_number(count - failures.size(), "more file") << "\n";
+  if (count > failures.size())
+    console.err << "arenacache: and " << format_number(count - failures.size(), "more file") << "\n";
   return count == 0;
 }
 
 std::string started_sentence(const Progress& progress) {
   const std::uint64_t left = progress.total_bytes - std::min(progress.cached_bytes, progress.total_bytes);
-  if (left == 0) return text("All in the store: ", format_number(progress.total_files, "file"), ", ", base::format_size(progress.total_bytes));
-  return text("Copying ", format_number(progress.total_files, "file"), ", ", base::format_size(progress.total_bytes), " (",
-              base::format_size(progress.cached_bytes), " in the store already)");
+  if (left == 0)
+    return text("All in the store: ", format_number(progress.total_files, "file"), ", ",
+                base::format_size(progress.total_bytes));
+  return text("Copying ", format_number(progress.total_files, "file"), ", ", base::format_size(progress.total_bytes),
+              " (", base::format_size(progress.cached_bytes), " in the store already)");
 }
 
 std::string ended_sentence(const Progress& progress, base::Duration took) {
-  return text("In the store: ", format_number(progress.total_files, "file"), ", ", base::format_size(progress.cached_bytes), ", in ",
-              base::format_duration(took));
+  return text("In the store: ", format_number(progress.total_files, "file"), ", ",
+              base::format_size(progress.cached_bytes), ", in ", base::format_duration(took));
 }
 
 }  // namespace
@@ -121,7 +126,8 @@ Result<int> run_prefetch(const Arguments& arguments, Session& session, Console& 
     console.out << job.dump(2, ' ', false, json::error_handler_t::replace) << "\n";
   } else {
     const Progress progress = progress_of(job);
-    console.out << (arguments.waits ? ended_sentence(progress, clock.now() - began) : started_sentence(progress)) << "\n";
+    console.out << (arguments.waits ? ended_sentence(progress, clock.now() - began) : started_sentence(progress))
+                << "\n";
   }
   return report_failures(job, console) ? kExitSuccess : kExitFailure;
 }

@@ -37,9 +37,9 @@ void RateMeter::add(base::TimePoint now, std::uint64_t bytes) {
 
 std::string progress_line(const Progress& progress, std::optional<double> rate, Style style) {
   const auto percent = static_cast<unsigned>(std::clamp(progress.ratio(), 0.0, 1.0) * 100);
-  std::string line = text(painted(bar(progress.ratio(), kBarColumns, style), Colour::green, style), percent < 100 ? "  " : " ",
-                          percent < 10 ? " " : "", percent, " %  ", base::format_size(progress.cached_bytes), " of ",
-                          base::format_size(progress.total_bytes));
+  std::string line = text(painted(bar(progress.ratio(), kBarColumns, style), Colour::green, style),
+                          percent < 100 ? "  " : " ", percent < 10 ? " " : "", percent, " %  ",
+                          base::format_size(progress.cached_bytes), " of ", base::format_size(progress.total_bytes));
   if (rate && *rate >= 1) line += text("  ", base::format_rate(*rate), "  ", time_left(progress, *rate));
   return line + text("  ", format_count(progress.done_files), "/", format_count(progress.total_files), " files");
 }

@@ -27,7 +27,7 @@ namespace {
 
 /// The store's lock, as the daemon takes it; it ends with the descriptor.
 Result<UniqueFd> lock_store(const std::string& store) {
-  struct stat found {};
+  struct stat found{};
   if (::stat((store + "/VERSION").c_str(), &found) < 0) {
     return fail_errno(ErrorKind::invalid, errno, text(store, " is no store of arenacache (it has no VERSION)"));
   }
@@ -40,7 +40,8 @@ Result<UniqueFd> lock_store(const std::string& store) {
 
 /// Moves the index and its journal aside together: SQLite finds the journal by the database's name.
 Result<bool> set_index_aside(const std::string& store) {
-  constexpr std::array<std::string_view, 3> kParts = {"-wal", "-shm", ""};  // the database last: it is what a start looks for
+  constexpr std::array<std::string_view, 3> kParts = {"-wal", "-shm",
+                                                      ""};  // the database last: it is what a start looks for
   const std::string from = store + "/index.db";
   const std::string to = from + ".before-rebuild";
   if (::access(from.c_str(), F_OK) < 0) return false;
@@ -60,7 +61,8 @@ Result<int> run_rebuild(const std::string& store, Console& console) {
   AC_ASSIGN(const UniqueFd lock, lock_store(store));
   AC_ASSIGN(const bool was_there, set_index_aside(store));
   if (was_there) {
-    console.out << "The index is set aside (" << store << "/index.db.before-rebuild); the next start of arenacached rebuilds it.\n"
+    console.out << "The index is set aside (" << store
+                << "/index.db.before-rebuild); the next start of arenacached rebuilds it.\n"
                 << "Pins and the lifetime counters were in it: they begin anew.\n";
   } else {
     console.out << "The store has no index: the next start of arenacached rebuilds it.\n";

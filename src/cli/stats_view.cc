@@ -35,8 +35,8 @@ Colour mode_colour(std::string_view mode) {
 std::string head_view(const json& stats, Style style) {
   const auto mode = stats.value("mode", "");
   const auto uptime = std::chrono::seconds(static_cast<std::int64_t>(stats.value("uptime_s", 0.0)));
-  return text(painted("arenacache", Colour::bold, style), " ", stats.value("version", ""), ", up ", base::format_duration(uptime),
-              ", mode ", painted(mode, mode_colour(mode), style), "\n");
+  return text(painted("arenacache", Colour::bold, style), " ", stats.value("version", ""), ", up ",
+              base::format_duration(uptime), ", mode ", painted(mode, mode_colour(mode), style), "\n");
 }
 
 /// "! 2 symlinks lead out of models, what is behind them is not cached: a -> /x, b -> /y"
@@ -58,8 +58,9 @@ std::string mounts_view(const json& mounts, Style style) {
   for (const json& mount : mounts) {
     const auto source = mount.value("source", "");
     const auto mountpoint = mount.value("mountpoint", "");
-    table.add_row({{.text = mount.value("name", ""), .colour = Colour::cyan},
-                   {.text = source == mountpoint ? text(mountpoint, " (over itself)") : text(source, " at ", mountpoint)}});
+    table.add_row(
+        {{.text = mount.value("name", ""), .colour = Colour::cyan},
+         {.text = source == mountpoint ? text(mountpoint, " (over itself)") : text(source, " at ", mountpoint)}});
     warnings += links_line(mount, style);
   }
   return title("Mounts", style) + table.render_rows(style, 2) + warnings;
@@ -75,8 +76,8 @@ std::string tiers_view(const json& tiers, Style style) {
                    {.text = bar(ratio, kBarColumns, style), .colour = ratio >= 0.98 ? Colour::yellow : Colour::green},
                    {.text = text(format_size(used), " of ", format_size(capacity))},
                    {.text = format_percent(ratio)},
-                   {.text = text(format_number(number_at(tier, "objects"), "file"), ", ", format_count(number_at(tier, "resident")),
-                                 " resident")}});
+                   {.text = text(format_number(number_at(tier, "objects"), "file"), ", ",
+                                 format_count(number_at(tier, "resident")), " resident")}});
   }
   return title("Store", style) + table.render_rows(style, 2);
 }
@@ -90,27 +91,32 @@ std::string opens_text(const json& opens) {
   std::string out = text(format_count(total), ": ", format_count(hit), " hit");
   if (counted > 0) out += text(" (", format_percent(static_cast<double>(hit) / static_cast<double>(counted)), ")");
   out += text(", ", format_count(number_at(opens, "miss")), " miss");
-  if (const auto ignored = number_at(opens, "ignored"); ignored > 0) out += text(", ", format_count(ignored), " read through");
+  if (const auto ignored = number_at(opens, "ignored"); ignored > 0)
+    out += text(", ", format_count(ignored), " read through");
   return out;
 }
 
 std::string reads_text(const json& stats) {
   const json reads = object_at(stats, "reads");
   if (number_at(reads, "hit") + number_at(reads, "miss") == 0) return "none served by the daemon";
-  return text(format_size(number_at(reads, "hit_bytes")), " hit, ", format_size(number_at(reads, "miss_bytes")), " miss: ",
-              ratio_text(stats.value("hit_ratio", json())), " of reads, ", ratio_text(stats.value("byte_hit_ratio", json())), " of bytes");
+  return text(format_size(number_at(reads, "hit_bytes")), " hit, ", format_size(number_at(reads, "miss_bytes")),
+              " miss: ", ratio_text(stats.value("hit_ratio", json())), " of reads, ",
+              ratio_text(stats.value("byte_hit_ratio", json())), " of bytes");
 }
 
 std::string fills_text(const json& fills) {
-  return text(format_size(number_at(fills, "bytes")), " copied: ", format_count(number_at(fills, "completed")), " complete, ",
-              format_count(number_at(fills, "active")), " active, ", format_count(number_at(fills, "queued")), " queued, ",
-              format_count(number_at(fills, "failed")), " failed");
+  return text(format_size(number_at(fills, "bytes")), " copied: ", format_count(number_at(fills, "completed")),
+              " complete, ", format_count(number_at(fills, "active")), " active, ",
+              format_count(number_at(fills, "queued")), " queued, ", format_count(number_at(fills, "failed")),
+              " failed");
 }
 
 std::string origin_text(const json& origin) {
-  std::string out = text(format_size(number_at(origin, "read_bytes")), " in ", format_number(number_at(origin, "read_ops"), "read"),
-                         ", ", format_number(number_at(origin, "errors"), "error"));
-  if (const auto timeouts = number_at(origin, "timeouts"); timeouts > 0) out += text(", ", format_number(timeouts, "timeout"));
+  std::string out =
+      text(format_size(number_at(origin, "read_bytes")), " in ", format_number(number_at(origin, "read_ops"), "read"),
+           ", ", format_number(number_at(origin, "errors"), "error"));
+  if (const auto timeouts = number_at(origin, "timeouts"); timeouts > 0)
+    out += text(", ", format_number(timeouts, "timeout"));
   return out;
 }
 
@@ -122,13 +128,16 @@ std::string activity_view(const json& stats, Style style) {
   table.add_row({{.text = "fills"}, {.text = fills_text(object_at(stats, "fills"))}});
   table.add_row({{.text = "origin"}, {.text = origin_text(object_at(stats, "origin"))}});
   table.add_row({{.text = "evictions"},
-                 {.text = text(format_number(number_at(evictions, "objects"), "file"), ", ", format_size(number_at(evictions, "bytes")))}});
+                 {.text = text(format_number(number_at(evictions, "objects"), "file"), ", ",
+                               format_size(number_at(evictions, "bytes")))}});
   return title("Since the start", style) + table.render_rows(style, 2);
 }
 
 std::string troubles_view(const json& stats, Style style) {
   std::string out;
-  const auto add = [&](const std::string& line, Colour colour) { out += painted(printable("! " + line), colour, style) + "\n"; };
+  const auto add = [&](const std::string& line, Colour colour) {
+    out += painted(printable("! " + line), colour, style) + "\n";
+  };
   if (const auto warning = stats.value("warning", ""); !warning.empty()) add(warning, Colour::yellow);
   if (const auto errors = number_at(stats, "checksum_errors"); errors > 0) {
     add(text(format_number(errors, "checksum error"), ": stored bytes were damaged, and fetched again"), Colour::red);
@@ -146,7 +155,8 @@ std::string troubles_view(const json& stats, Style style) {
 
 std::string stats_view(const json& stats, Style style) {
   return head_view(stats, style) + "\n" + mounts_view(stats.value("mounts", json::array()), style) + "\n" +
-         tiers_view(stats.value("tiers", json::array()), style) + "\n" + activity_view(stats, style) + troubles_view(stats, style);
+         tiers_view(stats.value("tiers", json::array()), style) + "\n" + activity_view(stats, style) +
+         troubles_view(stats, style);
 }
 
 }  // namespace arenacache::cli

@@ -12,13 +12,20 @@ namespace {
 
 const char* code_of(Colour colour) {
   switch (colour) {
-    case Colour::none: return "";
-    case Colour::bold: return "\033[1m";
-    case Colour::dim: return "\033[2m";
-    case Colour::green: return "\033[32m";
-    case Colour::yellow: return "\033[33m";
-    case Colour::red: return "\033[31m";
-    case Colour::cyan: return "\033[36m";
+    case Colour::none:
+      return "";
+    case Colour::bold:
+      return "\033[1m";
+    case Colour::dim:
+      return "\033[2m";
+    case Colour::green:
+      return "\033[32m";
+    case Colour::yellow:
+      return "\033[33m";
+    case Colour::red:
+      return "\033[31m";
+    case Colour::cyan:
+      return "\033[36m";
   }
   return "";
 }

@@ -89,7 +89,8 @@ json lifetime_answer(const EngineStats& stats) {
 
 }  // namespace
 
-json stats_answer(const EngineStats& stats, const std::vector<MountAnswer>& mounts, base::Duration uptime, std::string_view version) {
+json stats_answer(const EngineStats& stats, const std::vector<MountAnswer>& mounts, base::Duration uptime,
+                  std::string_view version) {
   return {
       {"version", std::string(version)},
       {"uptime_s", std::chrono::duration<double>(uptime).count()},
@@ -141,9 +142,12 @@ json object_answer(const cache::ObjectInfo& object) {
 
 std::string_view mode_word(config::CacheMode mode) {
   switch (mode) {
-    case config::CacheMode::active: return "active";
-    case config::CacheMode::use_only: return "use-only";
-    case config::CacheMode::off: return "off";
+    case config::CacheMode::active:
+      return "active";
+    case config::CacheMode::use_only:
+      return "use-only";
+    case config::CacheMode::off:
+      return "off";
   }
   return "active";
 }

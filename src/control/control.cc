@@ -14,7 +14,8 @@ constexpr unsigned kWorkers = 8;
 
 class SocketControl final : public Control {
  public:
-  SocketControl(const ControlOptions& options, cache::Engine& engine, base::Clock& clock) : methods_(options, engine, clock) {}
+  SocketControl(const ControlOptions& options, cache::Engine& engine, base::Clock& clock)
+      : methods_(options, engine, clock) {}
   /// First what waits for an origin, so that no running method keeps the server from ending.
   ~SocketControl() override {
     methods_.stop();
@@ -39,7 +40,8 @@ class SocketControl final : public Control {
 
 }  // namespace
 
-base::Result<std::unique_ptr<Control>> Control::start(const ControlOptions& options, cache::Engine& engine, base::Clock& clock) {
+base::Result<std::unique_ptr<Control>> Control::start(const ControlOptions& options, cache::Engine& engine,
+                                                      base::Clock& clock) {
   auto control = std::make_unique<SocketControl>(options, engine, clock);
   AC_TRY(control->listen(options.config.daemon, clock));
   return control;

@@ -74,7 +74,9 @@ class FileFinder::Search {
     AC_ASSIGN(Attributes attributes, stat(path));
     for (int links = 0; S_ISLNK(attributes.st_mode); ++links) {
       const auto target = links < kMaxLinks ? target_of(path) : std::nullopt;
-      if (!target) return fail(ErrorKind::invalid, ELOOP, text(path, " is a symlink that leaves the source: name what it points to"));
+      if (!target)
+        return fail(ErrorKind::invalid, ELOOP,
+                    text(path, " is a symlink that leaves the source: name what it points to"));
       path = *target;
       AC_ASSIGN(attributes, stat(path));
     }
@@ -84,7 +86,8 @@ class FileFinder::Search {
   Result<void> named(const std::string& path) {
     AC_ASSIGN(const Attributes attributes, stat(path));
     if (S_ISDIR(attributes.st_mode)) return below(path, {});
-    if (!S_ISREG(attributes.st_mode)) return fail(ErrorKind::invalid, EINVAL, text(path, " is neither a file nor a folder"));
+    if (!S_ISREG(attributes.st_mode))
+      return fail(ErrorKind::invalid, EINVAL, text(path, " is neither a file nor a folder"));
     visit_file(path, attributes);
     return {};
   }

@@ -64,18 +64,19 @@ void LinkSurvey::survey(std::size_t mount) {
   const config::MountConfig& config = engine_.mount_of(source);
   origin::GuardedOrigin& guarded = engine_.origin_of(source);
   std::size_t found = 0;
-  const Result<void> walked = OriginWalk(asker_, guarded, config.origin.timeout, kLimits)
-                                  .run("", OriginWalk::Wants::types, [&](const WalkEntry& entry) {
-    if (entry.type != DT_LNK) return !asker_.is_stopped();
-    const Result<std::string> target = asker_.ask<std::string>(
-        guarded, config.origin.timeout, [path = entry.path](Origin& origin) { return origin.read_link(path); });
-    if (!target) return target.error().kind == base::ErrorKind::origin;
-    std::string absolute = absolute_target(config.source, entry.path, *target);
-    if (resolver_.is_inside(absolute)) return true;
-    const MutexLock lock(mutex_);
-    links_[mount].push_back({.path = entry.path, .target = std::move(absolute)});
-    return ++found < kMaxLinks;
-  });
+  const Result<void> walked =
+      OriginWalk(asker_, guarded, config.origin.timeout, kLimits)
+          .run("", OriginWalk::Wants::types, [&](const WalkEntry& entry) {
+            if (entry.type != DT_LNK) return !asker_.is_stopped();
+            const Result<std::string> target = asker_.ask<std::string>(
+                guarded, config.origin.timeout, [path = entry.path](Origin& origin) { return origin.read_link(path); });
+            if (!target) return target.error().kind == base::ErrorKind::origin;
+            std::string absolute = absolute_target(config.source, entry.path, *target);
+            if (resolver_.is_inside(absolute)) return true;
+            const MutexLock lock(mutex_);
+            links_[mount].push_back({.path = entry.path, .target = std::move(absolute)});
+            return ++found < kMaxLinks;
+          });
   if (!walked && !asker_.is_stopped()) {
     base::log_warn(text("could not look for symlinks that leave ", config.source, ": ", walked.error().what));
   }
@@ -85,7 +86,7 @@ void LinkSurvey::survey(std::size_t mount) {
 }
 
 std::string folder_behind(std::string_view target) {
-  constexpr std::array<std::string_view, 10> kEndings = {".safetensors", ".ckpt", ".pt",   ".pth",  ".bin",
+  constexpr std::array<std::string_view, 10> kEndings = {".safetensors", ".ckpt", ".pt",  ".pth",  ".bin",
                                                          ".gguf",        ".onnx", ".sft", ".json", ".yaml"};
   const bool is_file = std::ranges::any_of(kEndings, [&](std::string_view ending) { return target.ends_with(ending); });
   const std::size_t slash = target.rfind('/');

@@ -47,7 +47,8 @@ std::unexpected<base::Error> wrong_parameter(std::string_view name, std::string_
 
 Result<std::vector<std::string>> paths_in(const json& params) {
   const auto found = params.find("paths");
-  if (found == params.end() || !found->is_array() || found->empty()) return wrong_parameter("paths", "a list of paths, not empty");
+  if (found == params.end() || !found->is_array() || found->empty())
+    return wrong_parameter("paths", "a list of paths, not empty");
   std::vector<std::string> out;
   for (const json& path : *found) {
     if (!path.is_string()) return wrong_parameter("paths", "a list of strings");
@@ -201,7 +202,8 @@ Methods::Answer Methods::pin(const json& params) {
         return wanted.size() <= kMaxPinsAtOnce;
       }));
     }
-    if (wanted.size() > kMaxPinsAtOnce) return fail(ErrorKind::invalid, E2BIG, text(given, " names too many files: pin their folder"));
+    if (wanted.size() > kMaxPinsAtOnce)
+      return fail(ErrorKind::invalid, E2BIG, text(given, " names too many files: pin their folder"));
   }
   json out = json::array();
   for (const auto& [source, path] : wanted) {
@@ -285,7 +287,8 @@ Result<std::vector<ObjectInfo>> Methods::stored(const std::string& given) {
 
 std::vector<ObjectInfo> Methods::all_objects() const {
   std::vector<ObjectInfo> out;
-  for (std::size_t i = 0; i < engine_.source_count(); ++i) std::ranges::move(engine_.list(source_of(i), ""), std::back_inserter(out));
+  for (std::size_t i = 0; i < engine_.source_count(); ++i)
+    std::ranges::move(engine_.list(source_of(i), ""), std::back_inserter(out));
   return out;
 }
 

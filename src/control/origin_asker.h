@@ -19,7 +19,8 @@ class OriginAsker {
  public:
   /// `call` owns all it touches: it may run on after the deadline.
   template <class T>
-  base::Result<T> ask(origin::GuardedOrigin& guarded, std::chrono::nanoseconds timeout, origin::GuardedOrigin::Call<T> call);
+  base::Result<T> ask(origin::GuardedOrigin& guarded, std::chrono::nanoseconds timeout,
+                      origin::GuardedOrigin::Call<T> call);
 
   /// Ends what waits; every later ask() fails at once.
   void stop() {

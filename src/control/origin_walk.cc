@@ -33,14 +33,17 @@ struct Wanted {
   std::vector<std::size_t> places;
 };
 
-bool ends_walk(const base::Error& error) { return error.kind == ErrorKind::timeout || error.kind == ErrorKind::cancelled; }
+bool ends_walk(const base::Error& error) {
+  return error.kind == ErrorKind::timeout || error.kind == ErrorKind::cancelled;
+}
 
 std::string last_name(const std::string& path) { return path.substr(path.rfind('/') + 1); }
 
 Wanted wanted_of(std::span<const WalkEntry> entries, OriginWalk::Wants wants) {
   Wanted out;
   for (std::size_t i = 0; i < entries.size(); ++i) {
-    const bool is_wanted = entries[i].type == DT_REG ? wants == OriginWalk::Wants::attributes : entries[i].type == DT_UNKNOWN;
+    const bool is_wanted =
+        entries[i].type == DT_REG ? wants == OriginWalk::Wants::attributes : entries[i].type == DT_UNKNOWN;
     if (!is_wanted) continue;
     out.names.push_back(last_name(entries[i].path));
     out.places.push_back(i);
@@ -79,7 +82,8 @@ Result<void> OriginWalk::run(const std::string& top, Wants wants, const Visit& v
 
 Result<std::vector<WalkEntry>> OriginWalk::read_folder(const std::string& folder, Wants wants) {
   using Names = std::vector<DirectoryEntry>;
-  AC_ASSIGN(Names names, asker_.ask<Names>(guarded_, timeout_, [folder](Origin& origin) { return origin.list(folder); }));
+  AC_ASSIGN(Names names,
+            asker_.ask<Names>(guarded_, timeout_, [folder](Origin& origin) { return origin.list(folder); }));
   std::ranges::sort(names, {}, &DirectoryEntry::name);
   std::vector<WalkEntry> entries;
   entries.reserve(names.size());
@@ -97,9 +101,10 @@ Result<void> OriginWalk::add_attributes(const std::string& folder, Wants wants, 
     const std::size_t count = std::min(kNamesACall, wanted.names.size() - begin);
     const auto first = wanted.names.begin() + static_cast<std::ptrdiff_t>(begin);
     std::vector<std::string> some(first, first + static_cast<std::ptrdiff_t>(count));
-    AC_ASSIGN(const Answers answers, asker_.ask<Answers>(guarded_, timeout_, [folder, some = std::move(some)](Origin& origin) {
-      return origin.stat_names(folder, some);
-    }));
+    AC_ASSIGN(const Answers answers,
+              asker_.ask<Answers>(guarded_, timeout_, [folder, some = std::move(some)](Origin& origin) {
+                return origin.stat_names(folder, some);
+              }));
     for (std::size_t i = 0; i < std::min(answers.size(), count); ++i) {
       if (!answers[i]) continue;
       WalkEntry& entry = entries[wanted.places[begin + i]];
@@ -110,6 +115,8 @@ Result<void> OriginWalk::add_attributes(const std::string& folder, Wants wants, 
   return {};
 }
 
-std::string join_path(const std::string& folder, const std::string& name) { return folder.empty() ? name : folder + "/" + name; }
+std::string join_path(const std::string& folder, const std::string& name) {
+  return folder.empty() ? name : folder + "/" + name;
+}
 
 }  // namespace arenacache::control

@@ -24,8 +24,8 @@ struct WalkLimits {
 };
 
 struct WalkEntry {
-  std::string path;           ///< relative to the source
-  unsigned char type = 0;     ///< DT_*; DT_UNKNOWN only when it vanished
+  std::string path;  ///< relative to the source
+  unsigned char type = 0;  ///< DT_*; DT_UNKNOWN only when it vanished
   std::optional<origin::Attributes> attributes;  ///< of regular files, when asked for
 };
 

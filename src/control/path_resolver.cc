@@ -39,12 +39,15 @@ PathResolver::PathResolver(const std::vector<MountRoots>& mounts) {
 }
 
 Result<std::vector<Place>> PathResolver::resolve(std::string_view given) const {
-  if (given.empty()) return fail(ErrorKind::invalid, EINVAL, "an empty path names nothing: for all of a mount give its mountpoint");
+  if (given.empty())
+    return fail(ErrorKind::invalid, EINVAL, "an empty path names nothing: for all of a mount give its mountpoint");
   const std::string path = normal_path(given);
   std::vector<Place> places;
   if (!path.starts_with('/')) {
-    if (path == ".." || path.starts_with("../")) return fail(ErrorKind::invalid, EINVAL, text(given, " leaves the mount"));
-    for (std::size_t mount = 0; mount < mounts_.size(); ++mount) places.push_back(place_at(mount, path == "." ? "" : path, false));
+    if (path == ".." || path.starts_with("../"))
+      return fail(ErrorKind::invalid, EINVAL, text(given, " leaves the mount"));
+    for (std::size_t mount = 0; mount < mounts_.size(); ++mount)
+      places.push_back(place_at(mount, path == "." ? "" : path, false));
   } else {
     std::size_t best = 0;  // the longest root that the path lies under
     for (std::size_t mount = 0; mount < mounts_.size(); ++mount) {

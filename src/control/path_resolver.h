@@ -23,7 +23,7 @@ struct MountRoots {
 struct Place {
   std::size_t mount = 0;  ///< index among the mounts
   std::string path;
-  std::string pattern;    ///< empty: the path has nothing of a pattern
+  std::string pattern;  ///< empty: the path has nothing of a pattern
 };
 
 class PathResolver {

@@ -125,7 +125,8 @@ class PrefetchJobs::Job {
     return true;
   }
 
-  void note_failure_locked(const std::string& path, PrefetchState state, const std::string& reason) AC_REQUIRES(mutex_) {
+  void note_failure_locked(const std::string& path, PrefetchState state, const std::string& reason)
+      AC_REQUIRES(mutex_) {
     const bool is_skipped = state == PrefetchState::skipped;
     ++(is_skipped ? skipped_ : failed_);
     if (failures_.size() >= kMaxFailures) return;
@@ -169,7 +170,8 @@ Result<json> PrefetchJobs::progress(std::uint64_t job) {
     const MutexLock lock(mutex_);
     if (const auto it = jobs_.find(job); it != jobs_.end()) found = it->second;
   }
-  if (found == nullptr) return fail(ErrorKind::invalid, ENOENT, text("there is no prefetch ", job, ", or it ended long ago"));
+  if (found == nullptr)
+    return fail(ErrorKind::invalid, ENOENT, text("there is no prefetch ", job, ", or it ended long ago"));
   return found->progress();
 }
 

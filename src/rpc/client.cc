@@ -69,7 +69,8 @@ Result<std::string> Client::receive(base::TimePoint deadline) {
   std::array<char, 65536> buffer;  // NOLINT(cppcoreguidelines-pro-type-member-init): filled by recv
   while (true) {
     if (auto line = input_.take_line()) return std::move(*line);
-    if (input_.is_overlong()) return fail(ErrorKind::corrupt, 0, text("the answer from ", socket_path_, " does not end"));
+    if (input_.is_overlong())
+      return fail(ErrorKind::corrupt, 0, text("the answer from ", socket_path_, " does not end"));
     const ssize_t got = ::recv(fd_.get(), buffer.data(), buffer.size(), 0);
     if (got > 0) {
       input_.append({buffer.data(), static_cast<std::size_t>(got)});

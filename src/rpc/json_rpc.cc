@@ -107,7 +107,8 @@ std::optional<json> answer_one(const MethodTable& methods, const json& request) 
 std::string answer_batch(const MethodTable& methods, const json& batch) {
   if (batch.empty()) return error_line(ErrorCode::invalid_request, "invalid request: the batch is empty");
   if (batch.size() > kMaxBatch) {
-    return error_line(ErrorCode::invalid_request, text("invalid request: a batch holds at most ", kMaxBatch, " requests"));
+    return error_line(ErrorCode::invalid_request,
+                      text("invalid request: a batch holds at most ", kMaxBatch, " requests"));
   }
   json answers = json::array();
   for (const json& request : batch) {
@@ -117,8 +118,8 @@ std::string answer_batch(const MethodTable& methods, const json& batch) {
 }
 
 ErrorKind kind_named(std::string_view name) {
-  constexpr std::array kKinds = {ErrorKind::origin, ErrorKind::timeout, ErrorKind::store,     ErrorKind::corrupt,
-                                 ErrorKind::no_space, ErrorKind::stale, ErrorKind::cancelled, ErrorKind::invalid};
+  constexpr std::array kKinds = {ErrorKind::origin,   ErrorKind::timeout, ErrorKind::store,     ErrorKind::corrupt,
+                                 ErrorKind::no_space, ErrorKind::stale,   ErrorKind::cancelled, ErrorKind::invalid};
   const auto* const found = std::ranges::find_if(kKinds, [&](ErrorKind kind) { return base::to_string(kind) == name; });
   return found == kKinds.end() ? ErrorKind::invalid : *found;
 }
@@ -136,7 +137,9 @@ Error error_in(const json& error) {
 
 }  // namespace
 
-void MethodTable::add(std::string name, Method method) { methods_.insert_or_assign(std::move(name), std::move(method)); }
+void MethodTable::add(std::string name, Method method) {
+  methods_.insert_or_assign(std::move(name), std::move(method));
+}
 
 const Method* MethodTable::find(const std::string& name) const {
   const auto found = methods_.find(name);
@@ -165,13 +168,15 @@ Result<std::string> request_line(std::uint64_t id, std::string_view method, cons
   try {
     return request.dump();
   } catch (const json::exception&) {
-    return fail(ErrorKind::invalid, 0, "a path that is not UTF-8 cannot be sent: name it by a pattern, with ? for each such byte");
+    return fail(ErrorKind::invalid, 0,
+                "a path that is not UTF-8 cannot be sent: name it by a pattern, with ? for each such byte");
   }
 }
 
 Result<json> read_answer(std::uint64_t id, std::string_view line) {
   const json answer = json::parse(line, nullptr, /*allow_exceptions=*/false);
-  if (!answer.is_object()) return fail(ErrorKind::corrupt, 0, "what answers is no arenacached: it does not speak JSON-RPC");
+  if (!answer.is_object())
+    return fail(ErrorKind::corrupt, 0, "what answers is no arenacached: it does not speak JSON-RPC");
   try {
     if (answer.contains("error")) return std::unexpected(error_in(answer["error"]));
     if (answer.contains("result") && answer.value("id", json()) == json(id)) return answer["result"];

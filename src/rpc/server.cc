@@ -54,7 +54,9 @@ class Server::Loop {
         wake_(std::move(wake)),
         workers_("rpc-worker", options_.workers) {}
 
-  void start() { thread_ = std::thread([this] { run(); }); }
+  void start() {
+    thread_ = std::thread([this] { run(); });
+  }
   void stop();
 
  private:
@@ -133,7 +135,8 @@ std::vector<pollfd> Server::Loop::poll_set() const {
   std::vector<pollfd> fds = {{.fd = wake_.get(), .events = POLLIN, .revents = 0},
                              {.fd = takes_clients ? listener_.fd.get() : -1, .events = POLLIN, .revents = 0}};
   for (const auto& [id, client] : clients_) {
-    fds.push_back({.fd = client.is_hung_up() ? -1 : client.descriptor(), .events = client.wanted_events(), .revents = 0});
+    fds.push_back(
+        {.fd = client.is_hung_up() ? -1 : client.descriptor(), .events = client.wanted_events(), .revents = 0});
   }
   return fds;
 }
@@ -174,7 +177,9 @@ void Server::Loop::take_in(UniqueFd fd) {
   const TimePoint now = clock_.now();
   Connection client(std::move(fd), options_.max_line_bytes, now);
   if (clients_.size() >= options_.max_clients && !make_room()) {
-    client.refuse(error_line(ErrorCode::method_failed, text("too many clients: ", options_.max_clients, " are served already")), now);
+    client.refuse(
+        error_line(ErrorCode::method_failed, text("too many clients: ", options_.max_clients, " are served already")),
+        now);
     return;
   }
   last_id_ = ClientId{static_cast<std::uint64_t>(last_id_) + 1};
@@ -196,8 +201,9 @@ bool Server::Loop::make_room() {
 void Server::Loop::start_requests() {
   for (auto& [id, client] : clients_) {
     if (client.is_overlong()) {
-      client.refuse(error_line(ErrorCode::invalid_request, text("a line is longer than ", options_.max_line_bytes, " bytes")),
-                    clock_.now());
+      client.refuse(
+          error_line(ErrorCode::invalid_request, text("a line is longer than ", options_.max_line_bytes, " bytes")),
+          clock_.now());
     } else if (auto line = client.take_request()) {
       workers_.submit("rpc", [this, client_id = id, request = std::move(*line)] { run_request(client_id, request); });
     }
@@ -251,7 +257,8 @@ Result<std::unique_ptr<Server>> Server::start(ServerOptions options, MethodTable
   AC_ASSIGN(ListeningSocket listener, listen_at(options.socket_path, options.socket_group));
   UniqueFd wake(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!wake.is_open()) return fail_errno(ErrorKind::store, errno, "cannot make an eventfd");
-  auto loop = std::make_unique<Loop>(std::move(options), std::move(methods), clock, std::move(listener), std::move(wake));
+  auto loop =
+      std::make_unique<Loop>(std::move(options), std::move(methods), clock, std::move(listener), std::move(wake));
   loop->start();
   return std::unique_ptr<Server>(new Server(std::move(loop)));
 }

@@ -39,7 +39,8 @@ Result<sockaddr_un> address_of(const std::string& path) {
   if (path.empty()) return fail(ErrorKind::invalid, EINVAL, "the socket's path is empty");
   if (path.size() >= sizeof address.sun_path) {
     return fail(ErrorKind::invalid, ENAMETOOLONG,
-                text("the socket's path ", path, " is longer than the ", sizeof address.sun_path - 1, " bytes a socket may have"));
+                text("the socket's path ", path, " is longer than the ", sizeof address.sun_path - 1,
+                     " bytes a socket may have"));
   }
   std::memcpy(address.sun_path, path.data(), path.size());
   return address;
@@ -65,19 +66,21 @@ Result<void> set_nonblocking(const UniqueFd& fd, const std::string& path) {
 
 /// Success when a new socket may take the path: nothing is there, or a socket nobody listens at.
 Result<void> check_path_is_free(const std::string& path) {
-  struct stat found {};
+  struct stat found{};
   if (::lstat(path.c_str(), &found) < 0) {
     if (errno == ENOENT) return {};
     return fail_errno(ErrorKind::invalid, errno, text("cannot look at the socket's path ", path));
   }
   if (!S_ISSOCK(found.st_mode)) {
-    return fail(ErrorKind::invalid, EEXIST, text(path, " is there already and is not a socket: remove it, or choose another socket"));
+    return fail(ErrorKind::invalid, EEXIST,
+                text(path, " is there already and is not a socket: remove it, or choose another socket"));
   }
   AC_ASSIGN(const sockaddr_un address, address_of(path));
   AC_ASSIGN(const UniqueFd probe, new_socket(path));
   AC_TRY(set_nonblocking(probe, path));
   if (::connect(probe.get(), generic(address), sizeof address) == 0 || errno == EAGAIN) {
-    return fail(ErrorKind::invalid, EADDRINUSE, text("a daemon answers at ", path, " already: stop it, or choose another socket"));
+    return fail(ErrorKind::invalid, EADDRINUSE,
+                text("a daemon answers at ", path, " already: stop it, or choose another socket"));
   }
   if (errno == ECONNREFUSED || errno == ENOENT) return {};
   return fail_errno(ErrorKind::invalid, errno, text("cannot tell whether a daemon answers at ", path));
@@ -88,13 +91,14 @@ Result<void> make_parent(const std::string& path) {
   if (parent.empty()) return {};
   std::error_code error;
   std::filesystem::create_directories(parent, error);
-  if (error) return fail_errno(ErrorKind::invalid, error.value(), text("cannot make the socket's folder ", parent.native()));
+  if (error)
+    return fail_errno(ErrorKind::invalid, error.value(), text("cannot make the socket's folder ", parent.native()));
   return {};
 }
 
 Result<gid_t> group_id(const std::string& name) {
   std::vector<char> buffer(16384);
-  struct group entry {};
+  struct group entry{};
   struct group* found = nullptr;
   const int error = ::getgrnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found);
   if (found == nullptr) return fail(ErrorKind::invalid, error, text("there is no group \"", name, "\" for the socket"));
@@ -149,7 +153,8 @@ std::unexpected<base::Error> connect_failure(int error, const std::string& path)
                   text("you may not use the socket ", path, ": ask as its owner, or as a member of its group"));
     case EAGAIN:
     case ETIMEDOUT:
-      return fail(ErrorKind::timeout, ETIMEDOUT, text("the daemon at ", path, " is there but takes no connection in time"));
+      return fail(ErrorKind::timeout, ETIMEDOUT,
+                  text("the daemon at ", path, " is there but takes no connection in time"));
     default:
       return fail_errno(ErrorKind::origin, error, text("cannot connect to ", path));
   }
@@ -158,7 +163,7 @@ std::unexpected<base::Error> connect_failure(int error, const std::string& path)
 }  // namespace
 
 void ListeningSocket::remove_file() const {
-  struct stat found {};
+  struct stat found{};
   if (::lstat(path.c_str(), &found) == 0 && found.st_dev == device && found.st_ino == inode) ::unlink(path.c_str());
 }
 
@@ -170,7 +175,7 @@ Result<ListeningSocket> listen_at(const std::string& path, const std::string& gr
   AC_ASSIGN(out.fd, new_socket(path));
   AC_TRY(set_nonblocking(out.fd, path));
   AC_TRY(put_in_place(out.fd, path, group));
-  struct stat made {};
+  struct stat made{};
   if (::lstat(path.c_str(), &made) == 0) {
     out.device = made.st_dev;
     out.inode = made.st_ino;

@@ -31,7 +31,9 @@ TEST(Client, SaysThatNoDaemonAnswers) {
 
 TEST(Client, SaysThatADeadSocketHasNoDaemon) {
   const test::TempDir dir;
-  { const ListeningSocket dead = must(listen_at(dir.path("s"), "")); }
+  {
+    const ListeningSocket dead = must(listen_at(dir.path("s"), ""));
+  }
   EXPECT_TRUE(has_kind(Client::connect(dir.path("s"), 1s), ErrorKind::origin));
 }
 
@@ -46,7 +48,9 @@ TEST(Client, SaysThatTheDaemonWentAway) {
   const test::TempDir dir;
   const ListeningSocket listener = must(listen_at(dir.path("s"), ""));
   Client client = must(Client::connect(dir.path("s"), 1s));
-  { const base::UniqueFd accepted(::accept(listener.fd.get(), nullptr, nullptr)); }
+  {
+    const base::UniqueFd accepted(::accept(listener.fd.get(), nullptr, nullptr));
+  }
   EXPECT_TRUE(has_kind(client.call("ping", json::object(), 10s), ErrorKind::origin));
 }
 

@@ -28,8 +28,11 @@ class JsonRpc : public testing::Test {
   JsonRpc() {
     methods_.add("echo", [](const json& params) -> Result<json> { return params; });
     methods_.add("count", [this](const json&) -> Result<json> { return json(++count_); });
-    methods_.add("refuse", [](const json&) -> Result<json> { return base::fail(ErrorKind::invalid, EINVAL, "no such path"); });
-    methods_.add("hang", [](const json&) -> Result<json> { return base::fail(ErrorKind::timeout, ETIMEDOUT, "the origin hangs"); });
+    methods_.add("refuse",
+                 [](const json&) -> Result<json> { return base::fail(ErrorKind::invalid, EINVAL, "no such path"); });
+    methods_.add("hang", [](const json&) -> Result<json> {
+      return base::fail(ErrorKind::timeout, ETIMEDOUT, "the origin hangs");
+    });
     methods_.add("throw", [](const json&) -> Result<json> { throw std::runtime_error("oops"); });
     methods_.add("long", [](const json&) -> Result<json> { return json(std::string(2 * kMaxAnswer, 'x')); });
     methods_.add("name", [](const json&) -> Result<json> { return json("model-\xff.bin"); });
@@ -49,7 +52,8 @@ class JsonRpc : public testing::Test {
 TEST_F(JsonRpc, AnswersARequestWithItsId) {
   EXPECT_EQ(ask(R"({"jsonrpc":"2.0","id":7,"method":"echo","params":{"a":1}})"),
             json::parse(R"({"jsonrpc":"2.0","id":7,"result":{"a":1}})"));
-  EXPECT_EQ(ask(R"({"jsonrpc":"2.0","id":"x","method":"echo"})"), json::parse(R"({"jsonrpc":"2.0","id":"x","result":{}})"));
+  EXPECT_EQ(ask(R"({"jsonrpc":"2.0","id":"x","method":"echo"})"),
+            json::parse(R"({"jsonrpc":"2.0","id":"x","result":{}})"));
 }
 
 TEST_F(JsonRpc, AnswersWhatIsNoJsonWithAParseError) {
@@ -61,14 +65,18 @@ TEST_F(JsonRpc, AnswersWhatIsNoJsonWithAParseError) {
 
 TEST_F(JsonRpc, RefusesJsonNestedTooDeepBeforeParsingIt) {
   EXPECT_EQ(code_of(std::string(500'000, '[')), -32700);
-  EXPECT_EQ(ask(R"({"jsonrpc":"2.0","id":1,"method":"echo","params":{"a":"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[\"[["}})").count("result"), 1U)
+  EXPECT_EQ(
+      ask(R"({"jsonrpc":"2.0","id":1,"method":"echo","params":{"a":"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[\"[["}})")
+          .count("result"),
+      1U)
       << "brackets in strings nest nothing";
 }
 
 TEST_F(JsonRpc, AnswersWhatIsNoRequestWithInvalidRequest) {
-  for (const char* line : {"1", "null", "\"echo\"", R"({"id":1,"method":"echo"})", R"({"jsonrpc":"1.0","id":1,"method":"echo"})",
-                           R"({"jsonrpc":"2.0","id":1})", R"({"jsonrpc":"2.0","id":1,"method":5})",
-                           R"({"jsonrpc":"2.0","id":1,"method":"echo","params":5})", "[]"}) {
+  for (const char* line :
+       {"1", "null", "\"echo\"", R"({"id":1,"method":"echo"})", R"({"jsonrpc":"1.0","id":1,"method":"echo"})",
+        R"({"jsonrpc":"2.0","id":1})", R"({"jsonrpc":"2.0","id":1,"method":5})",
+        R"({"jsonrpc":"2.0","id":1,"method":"echo","params":5})", "[]"}) {
     EXPECT_EQ(code_of(line), -32600) << line;
   }
   EXPECT_EQ(ask(R"({"jsonrpc":"2.0","id":9,"method":5})").at("id"), 9);
@@ -76,7 +84,8 @@ TEST_F(JsonRpc, AnswersWhatIsNoRequestWithInvalidRequest) {
 
 TEST_F(JsonRpc, AnswersUnknownMethodsAndWrongParameters) {
   EXPECT_EQ(code_of(R"({"jsonrpc":"2.0","id":1,"method":"nothing"})"), -32601);
-  EXPECT_EQ(code_of(R"({"jsonrpc":"2.0","id":1,"method":"echo","params":[1]})"), -32602) << "parameters are given by name";
+  EXPECT_EQ(code_of(R"({"jsonrpc":"2.0","id":1,"method":"echo","params":[1]})"), -32602)
+      << "parameters are given by name";
   EXPECT_EQ(code_of(R"({"jsonrpc":"2.0","id":1,"method":"refuse"})"), -32602);
 }
 
@@ -88,7 +97,9 @@ TEST_F(JsonRpc, KeepsKindAndErrnoOfAMethodThatFailed) {
   EXPECT_EQ(error.at("data").at("errno"), ETIMEDOUT);
 }
 
-TEST_F(JsonRpc, TurnsAnExceptionIntoAnInternalError) { EXPECT_EQ(code_of(R"({"jsonrpc":"2.0","id":1,"method":"throw"})"), -32603); }
+TEST_F(JsonRpc, TurnsAnExceptionIntoAnInternalError) {
+  EXPECT_EQ(code_of(R"({"jsonrpc":"2.0","id":1,"method":"throw"})"), -32603);
+}
 
 TEST_F(JsonRpc, RunsNotificationsAndAnswersNothing) {
   EXPECT_EQ(answer_line(methods_, R"({"jsonrpc":"2.0","method":"count"})", kMaxAnswer), "");

@@ -229,7 +229,8 @@ TEST_F(ServerTest, ADrippingClientIsIdleToo) {
   RawClient client(path());
   const auto deadline = std::chrono::steady_clock::now() + RawClient::kPatience;
   bool is_dropped = false;
-  while (!is_dropped && std::chrono::steady_clock::now() < deadline) is_dropped = client.send_some(" ") == 0 && errno == EPIPE;
+  while (!is_dropped && std::chrono::steady_clock::now() < deadline)
+    is_dropped = client.send_some(" ") == 0 && errno == EPIPE;
   EXPECT_TRUE(is_dropped);
 }
 
@@ -280,7 +281,7 @@ TEST_F(ServerTest, StopsWithClientsConnectedAndRemovesItsSocket) {
   server_->stop();
   server_->stop();
   EXPECT_TRUE(client.is_closed_soon());
-  struct stat found {};
+  struct stat found{};
   EXPECT_NE(::stat(path().c_str(), &found), 0);
 }
 

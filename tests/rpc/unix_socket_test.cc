@@ -22,7 +22,7 @@ using test::is_ok;
 using test::must;
 
 struct stat status_of(const std::string& path) {
-  struct stat out {};
+  struct stat out{};
   EXPECT_EQ(::lstat(path.c_str(), &out), 0) << path;
   return out;
 }
@@ -52,7 +52,9 @@ TEST(UnixSocket, RefusesAGroupThatIsNotThereAndLeavesNothing) {
 
 TEST(UnixSocket, ReplacesADeadSocket) {
   const test::TempDir dir;
-  { const ListeningSocket dead = must(listen_at(dir.path("s"), "")); }
+  {
+    const ListeningSocket dead = must(listen_at(dir.path("s"), ""));
+  }
   ASSERT_TRUE(std::filesystem::exists(dir.path("s")));
   const auto again = listen_at(dir.path("s"), "");
   EXPECT_TRUE(is_ok(again));

@@ -34,7 +34,8 @@ class Control {
  public:
   /// Listens on config.daemon.socket (mode 0660, socket_group); a dead socket file left there is replaced, a live one refused
   /// with a sentence.
-  static base::Result<std::unique_ptr<Control>> start(const ControlOptions& options, cache::Engine& engine, base::Clock& clock);
+  static base::Result<std::unique_ptr<Control>> start(const ControlOptions& options, cache::Engine& engine,
+                                                      base::Clock& clock);
   /// Stops the server and removes the socket, in bounded time also while an origin hangs.
   virtual ~Control() = default;
 };

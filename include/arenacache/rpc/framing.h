@@ -31,9 +31,9 @@ class LineBuffer {
 
   std::size_t max_line_bytes_;
   std::string bytes_;
-  std::size_t begin_ = 0;                       ///< bytes before it were taken
-  std::size_t searched_ = 0;                    ///< no line end in [begin_, searched_)
-  std::size_t line_end_ = std::string::npos;    ///< where the front line ends, if it is whole
+  std::size_t begin_ = 0;  ///< bytes before it were taken
+  std::size_t searched_ = 0;  ///< no line end in [begin_, searched_)
+  std::size_t line_end_ = std::string::npos;  ///< where the front line ends, if it is whole
 };
 
 }  // namespace arenacache::rpc

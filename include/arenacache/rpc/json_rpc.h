@@ -56,7 +56,8 @@ class MethodTable {
 [[nodiscard]] std::string error_line(ErrorCode code, std::string_view message);
 
 /// ErrorKind::invalid when `params` holds text that is no UTF-8.
-[[nodiscard]] base::Result<std::string> request_line(std::uint64_t id, std::string_view method, const nlohmann::json& params);
+[[nodiscard]] base::Result<std::string> request_line(std::uint64_t id, std::string_view method,
+                                                     const nlohmann::json& params);
 
 /// The result in the answer to request `id`. An error in it keeps its sentence, its kind and its errno;
 /// ErrorKind::corrupt when `line` is no answer to that request.

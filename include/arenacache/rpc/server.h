@@ -26,9 +26,9 @@ struct ServerOptions {
   std::size_t max_answer_bytes = 16 * base::kMiB;
   std::size_t max_clients = 64;
   unsigned workers = 4;
-  base::Duration idle_timeout = std::chrono::minutes(10);   ///< since a client's last answer
+  base::Duration idle_timeout = std::chrono::minutes(10);  ///< since a client's last answer
   base::Duration answer_timeout = std::chrono::seconds(30);  ///< for a client to take one whole answer
-  base::Duration minimum_idle = std::chrono::seconds(1);     ///< less idle than this, nobody makes room for a new client
+  base::Duration minimum_idle = std::chrono::seconds(1);  ///< less idle than this, nobody makes room for a new client
 };
 
 class Server {

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "views.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include <nlohmann/json.hpp>
+
+namespace arenacache::cli {
+namespace {
+
+using nlohmann::json;
+
+json full_stats() {
+  return json::parse(R"({
+    "version": "0.1.0", "uptime_s": 11520.5, "mode": "active", "warning": "",
+    "mounts": [{"name": "models", "source": "/nas/models", "mountpoint": "/home/u/ComfyUI/models",
+                "links_out": [{"path": "checkpoints", "target": "/hdd/ckpt"}, {"path": "vae", "target": "/hdd/vae"}]},
+               {"name": "ckpt", "source": "/hdd/c", "mountpoint": "/hdd/c", "links_out": []}],
+    "opens": {"total": 1412, "hit": 1380, "miss": 32, "stale": 0, "ignored": 0},
+    "reads": {"hit": 900, "miss": 100, "hit_bytes": 3221225472, "miss_bytes": 1073741824},
+    "hit_ratio": 0.9, "byte_hit_ratio": 0.75,
+    "origin": {"read_bytes": 1073741824, "read_ops": 1024, "errors": 0},
+    "tiers": [{"name": "raw", "kind": "raw", "capacity_bytes": 214748364800, "used_bytes": 161061273600, "objects": 38, "resident": 35}],
+    "fills": {"active": 2, "queued": 5, "completed": 40, "failed": 0, "bytes": 2147483648},
+    "evictions": {"objects": 3, "bytes": 1073741824},
+    "checksum_errors": 0, "store_errors": 0, "lifetime": {}})");
+}
+
+TEST(StatsView, TellsTheWholeStory) {
+  EXPECT_EQ(stats_view(full_stats(), {}),
+            "arenacache 0.1.0, up 3 h 12 m, mode active\n"
+            "\n"
+            "Mounts\n"
+            "  models  /nas/models at /home/u/ComfyUI/models\n"
+            "  ckpt    /hdd/c (over itself)\n"
+            "  ! 2 symlinks lead out, what is behind is not cached: checkpoints -> /hdd/ckpt, vae -> /hdd/vae\n"
+            "\n"
+            "Store\n"
+            "  raw  [##################------]  150.0 GiB of 200.0 GiB  75.0 %  38 files, 35 resident\n"
+            "\n"
+            "Since the start\n"
+            "  opens      1,412: 1,380 hit (97.7 %), 32 miss\n"
+            "  reads      3.0 GiB hit, 1.0 GiB miss: 90.0 % of reads, 75.0 % of bytes\n"
+            "  fills      2.0 GiB copied: 40 complete, 2 active, 5 queued, 0 failed\n"
+            "  origin     1.0 GiB in 1,024 reads, 0 errors\n"
+            "  evictions  3 files, 1.0 GiB\n");
+}
+
+TEST(StatsView, TellsWhatIsWrong) {
+  json stats = full_stats();
+  stats["warning"] = "programs hold 190 GiB open, the capacity is 200 GiB";
+  stats["checksum_errors"] = 1;
+  stats["store_errors"] = 2;
+  stats["origin"]["lost_threads"] = 3;
+  const std::string view = stats_view(stats, {});
+  EXPECT_TRUE(
+      view.ends_with("! programs hold 190 GiB open, the capacity is 200 GiB\n"
+                     "! 1 checksum error: stored bytes were damaged, and fetched again\n"
+                     "! 2 store errors: the store's disk failed, the source was read\n"
+                     "! the source does not answer: 3 calls never came back\n"))
+      << view;
+}
+
+TEST(StatsView, ShowsNoRatioWhereNothingWasRead) {
+  json stats = full_stats();
+  stats["reads"] = {{"hit", 0}, {"miss", 0}, {"hit_bytes", 0}, {"miss_bytes", 0}};
+  stats["hit_ratio"] = nullptr;
+  stats["byte_hit_ratio"] = nullptr;
+  stats["opens"] = {{"total", 0}, {"hit", 0}, {"miss", 0}};
+  const std::string view = stats_view(stats, {});
+  EXPECT_TRUE(view.contains("  opens      0: 0 hit, 0 miss\n")) << view;
+  EXPECT_TRUE(view.contains("  reads      none served by the daemon\n")) << view;
+}
+
+TEST(StatsView, SurvivesAnAnswerWithNothingInIt) { EXPECT_FALSE(stats_view(json::object(), {}).empty()); }
+
+TEST(StatsView, ColoursOnlyWhenAsked) {
+  EXPECT_FALSE(stats_view(full_stats(), {}).contains('\033'));
+  EXPECT_TRUE(stats_view(full_stats(), {.has_colour = true}).contains("mode \033[32mactive\033[0m"));
+}
+
+json object(const char* path, const char* state, std::uint64_t size, std::uint64_t cached) {
+  return {{"mount", "models"}, {"path", path}, {"state", state},  {"size_bytes", size}, {"cached_bytes", cached},
+          {"last_use_s", 0},   {"uses", 1},    {"pinned", false}, {"filling", false}};
+}
+
+TEST(LsView, ShowsALineForEachObjectAndTheSum) {
+  json objects = {object("checkpoints/sdxl.safetensors", "resident", 6938040682, 6938040682),
+                  object("loras/detail.safetensors", "filling", 104857600, 44040192),
+                  object("vae/a.pt", "filling", 100, 50)};
+  objects[0]["last_use_s"] = 100'000 - 3 * 3600;
+  objects[0]["uses"] = 1234;
+  objects[0]["pinned"] = true;
+  objects[1]["filling"] = true;
+  objects[1]["last_use_s"] = 99'990;
+  EXPECT_EQ(ls_view(objects, 100'000, {}),
+            "STATE              SIZE    CACHED  LAST USE   USES  PIN  PATH\n"
+            "resident        6.5 GiB   6.5 GiB   3 h ago  1,234  pin  checkpoints/sdxl.safetensors\n"
+            "filling 42 %  100.0 MiB  42.0 MiB  just now      1       loras/detail.safetensors\n"
+            "partial 50 %      100 B      50 B     never      1       vae/a.pt\n"
+            "3 files, 6.5 GiB in the store\n");
+}
+
+TEST(LsView, NamesTheMountWhereThereAreSeveral) {
+  json objects = {object("a", "resident", 1, 1), object("b", "resident", 1, 1)};
+  objects[1]["mount"] = "ckpt";
+  const std::string view = ls_view(objects, 0, {});
+  EXPECT_TRUE(view.contains("models  a\n")) << view;
+  EXPECT_TRUE(view.contains("ckpt    b\n")) << view;
+}
+
+TEST(LsView, SaysThatThereIsNothing) { EXPECT_EQ(ls_view(json::array(), 0, {}), "Nothing in the store.\n"); }
+
+TEST(LsView, TellsHowLongAgo) {
+  EXPECT_EQ(format_ago(0, 1000), "never");
+  EXPECT_EQ(format_ago(1000, 1059), "just now");
+  EXPECT_EQ(format_ago(1000, 900), "just now") << "a clock that was set back";
+  EXPECT_EQ(format_ago(1000, 1060), "1 m ago");
+  EXPECT_EQ(format_ago(1000, 1000 + 47 * 3600), "47 h ago");
+  EXPECT_EQ(format_ago(1000, 1000 + 12 * 86400), "12 d ago");
+}
+
+}  // namespace
+}  // namespace arenacache::cli
