@@ -39,7 +39,7 @@ class CallerScope {
 
 /// `call()` (a system call: -1 and errno) in the caller's name. For what creates.
 template <class Call>
-auto as_caller(const Caller& caller, Call call) -> decltype(call()) {
+auto as_caller(const Caller& caller, const Call& call) -> decltype(call()) {
   const CallerScope scope(caller);
   if (scope.error() != 0) {
     errno = scope.error();
@@ -50,11 +50,11 @@ auto as_caller(const Caller& caller, Call call) -> decltype(call()) {
 
 /// `call()` as the daemon; where that is refused (an NFS server that squashes root), once more as the caller.
 template <class Call>
-auto as_daemon_or_caller(const Caller& caller, Call call) -> decltype(call()) {
+auto as_daemon_or_caller(const Caller& caller, const Call& call) -> decltype(call()) {
   const auto result = call();
   const bool is_refused = result < 0 && (errno == EACCES || errno == EPERM);
   if (!is_refused || caller.uid == 0 || ::geteuid() != 0) return result;
-  return as_caller(caller, std::move(call));
+  return as_caller(caller, call);
 }
 
 }  // namespace arenacache::origin

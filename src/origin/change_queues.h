@@ -44,12 +44,13 @@ class ChangeQueues : public std::enable_shared_from_this<ChangeQueues> {
   const unsigned max_threads_;
 
   base::Mutex mutex_;
-  base::CondVar wake_;   ///< for idle threads
+  base::CondVar wake_;  ///< for idle threads
   base::CondVar ended_;  ///< for stop()
-  std::unordered_map<ChangeKey, std::deque<ChangePtr>> queues_ AC_GUARDED_BY(mutex_);  ///< heads run or are ready; none empty
+  std::unordered_map<ChangeKey, std::deque<ChangePtr>> queues_
+      AC_GUARDED_BY(mutex_);  ///< heads run or are ready; none empty
   std::deque<ChangePtr> ready_ AC_GUARDED_BY(mutex_);  ///< at the head of all their queues, not started
   unsigned alive_ AC_GUARDED_BY(mutex_) = 0;
-  unsigned idle_ AC_GUARDED_BY(mutex_) = 0;      ///< of them: about to take work or to wait for it
+  unsigned idle_ AC_GUARDED_BY(mutex_) = 0;  ///< of them: about to take work or to wait for it
   unsigned stopping_ AC_GUARDED_BY(mutex_) = 0;  ///< of them: inside stop()
   bool is_stopped_ AC_GUARDED_BY(mutex_) = false;
 };

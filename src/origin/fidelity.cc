@@ -111,7 +111,8 @@ std::vector<std::string_view> words_of(std::string_view line) {
 }
 
 // Where no id can be had, 0: then inode numbers are not used either.
-std::uint64_t make_id(const KnownFileSystem& known, const struct ::statfs& space, int fd, dev_t device, const MountLine& mount) {
+std::uint64_t make_id(const KnownFileSystem& known, const struct ::statfs& space, int fd, dev_t device,
+                      const MountLine& mount) {
   std::string words = base::text(known.name, ':');
   std::uint64_t fsid = 0;
   static_assert(sizeof space.f_fsid == sizeof fsid);

@@ -21,7 +21,7 @@ base::Result<Fidelity> probe_fidelity(int fd, config::FidelityChoice choice);
 
 /// A line of mountinfo(5), as far as it is needed.
 struct MountLine {
-  std::string type;    ///< "nfs4", "fuse.sshfs"
+  std::string type;  ///< "nfs4", "fuse.sshfs"
   std::string source;  ///< "server:/export"
 };
 

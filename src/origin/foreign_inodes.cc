@@ -15,7 +15,8 @@ void ForeignInodes::localise(Attributes& attributes, int fd, const std::string& 
   attributes.st_ino = localised(attributes.st_ino, attributes, fd, path);
 }
 
-std::uint64_t ForeignInodes::localised(std::uint64_t inode, const Attributes& directory, int fd, const std::string& path) {
+std::uint64_t ForeignInodes::localised(std::uint64_t inode, const Attributes& directory, int fd,
+                                       const std::string& path) {
   if (is_home(directory)) return inode;
   const Device found = device(directory.st_dev, fd);
   const std::array<std::uint64_t, 2> words{found.id, found.has_stable_inodes ? inode : base::xxh3_64(path)};

@@ -25,7 +25,8 @@ class ForeignInodes {
   /// Replaces attributes.st_ino where the file is not of the source's own file system. `fd` is of that file (O_PATH will do).
   void localise(Attributes& attributes, int fd, const std::string& path);
   /// The same for `inode`, of the file system that `directory` (its attributes, as the system gave them) is on.
-  [[nodiscard]] std::uint64_t localised(std::uint64_t inode, const Attributes& directory, int fd, const std::string& path);
+  [[nodiscard]] std::uint64_t localised(std::uint64_t inode, const Attributes& directory, int fd,
+                                        const std::string& path);
   [[nodiscard]] bool is_home(const Attributes& attributes) const { return attributes.st_dev == home_; }
 
  private:

@@ -82,7 +82,8 @@ base::Result<void> set_attributes(OriginFile& file, const AttributeChange& chang
   if (file.descriptor() < 0) {  // no file of this machine: only what every open file can do
     if (change.size) AC_TRY(file.truncate(*change.size));
     if (!change.mode && !change.uid && !change.gid && !change.access_time && !change.modify_time) return {};
-    return base::fail_errno(base::ErrorKind::origin, EOPNOTSUPP, "cannot change attributes of an open file of the source");
+    return base::fail_errno(base::ErrorKind::origin, EOPNOTSUPP,
+                            "cannot change attributes of an open file of the source");
   }
   OpenTarget target(file.descriptor());
   if (as_daemon_or_caller(caller, [&] { return apply(target, change); }) != 0) {
@@ -91,11 +92,13 @@ base::Result<void> set_attributes(OriginFile& file, const AttributeChange& chang
   return {};
 }
 
-base::Result<void> LocalOrigin::set_attributes(const std::string& path, const AttributeChange& change, const Caller& caller) {
+base::Result<void> LocalOrigin::set_attributes(const std::string& path, const AttributeChange& change,
+                                               const Caller& caller) {
   const base::UniqueFd fd = open_beneath(directory_.get(), path, O_PATH);
   if (!fd.is_open()) return failed("change attributes of", path);
   NamedTarget target(fd.get());
-  if (as_daemon_or_caller(caller, [&] { return apply(target, change); }) != 0) return failed("change attributes of", path);
+  if (as_daemon_or_caller(caller, [&] { return apply(target, change); }) != 0)
+    return failed("change attributes of", path);
   return {};
 }
 
@@ -105,7 +108,8 @@ base::Result<void> LocalOrigin::set_xattr(const std::string& path, const std::st
   const auto call = [&, file = descriptor_path(fd.get())] {
     return ::setxattr(file.c_str(), name.c_str(), value.data(), value.size(), flags);
   };
-  if (!fd.is_open() || as_daemon_or_caller(caller, call) != 0) return failed(base::text("set xattr ", name, " of"), path);
+  if (!fd.is_open() || as_daemon_or_caller(caller, call) != 0)
+    return failed(base::text("set xattr ", name, " of"), path);
   return {};
 }
 

@@ -30,9 +30,8 @@ base::Result<std::shared_ptr<OriginFile>> LocalOrigin::create(const std::string&
   Place place;
   if (!find_place(directory_.get(), path, place)) return failed("create", path);
   const int flags = (options.flags & kCreateFlags) | O_CREAT | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC;
-  base::UniqueFd fd(as_caller(caller, [&] {
-    return ::openat(place.directory, place.name.c_str(), flags, options.mode & 07777);
-  }));
+  base::UniqueFd fd(
+      as_caller(caller, [&] { return ::openat(place.directory, place.name.c_str(), flags, options.mode & 07777); }));
   if (!fd.is_open()) return failed("create", path);
   return std::make_shared<LocalFile>(std::move(fd), path, inodes_);
 }
@@ -94,7 +93,8 @@ base::Result<void> LocalOrigin::remove_directory(const std::string& path, const 
   return {};
 }
 
-base::Result<void> LocalOrigin::rename(const std::string& from, const std::string& to, unsigned flags, const Caller& caller) {
+base::Result<void> LocalOrigin::rename(const std::string& from, const std::string& to, unsigned flags,
+                                       const Caller& caller) {
   Place source;
   Place target;
   const auto call = [&] {

@@ -94,7 +94,8 @@ base::Result<std::size_t> LocalFile::copy_range(std::uint64_t offset, OriginFile
   if (to.descriptor() < 0) return base::fail(base::ErrorKind::origin, EXDEV, "cannot copy between two origins");
   off_t from = position(offset);
   off_t target = position(to_offset);
-  const ssize_t copied = retried([&] { return ::copy_file_range(fd_.get(), &from, to.descriptor(), &target, length, 0); });
+  const ssize_t copied =
+      retried([&] { return ::copy_file_range(fd_.get(), &from, to.descriptor(), &target, length, 0); });
   if (copied < 0) return failed("copy from", path_);
   return static_cast<std::size_t>(copied);
 }

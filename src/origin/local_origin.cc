@@ -41,7 +41,7 @@ std::string joined(const std::string& directory, std::string_view name) {
 
 /// Reads an xattr or their list: asks for the size, then for the bytes, again if it grew in between.
 template <class Call>
-bool read_sized(Call call, std::string& out) {
+bool read_sized(const Call& call, std::string& out) {
   for (;;) {
     const ssize_t size = call(nullptr, 0);
     if (size < 0) return false;

@@ -109,65 +109,68 @@ std::vector<LookPool::TaskPtr> LookPool::claim_until_locked(base::TimePoint limi
 }
 
 void LookPool::serve() {
-  base::MutexLock lock(mutex_);
   for (;;) {
-    if (startable_locked() > 0) {
-      run_one(lock);
-    } else if (can_drop_locked()) {
-      drop_spent(lock);
-    } else if (is_stopped_ || is_surplus_locked()) {
-      break;
+    Work work = next_work();
+    if (work.task != nullptr) {
+      run(*work.task);
+    } else if (!work.spent.empty()) {
+      drop(std::move(work.spent));
     } else {
-      wake_.wait(lock);
+      return;
     }
   }
-  --idle_;
-  --alive_;
-  ended_.notify_all();
 }
 
-void LookPool::run_one(base::MutexLock& lock) {
-  TaskPtr task = std::move(queue_.front());
-  queue_.pop_front();
-  task->is_running = true;
+LookPool::Work LookPool::next_work() {
+  base::MutexLock lock(mutex_);
+  Work work;
+  while (startable_locked() == 0 && !can_drop_locked() && !is_stopped_ && !is_surplus_locked()) wake_.wait(lock);
   --idle_;
-  ++running_;
-  lock.unlock();
-  const bool has_result = run_guarded("a call of the origin", [&] { task->look->run(*origin_); });
-  lock.lock();
-  if (task->is_answered) {
-    lock.unlock();
-    task->look->drop();  // still counted as overdue: to let a late result go may block too
-    lock.lock();
-    --overdue_;
-    ++idle_;
-    return;
-  }
-  task->is_answered = true;
-  deadlines_.erase(task->deadline);
-  lock.unlock();
-  if (has_result) {
-    run_guarded("a completion of the origin", [&] { task->look->answer(); });
+  if (startable_locked() > 0) {
+    work.task = std::move(queue_.front());
+    queue_.pop_front();
+    work.task->is_running = true;
+    ++running_;
+  } else if (can_drop_locked()) {
+    work.spent = std::exchange(spent_, {});
+    is_dropping_ = true;
   } else {
-    answer_with(*task->look, {.kind = base::ErrorKind::origin, .errno_value = EIO, .what = "a call of the origin threw"});
+    --alive_;
   }
-  task.reset();
-  lock.lock();
-  --running_;
+  ended_.notify_all();  // nobody waits for a thread that ended, or that drops
+  return work;
+}
+
+void LookPool::run(Task& task) {
+  const bool has_result = run_guarded("a call of the origin", [&] { task.look->run(*origin_); });
+  const bool is_mine = claim_result(task);
+  if (!is_mine) {
+    task.look->drop();  // still counted as overdue: to let a late result go may block too
+  } else if (has_result) {
+    run_guarded("a completion of the origin", [&] { task.look->answer(); });
+  } else {
+    answer_with(*task.look,
+                {.kind = base::ErrorKind::origin, .errno_value = EIO, .what = "a call of the origin threw"});
+  }
+  const base::MutexLock lock(mutex_);
+  --(is_mine ? running_ : overdue_);
   ++idle_;
 }
 
-void LookPool::drop_spent(base::MutexLock& lock) {
-  std::list<TaskPtr> spent = std::exchange(spent_, {});
-  is_dropping_ = true;
-  --idle_;
-  ended_.notify_all();
-  lock.unlock();
+bool LookPool::claim_result(Task& task) {
+  const base::MutexLock lock(mutex_);
+  if (task.is_answered) return false;
+  task.is_answered = true;
+  deadlines_.erase(task.deadline);
+  return true;
+}
+
+void LookPool::drop(std::list<TaskPtr> spent) {
   for (const TaskPtr& task : spent) task->look->drop();
   spent.clear();
-  lock.lock();
-  ++idle_;
+  const base::MutexLock lock(mutex_);
   is_dropping_ = false;
+  ++idle_;
 }
 
 void LookPool::keep_time() {

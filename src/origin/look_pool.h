@@ -37,7 +37,7 @@ class LookPool : public std::enable_shared_from_this<LookPool> {
     std::shared_ptr<detail::Look> look;
     bool is_running = false;
     bool is_answered = false;  ///< claimed: whoever set it gives the answer
-    std::list<TaskPtr>::iterator place;                         ///< in queue_, while neither running nor answered
+    std::list<TaskPtr>::iterator place;  ///< in queue_, while neither running nor answered
     std::multimap<base::TimePoint, TaskPtr>::iterator deadline;  ///< in deadlines_, while not answered
   };
 
@@ -54,9 +54,18 @@ class LookPool : public std::enable_shared_from_this<LookPool> {
   /// Claims every look whose deadline is at most `limit`.
   std::vector<TaskPtr> claim_until_locked(base::TimePoint limit) AC_REQUIRES(mutex_);
 
+  /// What a look thread does next: one look, or letting go of spent ones; neither: it ends.
+  struct Work {
+    TaskPtr task;
+    std::list<TaskPtr> spent;
+  };
   void serve();
-  void run_one(base::MutexLock& lock) AC_REQUIRES(mutex_);
-  void drop_spent(base::MutexLock& lock) AC_REQUIRES(mutex_);
+  /// Blocks until there is work.
+  Work next_work();
+  void run(Task& task);
+  /// Ends the deadline of a look that has its result. False: somebody else answers or answered.
+  bool claim_result(Task& task);
+  void drop(std::list<TaskPtr> spent);
   void keep_time();
 
   const std::shared_ptr<Origin> origin_;
@@ -65,19 +74,20 @@ class LookPool : public std::enable_shared_from_this<LookPool> {
   const unsigned max_lost_;
 
   mutable base::Mutex mutex_;
-  base::CondVar wake_;        ///< for idle threads
+  base::CondVar wake_;  ///< for idle threads
   base::CondVar timer_wake_;  ///< an earlier deadline, or the end
-  base::CondVar ended_;       ///< for stop(): a thread ended, or is not waited for any more
+  base::CondVar ended_;  ///< for stop(): a thread ended, or is not waited for any more
   std::list<TaskPtr> queue_ AC_GUARDED_BY(mutex_);  ///< neither running nor answered, oldest first
-  std::list<TaskPtr> spent_ AC_GUARDED_BY(mutex_);  ///< answered without having run: what they captured is to be dropped
+  std::list<TaskPtr> spent_
+      AC_GUARDED_BY(mutex_);  ///< answered without having run: what they captured is to be dropped
   std::multimap<base::TimePoint, TaskPtr> deadlines_ AC_GUARDED_BY(mutex_);  ///< all that are not answered
   base::TimePoint timer_target_ AC_GUARDED_BY(mutex_) = base::TimePoint::max();
-  unsigned alive_ AC_GUARDED_BY(mutex_) = 0;    ///< threads that did not end yet, the timer too
-  unsigned idle_ AC_GUARDED_BY(mutex_) = 0;     ///< of them: look threads about to take work or to wait for it
+  unsigned alive_ AC_GUARDED_BY(mutex_) = 0;  ///< threads that did not end yet, the timer too
+  unsigned idle_ AC_GUARDED_BY(mutex_) = 0;  ///< of them: look threads about to take work or to wait for it
   unsigned running_ AC_GUARDED_BY(mutex_) = 0;  ///< of them: inside a look that is not answered, or answering it
   unsigned overdue_ AC_GUARDED_BY(mutex_) = 0;  ///< of them: inside a look that somebody else answered
   unsigned stopping_ AC_GUARDED_BY(mutex_) = 0;  ///< of them: inside stop()
-  bool is_dropping_ AC_GUARDED_BY(mutex_) = false;  ///< one of them is in drop_spent()
+  bool is_dropping_ AC_GUARDED_BY(mutex_) = false;  ///< one of them is in drop()
   bool has_timer_ AC_GUARDED_BY(mutex_) = false;
   bool is_stopped_ AC_GUARDED_BY(mutex_) = false;
 };

@@ -83,7 +83,8 @@ TEST_F(LocalOriginTest, TheOwnersChoiceComesBeforeTheList) {
 
 TEST_F(LocalOriginTest, ASourceMustBeAFolder) {
   const std::string path = write("f", "");
-  const auto made = origin::LocalOrigin::create(base::UniqueFd(::open(path.c_str(), O_RDONLY)), FidelityChoice::automatic);
+  const auto made =
+      origin::LocalOrigin::create(base::UniqueFd(::open(path.c_str(), O_RDONLY)), FidelityChoice::automatic);
   EXPECT_EQ(errno_of(made), ENOTDIR);
 }
 

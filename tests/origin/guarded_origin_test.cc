@@ -314,7 +314,8 @@ TEST_F(Guarded, ManyChangesOfTwoKeysAllRunInOrderAndNeverTogether) {
 }
 
 TEST_F(Guarded, StopAnswersWhatWaitsAndDoesNotWaitForLooks) {
-  auto guarded = std::make_unique<GuardedOrigin>(fake_, clock_, GuardLimits{.look_threads = 1, .change_threads = 1, .max_lost = 1});
+  auto guarded = std::make_unique<GuardedOrigin>(fake_, clock_,
+                                                 GuardLimits{.look_threads = 1, .change_threads = 1, .max_lost = 1});
   fake_->close_gate(OriginCall::stat);
   look(*guarded);
   ASSERT_TRUE(fake_->await_held(OriginCall::stat, 1));

@@ -29,7 +29,9 @@ class LocalCaller : public LocalOriginTest {
     ASSERT_EQ(::chmod(dir_.path().c_str(), 0755), 0);
     ASSERT_EQ(::chmod(source().c_str(), 0777), 0);
   }
-  static origin::Caller user(mode_t umask = 022) { return {.uid = kUser, .gid = kGroup, .groups = {kTeam}, .umask = umask}; }
+  static origin::Caller user(mode_t umask = 022) {
+    return {.uid = kUser, .gid = kGroup, .groups = {kTeam}, .umask = umask};
+  }
 };
 
 TEST_F(LocalCaller, WhatIsCreatedBelongsToTheCaller) {

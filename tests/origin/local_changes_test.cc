@@ -28,7 +28,8 @@ TEST_F(LocalChanges, CreateMakesAndTruncatesAsAsked) {
   ASSERT_EQ(::symlink("/etc/passwd", source("link").c_str()), 0);
   EXPECT_EQ(errno_of(origin_->create("link", {.flags = O_CREAT | O_RDWR, .mode = 0600}, me())), ELOOP);
   EXPECT_EQ(errno_of(origin_->create("no/f", {.flags = O_CREAT | O_RDWR, .mode = 0600}, me())), ENOENT);
-  EXPECT_EQ(errno_of(origin_->create(std::string(256, 'n'), {.flags = O_CREAT | O_RDWR, .mode = 0600}, me())), ENAMETOOLONG);
+  EXPECT_EQ(errno_of(origin_->create(std::string(256, 'n'), {.flags = O_CREAT | O_RDWR, .mode = 0600}, me())),
+            ENAMETOOLONG);
 }
 
 TEST_F(LocalChanges, AppendedWritesNeverOverwriteEachOther) {
@@ -113,8 +114,8 @@ TEST_F(LocalChanges, RenameHonoursItsFlags) {
 TEST_F(LocalChanges, OneSetattrChangesEverythingAndLeavesTheTimesAsked) {
   const std::string path = write("f", "0123456789");
   ASSERT_EQ(::chmod(path.c_str(), 0600), 0);
-  const origin::AttributeChange change{.mode = 04711, .uid = ::geteuid(), .gid = ::getegid(), .size = 4,
-                                       .access_time = kOld, .modify_time = kOld};
+  const origin::AttributeChange change{
+      .mode = 04711, .uid = ::geteuid(), .gid = ::getegid(), .size = 4, .access_time = kOld, .modify_time = kOld};
   ASSERT_TRUE(is_ok(origin_->set_attributes("f", change, me())));
   const Attributes now = must(origin_->stat("f"));
   EXPECT_EQ(now.st_mode & 07777, 04711U);  // chown did not clear the set-id bit

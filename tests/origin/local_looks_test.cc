@@ -133,7 +133,8 @@ TEST_F(LocalLooks, AFileStaysOpenWhenItsNameGoes) {
 TEST_F(LocalLooks, XattrsAreReadWhole) {
   write("f", "");
   const std::string value(3000, 'v');
-  if (::setxattr(source("f").c_str(), "user.big", value.data(), value.size(), 0) != 0) GTEST_SKIP() << "no user xattrs here";
+  if (::setxattr(source("f").c_str(), "user.big", value.data(), value.size(), 0) != 0)
+    GTEST_SKIP() << "no user xattrs here";
   EXPECT_EQ(must(origin_->get_xattr("f", "user.big")), value);
   EXPECT_EQ(errno_of(origin_->get_xattr("f", "user.none")), ENODATA);
   EXPECT_EQ(must(origin_->list_xattrs("f")), std::string("user.big\0", 9));

@@ -94,7 +94,8 @@ class FakeOrigin::File final : public origin::OriginFile {
     });
   }
 
-  Result<std::size_t> copy_range(std::uint64_t offset, OriginFile& to, std::uint64_t to_offset, std::size_t length) override {
+  Result<std::size_t> copy_range(std::uint64_t offset, OriginFile& to, std::uint64_t to_offset,
+                                 std::size_t length) override {
     AC_TRY(state_->enter(OriginCall::file_other));
     auto* target = dynamic_cast<File*>(&to);
     if (target == nullptr || target->state_ != state_) return tree_error(EXDEV, "copy");
@@ -168,7 +169,8 @@ Result<std::string> FakeOrigin::read_link(const std::string& path) {
   });
 }
 
-Result<std::shared_ptr<origin::OriginFile>> FakeOrigin::open(const std::string& path, int flags, const Caller* /*caller*/) {
+Result<std::shared_ptr<origin::OriginFile>> FakeOrigin::open(const std::string& path, int flags,
+                                                             const Caller* /*caller*/) {
   AC_TRY(state_->enter(OriginCall::open));
   return state_->locked([&](FakeTree& tree) -> Result<std::shared_ptr<origin::OriginFile>> {
     AC_ASSIGN(const FakeNodePtr node, tree.find(path));
@@ -212,7 +214,8 @@ Result<struct ::statvfs> FakeOrigin::space() {
 
 // --- Origin: calls that change something ---
 
-Result<std::shared_ptr<origin::OriginFile>> FakeOrigin::create(const std::string& path, const origin::CreateOptions& options,
+Result<std::shared_ptr<origin::OriginFile>> FakeOrigin::create(const std::string& path,
+                                                               const origin::CreateOptions& options,
                                                                const Caller& caller) {
   AC_TRY(state_->enter(OriginCall::create));
   return state_->locked([&](FakeTree& tree) -> Result<std::shared_ptr<origin::OriginFile>> {
@@ -272,7 +275,8 @@ Result<void> FakeOrigin::remove_directory(const std::string& path, const Caller&
   return state_->locked([&](FakeTree& tree) { return tree.remove_directory(path); });
 }
 
-Result<void> FakeOrigin::rename(const std::string& from, const std::string& to, unsigned flags, const Caller& /*caller*/) {
+Result<void> FakeOrigin::rename(const std::string& from, const std::string& to, unsigned flags,
+                                const Caller& /*caller*/) {
   AC_TRY(state_->enter(OriginCall::rename));
   return state_->locked([&](FakeTree& tree) { return tree.rename(from, to, flags); });
 }
@@ -286,8 +290,8 @@ Result<void> FakeOrigin::set_attributes(const std::string& path, const origin::A
   });
 }
 
-Result<void> FakeOrigin::set_xattr(const std::string& path, const std::string& name, const std::string& value, int flags,
-                                   const Caller& /*caller*/) {
+Result<void> FakeOrigin::set_xattr(const std::string& path, const std::string& name, const std::string& value,
+                                   int flags, const Caller& /*caller*/) {
   AC_TRY(state_->enter(OriginCall::xattr));
   return state_->locked([&](FakeTree& tree) -> Result<void> {
     AC_ASSIGN(const FakeNodePtr node, tree.find(path));

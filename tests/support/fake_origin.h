@@ -28,19 +28,19 @@ namespace arenacache::test {
 
 /// What a call is counted, held and failed as.
 enum class OriginCall : std::uint8_t {
-  stat,         ///< stat, and each call of stat_names
+  stat,  ///< stat, and each call of stat_names
   list,
   read_link,
   open,
-  read,         ///< OriginFile::read_at
-  file_stat,    ///< OriginFile::stat
-  file_other,   ///< seek, copy_range, flush
-  write,        ///< OriginFile::write_at, truncate, allocate
-  sync,         ///< OriginFile::sync, sync_directory
-  xattr,        ///< get, list, set, remove
+  read,  ///< OriginFile::read_at
+  file_stat,  ///< OriginFile::stat
+  file_other,  ///< seek, copy_range, flush
+  write,  ///< OriginFile::write_at, truncate, allocate
+  sync,  ///< OriginFile::sync, sync_directory
+  xattr,  ///< get, list, set, remove
   space,
-  create,       ///< create, make_*
-  remove,       ///< unlink, remove_directory
+  create,  ///< create, make_*
+  remove,  ///< unlink, remove_directory
   rename,
   set_attributes,
 };
@@ -117,12 +117,16 @@ class FakeOrigin final : public origin::Origin {
   base::Result<std::string> get_xattr(const std::string& path, const std::string& name) override;
   base::Result<std::string> list_xattrs(const std::string& path) override;
   base::Result<struct ::statvfs> space() override;
-  base::Result<std::shared_ptr<origin::OriginFile>> create(const std::string& path, const origin::CreateOptions& options,
+  base::Result<std::shared_ptr<origin::OriginFile>> create(const std::string& path,
+                                                           const origin::CreateOptions& options,
                                                            const origin::Caller& caller) override;
   base::Result<void> make_directory(const std::string& path, mode_t mode, const origin::Caller& caller) override;
-  base::Result<void> make_node(const std::string& path, mode_t mode, dev_t device, const origin::Caller& caller) override;
-  base::Result<void> make_symlink(const std::string& path, const std::string& target, const origin::Caller& caller) override;
-  base::Result<void> make_link(const std::string& existing, const std::string& path, const origin::Caller& caller) override;
+  base::Result<void> make_node(const std::string& path, mode_t mode, dev_t device,
+                               const origin::Caller& caller) override;
+  base::Result<void> make_symlink(const std::string& path, const std::string& target,
+                                  const origin::Caller& caller) override;
+  base::Result<void> make_link(const std::string& existing, const std::string& path,
+                               const origin::Caller& caller) override;
   base::Result<void> unlink(const std::string& path, const origin::Caller& caller) override;
   base::Result<void> remove_directory(const std::string& path, const origin::Caller& caller) override;
   base::Result<void> rename(const std::string& from, const std::string& to, unsigned flags,
@@ -131,7 +135,8 @@ class FakeOrigin final : public origin::Origin {
                                     const origin::Caller& caller) override;
   base::Result<void> set_xattr(const std::string& path, const std::string& name, const std::string& value, int flags,
                                const origin::Caller& caller) override;
-  base::Result<void> remove_xattr(const std::string& path, const std::string& name, const origin::Caller& caller) override;
+  base::Result<void> remove_xattr(const std::string& path, const std::string& name,
+                                  const origin::Caller& caller) override;
   base::Result<void> sync_directory(const std::string& path) override;
 
  private:

@@ -23,16 +23,13 @@ std::uint64_t FakeOrigin::State::until_trigger(const std::string& path) const {
   return bytes;
 }
 
-void FakeOrigin::State::run_due_triggers(const std::string& path, base::MutexLock& lock) {
-  for (;;) {
-    const auto due = std::ranges::find_if(triggers_, [&](const Trigger& t) { return t.path == path && t.bytes_left == 0; });
-    if (due == triggers_.end()) return;
-    const auto action = std::move(due->action);
-    triggers_.erase(due);
-    lock.unlock();
-    action();
-    lock.lock();
-  }
+std::function<void()> FakeOrigin::State::take_due(const std::string& path) {
+  const auto due =
+      std::ranges::find_if(triggers_, [&](const Trigger& t) { return t.path == path && t.bytes_left == 0; });
+  if (due == triggers_.end()) return {};
+  auto action = std::move(due->action);
+  triggers_.erase(due);
+  return action;
 }
 
 std::size_t FakeOrigin::State::read(const FakeNodePtr& node, const std::string& path, std::span<std::byte> out,
@@ -45,7 +42,11 @@ std::size_t FakeOrigin::State::read(const FakeNodePtr& node, const std::string& 
   }
   std::size_t done = 0;
   for (;;) {
-    run_due_triggers(path, lock);
+    while (const auto action = take_due(path)) {
+      lock.unlock();
+      action();
+      lock.lock();
+    }
     const std::uint64_t at = offset + done;
     if (done == wanted || at >= node->data.size()) break;
     const std::uint64_t piece = std::min({std::uint64_t{wanted - done}, node->data.size() - at, until_trigger(path)});

@@ -24,7 +24,9 @@ namespace arenacache::test {
 class FakeOrigin::State {
  public:
   State(const base::Clock& clock, origin::Fidelity fidelity)
-      : clock_(clock), fidelities_{std::move(fidelity)}, tree_([this] { return now(); }, [this] { return has_ctime(); }) {}
+      : clock_(clock),
+        fidelities_{std::move(fidelity)},
+        tree_([this] { return now(); }, [this] { return has_ctime(); }) {}
 
   /// Counts the call, waits at its gate, and fails it if a failure is due.
   base::Result<void> enter(OriginCall call) {
@@ -66,7 +68,8 @@ class FakeOrigin::State {
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
     base::MutexLock lock(mutex_);
     while (!is_true(kind_of(call))) {
-      if (changed_.native().wait_until(lock.native(), deadline) == std::cv_status::timeout) return is_true(kind_of(call));
+      if (changed_.native().wait_until(lock.native(), deadline) == std::cv_status::timeout)
+        return is_true(kind_of(call));
     }
     return true;
   }
@@ -128,7 +131,8 @@ class FakeOrigin::State {
   }
   timespec now() const;
   bool has_ctime() const { return fidelities_.back().has_ctime; }
-  void run_due_triggers(const std::string& path, base::MutexLock& lock);
+  /// The action of a trigger that is due, taken out of the list; empty: none is.
+  std::function<void()> take_due(const std::string& path);
   std::uint64_t until_trigger(const std::string& path) const;
 
   const base::Clock& clock_;

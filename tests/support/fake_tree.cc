@@ -141,38 +141,47 @@ base::Result<void> FakeTree::remove_directory(const std::string& path) {
   return {};
 }
 
+int FakeTree::refusal(const FakeNode& moved, const FakeNode* before, unsigned flags) {
+  const bool exchanges = (flags & RENAME_EXCHANGE) != 0;
+  if (before == nullptr) return exchanges ? ENOENT : 0;
+  if ((flags & RENAME_NOREPLACE) != 0) return EEXIST;
+  if (exchanges) return 0;
+  if (before->is_directory() && !moved.is_directory()) return EISDIR;
+  if (!before->is_directory() && moved.is_directory()) return ENOTDIR;
+  return before->children.empty() ? 0 : ENOTEMPTY;
+}
+
+void FakeTree::put_at(const Place& place, const FakeNodePtr& node) {
+  place.directory->children[place.name] = node;
+  if (node->is_directory()) ++place.directory->attributes.st_nlink;
+}
+
+void FakeTree::take_from(const Place& place) {
+  if (place.node()->is_directory()) --place.directory->attributes.st_nlink;
+  place.directory->children.erase(place.name);
+}
+
 base::Result<void> FakeTree::rename(const std::string& from, const std::string& to, unsigned flags) {
   const std::string deed = "rename '" + from + "' to '" + to + "'";
   if ((flags & ~unsigned{RENAME_NOREPLACE | RENAME_EXCHANGE}) != 0) return tree_error(EINVAL, deed);
-  const bool exchanges = (flags & RENAME_EXCHANGE) != 0;
   AC_ASSIGN(const Place source, find_place(from));
   AC_ASSIGN(const Place target, find_place(to));
   const FakeNodePtr moved = source.node();
   const FakeNodePtr before = target.node();
-  if (moved == nullptr || (exchanges && before == nullptr)) return tree_error(ENOENT, deed);
-  if (before != nullptr && (flags & RENAME_NOREPLACE) != 0) return tree_error(EEXIST, deed);
+  if (moved == nullptr) return tree_error(ENOENT, deed);
   if (from != to && is_within(to, from)) return tree_error(EINVAL, deed);
-  if (before == moved) return {};
-  if (before != nullptr && !exchanges) {
-    if (before->is_directory() && !moved->is_directory()) return tree_error(EISDIR, deed);
-    if (!before->is_directory() && moved->is_directory()) return tree_error(ENOTDIR, deed);
-    if (!before->children.empty()) return tree_error(ENOTEMPTY, deed);
+  if (before == moved && (flags & RENAME_NOREPLACE) == 0) return {};
+  if (const int error = refusal(*moved, before.get(), flags); error != 0) return tree_error(error, deed);
+  const bool exchanges = (flags & RENAME_EXCHANGE) != 0;
+  take_from(source);
+  if (exchanges) {
+    take_from(target);
+    put_at(source, before);
+    touch_attributes(*before);
+  } else if (before != nullptr) {
     drop_name(target);
   }
-  source.directory->children.erase(source.name);
-  target.directory->children[target.name] = moved;
-  if (moved->is_directory()) {
-    --source.directory->attributes.st_nlink;
-    ++target.directory->attributes.st_nlink;
-  }
-  if (exchanges) {
-    source.directory->children[source.name] = before;
-    if (before->is_directory()) {
-      ++source.directory->attributes.st_nlink;
-      --target.directory->attributes.st_nlink;
-    }
-    touch_attributes(*before);
-  }
+  put_at(target, moved);
   touch_attributes(*moved);
   touch_data(*source.directory);
   touch_data(*target.directory);

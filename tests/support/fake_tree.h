@@ -18,7 +18,7 @@ namespace arenacache::test {
 
 struct FakeNode {
   origin::Attributes attributes{};  ///< st_size and st_blocks are made from `data` by attributes_of()
-  std::string data;                 ///< of a file; the target of a symlink
+  std::string data;  ///< of a file; the target of a symlink
   std::map<std::string, std::shared_ptr<FakeNode>> children;
   std::map<std::string, std::string> xattrs;
 
@@ -56,6 +56,11 @@ class FakeTree {
   };
   base::Result<Place> find_place(const std::string& path) const;
   void drop_name(const Place& place);
+  /// 0, or the errno that forbids a rename of `moved` over `before`.
+  static int refusal(const FakeNode& moved, const FakeNode* before, unsigned flags);
+  /// Puts `node` at `place`, whatever was there, and counts a folder's link.
+  static void put_at(const Place& place, const FakeNodePtr& node);
+  static void take_from(const Place& place);
 
   std::function<timespec()> now_;
   std::function<bool()> has_ctime_;

@@ -25,7 +25,7 @@
 namespace arenacache::origin {
 
 struct GuardLimits {
-  unsigned look_threads = 16;    ///< looks that run at one time (lost ones not counted)
+  unsigned look_threads = 16;  ///< looks that run at one time (lost ones not counted)
   unsigned change_threads = 16;  ///< changes that run at one time
   unsigned max_lost = 64;
 };

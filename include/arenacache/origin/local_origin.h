@@ -55,8 +55,10 @@ class LocalOrigin final : public Origin {
   base::Result<void> make_link(const std::string& existing, const std::string& path, const Caller& caller) override;
   base::Result<void> unlink(const std::string& path, const Caller& caller) override;
   base::Result<void> remove_directory(const std::string& path, const Caller& caller) override;
-  base::Result<void> rename(const std::string& from, const std::string& to, unsigned flags, const Caller& caller) override;
-  base::Result<void> set_attributes(const std::string& path, const AttributeChange& change, const Caller& caller) override;
+  base::Result<void> rename(const std::string& from, const std::string& to, unsigned flags,
+                            const Caller& caller) override;
+  base::Result<void> set_attributes(const std::string& path, const AttributeChange& change,
+                                    const Caller& caller) override;
   base::Result<void> set_xattr(const std::string& path, const std::string& name, const std::string& value, int flags,
                                const Caller& caller) override;
   base::Result<void> remove_xattr(const std::string& path, const std::string& name, const Caller& caller) override;

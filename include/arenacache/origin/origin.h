@@ -34,7 +34,7 @@ struct Caller {
 };
 
 struct DirectoryEntry {
-  std::string name;        ///< without "." and ".."
+  std::string name;  ///< without "." and ".."
   std::uint64_t inode = 0;
   unsigned char type = 0;  ///< DT_*; DT_UNKNOWN where the file system does not say
 };
@@ -55,7 +55,8 @@ class OriginFile {
   virtual base::Result<void> allocate(int mode, std::uint64_t offset, std::uint64_t length) = 0;
   /// lseek(2) with SEEK_DATA or SEEK_HOLE.
   virtual base::Result<std::uint64_t> seek(std::uint64_t offset, int whence) = 0;
-  virtual base::Result<std::size_t> copy_range(std::uint64_t offset, OriginFile& to, std::uint64_t to_offset, std::size_t length) = 0;
+  virtual base::Result<std::size_t> copy_range(std::uint64_t offset, OriginFile& to, std::uint64_t to_offset,
+                                               std::size_t length) = 0;
   /// Lets the origin's page cache go of a range, where there is one.
   virtual void drop_cache(std::uint64_t offset, std::uint64_t length) = 0;
   /// The descriptor behind it, or -1 (a bucket).
@@ -73,7 +74,7 @@ struct AttributeChange {
 };
 
 struct CreateOptions {
-  int flags = 0;    ///< open(2) flags of the caller, O_CREAT and O_EXCL included; O_DIRECT is dropped
+  int flags = 0;  ///< open(2) flags of the caller, O_CREAT and O_EXCL included; O_DIRECT is dropped
   mode_t mode = 0;  ///< before umask
 };
 
@@ -88,7 +89,7 @@ class Origin {
   virtual base::Result<std::vector<DirectoryEntry>> list(const std::string& path) = 0;
   /// Attributes of several names of one directory, in order; a name that is gone gives an error at its place.
   virtual base::Result<std::vector<base::Result<Attributes>>> stat_names(const std::string& directory,
-                                                             std::span<const std::string> names) = 0;
+                                                                         std::span<const std::string> names) = 0;
   virtual base::Result<std::string> read_link(const std::string& path) = 0;
   /// `flags` as open(2), O_CREAT and O_TRUNC excluded; never follows a symlink at the end of the path.
   /// Tried as the daemon; where the daemon is refused (a squashed root), as `caller` when given.
@@ -100,7 +101,7 @@ class Origin {
 
   // Calls that change something. Creations are made with `caller`'s ids, groups and umask.
   virtual base::Result<std::shared_ptr<OriginFile>> create(const std::string& path, const CreateOptions& options,
-                                                     const Caller& caller) = 0;
+                                                           const Caller& caller) = 0;
   virtual base::Result<void> make_directory(const std::string& path, mode_t mode, const Caller& caller) = 0;
   virtual base::Result<void> make_node(const std::string& path, mode_t mode, dev_t device, const Caller& caller) = 0;
   virtual base::Result<void> make_symlink(const std::string& path, const std::string& target, const Caller& caller) = 0;
@@ -108,10 +109,12 @@ class Origin {
   virtual base::Result<void> unlink(const std::string& path, const Caller& caller) = 0;
   virtual base::Result<void> remove_directory(const std::string& path, const Caller& caller) = 0;
   /// `flags` as renameat2(2).
-  virtual base::Result<void> rename(const std::string& from, const std::string& to, unsigned flags, const Caller& caller) = 0;
-  virtual base::Result<void> set_attributes(const std::string& path, const AttributeChange& change, const Caller& caller) = 0;
-  virtual base::Result<void> set_xattr(const std::string& path, const std::string& name, const std::string& value, int flags,
-                                 const Caller& caller) = 0;
+  virtual base::Result<void> rename(const std::string& from, const std::string& to, unsigned flags,
+                                    const Caller& caller) = 0;
+  virtual base::Result<void> set_attributes(const std::string& path, const AttributeChange& change,
+                                            const Caller& caller) = 0;
+  virtual base::Result<void> set_xattr(const std::string& path, const std::string& name, const std::string& value,
+                                       int flags, const Caller& caller) = 0;
   virtual base::Result<void> remove_xattr(const std::string& path, const std::string& name, const Caller& caller) = 0;
   virtual base::Result<void> sync_directory(const std::string& path) = 0;
 };
