@@ -32,6 +32,7 @@ std::string from_kernel(int fd) {
   const base::UniqueFd real(::open(descriptor_path(fd).c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
   FsUuid uuid;
   if (!real.is_open() || ::ioctl(real.get(), kGetFsUuid, &uuid) != 0) return {};
+  if (std::ranges::all_of(uuid.bytes, [](std::uint8_t byte) { return byte == 0; })) return {};  // made without one
   constexpr const char* kDigits = "0123456789abcdef";
   std::string digits;
   for (std::size_t i = 0; i < uuid.bytes.size() && i < uuid.length; ++i) {
