@@ -40,7 +40,7 @@ bool is_worth_telling(const base::Error& failure) {
 }  // namespace
 
 void Copier::admit(const std::shared_ptr<Object>& object) {
-  if (!core_.is_filling() || object->size < object->source->options()->cache.min_size) return;
+  if (!core_.is_filling(*object->source) || object->size < object->source->options()->cache.min_size) return;
   {
     const base::MutexLock lock(object->mutex);
     if (object->admitted || object->refused || object->is_dropped() || object->is_complete()) return;
@@ -50,7 +50,7 @@ void Copier::admit(const std::shared_ptr<Object>& object) {
 }
 
 bool Copier::ask(const std::shared_ptr<Object>& object) {
-  if (!core_.is_filling()) return false;
+  if (!core_.is_filling(*object->source)) return false;
   {
     const base::MutexLock lock(object->mutex);
     if (object->is_dropped()) return false;
@@ -127,7 +127,7 @@ void Copier::step(const std::shared_ptr<FillJob>& job) {
     if (job->ended) return;
     while (true) {
       const unsigned parallel = job->object->source->options()->fill.parallel;
-      const bool go_on = core_.is_filling() && !job->failure && job->outstanding < parallel && !must_yield(*job, job->outstanding);
+      const bool go_on = core_.is_filling(*job->object->source) && !job->failure && job->outstanding < parallel && !must_yield(*job, job->outstanding);
       const Next next = go_on ? send_one(job) : Next::nothing;
       if (next == Next::sent) {
         ++job->outstanding;

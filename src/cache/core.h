@@ -43,7 +43,7 @@ struct Core : std::enable_shared_from_this<Core> {
   const std::unique_ptr<store::Index> index;
   const std::shared_ptr<Space> space;
   Counters counters;
-  std::atomic<config::CacheMode> mode{config::CacheMode::active};
+  std::atomic<config::CacheMode> mode{config::CacheMode::active};  ///< as last switched, for all mounts; each has its own
   std::atomic<bool> stopping{false};
   std::vector<std::shared_ptr<Source>> sources;  ///< fixed after start()
 
@@ -59,7 +59,9 @@ struct Core : std::enable_shared_from_this<Core> {
   [[nodiscard]] std::vector<std::pair<std::string, std::uint64_t>> lifetime() const;
   std::map<std::string, std::uint64_t> earlier_lives;  ///< fixed once opened
 
-  [[nodiscard]] bool is_filling() const { return mode.load() == config::CacheMode::active && !stopping.load(); }
+  [[nodiscard]] bool is_filling(const Source& source) const {
+    return source.mode.load() == config::CacheMode::active && !stopping.load();
+  }
 };
 
 }  // namespace arenacache::cache

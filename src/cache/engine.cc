@@ -86,7 +86,9 @@ void Engine::stop() {
 void Engine::reload(const config::Config& config) {
   for (const auto& source : core_.sources) {
     const auto fresh = std::ranges::find_if(config.mounts, [&](const auto& mount) { return mount.name == source->name; });
-    if (fresh != config.mounts.end()) source->set_options(*fresh);
+    if (fresh == config.mounts.end()) continue;
+    source->set_options(*fresh);
+    source->mode.store(fresh->cache.mode);
   }
   core_.copier.set_threads(config.fill.threads);
   core_.mode.store(config.cache.mode);
@@ -108,12 +110,12 @@ std::optional<KnownFile> Engine::known(SourceId source, const std::string& path,
 std::shared_ptr<Reader> Engine::open(const OpenRequest& request) {
   core_.counters.opens_total.add();
   auto& source = *core_.sources[number(request.file.source)];
-  const bool is_off = core_.mode.load() == config::CacheMode::off;
+  const bool is_off = source.mode.load() == config::CacheMode::off;
   const bool is_written = request.has_writer || core_.catalog.has_writer(Catalog::key_of(source, request.file));
   const bool is_ignored = !is_off && source.is_ignored_command(request.pid);
   if (is_ignored) core_.counters.opens_ignored.add();
   StoreUse use = StoreUse::full;
-  if (is_ignored || core_.mode.load() == config::CacheMode::use_only || !source.is_cacheable(request.file.path)) {
+  if (is_ignored || source.mode.load() == config::CacheMode::use_only || !source.is_cacheable(request.file.path)) {
     use = StoreUse::read_only;
   }
   if (is_off) use = StoreUse::none;
@@ -163,10 +165,14 @@ void Engine::written(const FileRef& file) {
 
 config::CacheMode Engine::mode() const { return core_.mode.load(); }
 
-void Engine::set_mode(config::CacheMode mode) { core_.mode.store(mode); }
+void Engine::set_mode(config::CacheMode mode) {
+  core_.mode.store(mode);
+  for (const auto& source : core_.sources) source->mode.store(mode);
+}
 
 bool Engine::prefetch(const FileRef& file) {
-  if (!core_.is_filling() || file.version.size == 0) return false;
+  const auto& source = *core_.sources[number(file.source)];
+  if (!core_.is_filling(source) || file.version.size == 0) return false;
   return core_.copier.ask(core_.catalog.obtain(file, false));
 }
 

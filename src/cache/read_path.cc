@@ -230,7 +230,7 @@ ObjectReader::Way ObjectReader::choose(Extent extent, bool& is_load, ReadDone& d
   }
   if (start_check) core_->checker.start(object_);
   if (must_wait) return Way::wait;
-  return core_->is_filling() && has_room(extent) ? Way::flights : Way::exact;
+  return core_->is_filling(*object_->source) && has_room(extent) ? Way::flights : Way::exact;
 }
 
 bool ObjectReader::serve_hit(Extent extent, ReadDone& done) {

@@ -39,6 +39,7 @@ Source::Source(SourceId source_id, config::MountConfig mount_config, std::shared
       name(mount_config.name),
       mount(std::move(mount_config)),
       guarded(std::move(guarded_origin)),
+      mode(mount.cache.mode),
       options_(std::make_shared<const config::MountConfig>(mount)) {}
 
 std::shared_ptr<const config::MountConfig> Source::options() const {

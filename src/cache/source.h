@@ -3,6 +3,7 @@
 // Threads: any. Locks: one for the options, a leaf.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -27,6 +28,9 @@ class Source {
 
   [[nodiscard]] std::shared_ptr<const config::MountConfig> options() const;
   void set_options(config::MountConfig options);
+
+  /// This mount's mode: from the config, then whatever the owner switched to.
+  std::atomic<config::CacheMode> mode;
 
   base::Counter read_bytes, read_ops, errors, timeouts;
   base::Counter demand_in_flight;  ///< reads of this origin that somebody waits for
