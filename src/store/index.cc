@@ -18,7 +18,6 @@
 #include "arenacache/base/unique_fd.h"
 #include "arenacache/store/ids.h"
 #include "index_schema.h"
-#include "index_tables.h"
 #include "sqlite_index.h"
 
 namespace arenacache::store {
@@ -39,34 +38,37 @@ std::uint64_t boot_number() {
   return got ? base::xxh3_64(std::span<const std::byte>(bytes).first(*got)) : 0;
 }
 
-std::uint64_t first_id(const IndexFile& file, std::uint64_t stored, bool is_clean) {
-  std::uint64_t next = std::max({stored, file.min_next_id, std::uint64_t{1}});
-  if (!file.contents.rows.empty()) next = std::max(next, to_number(file.contents.rows.back().id) + 1);
-  return is_clean ? next : next + kIdsLostInCrash;
+std::uint64_t first_id(const IndexContents& contents, std::uint64_t stored) {
+  std::uint64_t next = std::max(stored, std::uint64_t{1});
+  if (!contents.rows.empty()) next = std::max(next, to_number(contents.rows.back().id) + 1);
+  return contents.clean ? next : next + kIdsLostInCrash;
+}
+
+/// Says what was found, and starts the index's thread, which first notes that this life has begun.
+std::unique_ptr<SqliteIndex> begin_life(const std::string& path, IndexFile file, IndexContents& contents) {
+  contents = std::move(file.contents);
+  contents.was_reset = contents.was_reset || file.meta.must_rebuild;
+  contents.clean = file.meta.is_clean || (file.is_new && !contents.was_reset);
+  IndexLife life{.path = path,
+                 .next_id = first_id(contents, std::max(file.meta.next_id, file.min_next_id)),
+                 .boot = boot_number(),
+                 .must_rebuild = contents.was_reset};
+  contents.next_id = ObjectId{life.next_id};
+  contents.same_boot = file.meta.boot != 0 && file.meta.boot == life.boot;
+  return std::make_unique<SqliteIndex>(std::move(file.database), std::move(file.tables), std::move(life));
 }
 
 }  // namespace
 
 base::Result<std::unique_ptr<Index>> Index::open(const std::string& path, IndexContents& contents) {
   AC_ASSIGN(IndexFile file, open_index_file(path));
-  AC_ASSIGN(IndexTables tables, IndexTables::open(file.database));
-  AC_ASSIGN(const std::uint64_t stored_next, tables.get_meta(kMetaNextId));
-  AC_ASSIGN(const std::uint64_t stored_clean, tables.get_meta(kMetaClean));
-  AC_ASSIGN(const std::uint64_t stored_rebuild, tables.get_meta(kMetaRebuild));
-  AC_ASSIGN(const std::uint64_t stored_boot, tables.get_meta(kMetaBoot));
-  IndexContents& found = file.contents;
-  found.was_reset = found.was_reset || stored_rebuild != 0;
-  found.clean = stored_clean != 0 || (file.is_new && !found.was_reset);
-  IndexLife life{.path = path,
-                 .next_id = first_id(file, stored_next, found.clean),
-                 .boot = boot_number(),
-                 .must_rebuild = found.was_reset};
-  found.next_id = ObjectId{life.next_id};
-  found.same_boot = stored_boot != 0 && stored_boot == life.boot;
-  contents = std::move(found);
-  auto index = std::make_unique<SqliteIndex>(std::move(file.database), std::move(tables), std::move(life));
-  // A disk too full to note the begin of this life is no reason to stop: the note stays queued, and the index tells the log.
-  static_cast<void>(index->sync());
+  auto index = begin_life(path, std::move(file), contents);
+  if (const auto begun = index->sync(); !begun && begun.error().kind == base::ErrorKind::corrupt) {
+    index.reset();
+    AC_ASSIGN(IndexFile fresh, reset_index_file(path, begun.error()));
+    index = begin_life(path, std::move(fresh), contents);
+  }
+  // A disk too full to note the begin of a life is no reason to stop: the note stays queued, and the index tells the log.
   return index;
 }
 

@@ -117,14 +117,26 @@ base::Result<void> check_content(Database& database, const std::string& path) {
   return base::fail(ErrorKind::corrupt, 0, text(path, " is damaged: ", verdict));
 }
 
+base::Result<IndexMeta> read_meta(IndexTables& tables) {
+  AC_ASSIGN(const std::uint64_t next_id, tables.get_meta(kMetaNextId));
+  AC_ASSIGN(const std::uint64_t boot, tables.get_meta(kMetaBoot));
+  AC_ASSIGN(const std::uint64_t clean, tables.get_meta(kMetaClean));
+  AC_ASSIGN(const std::uint64_t rebuild, tables.get_meta(kMetaRebuild));
+  if (next_id > kMaxObjectNumber) return base::fail(ErrorKind::corrupt, 0, "the index has given ids that no store gives");
+  return IndexMeta{.next_id = next_id, .boot = boot, .is_clean = clean != 0, .must_rebuild = rebuild != 0};
+}
+
 base::Result<IndexFile> open_checked(const std::string& path) {
   AC_TRY(make_private_file(path));
   AC_ASSIGN(Database database, Database::open(path));
   AC_TRY(database.execute(kSettings));
   AC_TRY(check_version(database, path));
   AC_TRY(check_content(database, path));
+  AC_ASSIGN(IndexTables tables, IndexTables::open(database));
   AC_ASSIGN(IndexContents contents, load_index(database));
-  return IndexFile{.database = std::move(database), .contents = std::move(contents)};
+  AC_ASSIGN(const IndexMeta meta, read_meta(tables));
+  return IndexFile{
+      .database = std::move(database), .tables = std::move(tables), .meta = meta, .contents = std::move(contents)};
 }
 
 /// The N of every `index.db.corrupt-N`, in order.
@@ -182,7 +194,15 @@ std::uint64_t id_after_objects(const std::string& index_path) {
 std::uint64_t id_after_resets(const std::string& path) {
   constexpr unsigned kIdBitsOfOneLife = 48;
   const std::vector<std::uint64_t> corrupt = list_corrupt(path);
-  return corrupt.empty() ? 0 : corrupt.back() << kIdBitsOfOneLife;
+  return corrupt.empty() ? 0 : std::min(corrupt.back() << kIdBitsOfOneLife, kMaxObjectNumber);
+}
+
+/// For an index that begins anew: are there objects whose rows are lost?
+IndexFile with_lost_rows(const std::string& path, IndexFile file) {
+  const std::uint64_t after_objects = id_after_objects(path);
+  file.min_next_id = std::max(file.min_next_id, after_objects);
+  file.contents.was_reset = after_objects != 0;
+  return file;
 }
 
 }  // namespace
@@ -194,20 +214,21 @@ base::Result<IndexFile> open_index_file(const std::string& path) {
     static_cast<void>(io.unlink(path + "-wal"));  // the log of a file that is gone
   }
   auto file = open_checked(path);
-  const bool is_lost = !file && file.error().kind == ErrorKind::corrupt;
-  if (is_lost) {
-    base::log_warn(text(file.error().what, "; it is set aside and made anew"));
-    AC_TRY(set_aside(path));
-    file = open_checked(path);
-  }
+  if (!file && file.error().kind == ErrorKind::corrupt) return reset_index_file(path, file.error());
   if (!file) return file;
   file->is_new = is_new;
   file->min_next_id = id_after_resets(path);
-  if (is_lost || is_new) {
-    const std::uint64_t after_objects = id_after_objects(path);
-    file->min_next_id = std::max(file->min_next_id, after_objects);
-    file->contents.was_reset = is_lost || after_objects != 0;
-  }
+  if (is_new) return with_lost_rows(path, std::move(*file));
+  return file;
+}
+
+base::Result<IndexFile> reset_index_file(const std::string& path, const base::Error& why) {
+  base::log_warn(text(why.what, "; the index is set aside and made anew"));
+  AC_TRY(set_aside(path));
+  AC_ASSIGN(IndexFile file, open_checked(path));
+  file.min_next_id = id_after_resets(path);
+  file = with_lost_rows(path, std::move(file));
+  file.contents.was_reset = true;
   return file;
 }
 

@@ -22,6 +22,7 @@
 #include "arenacache/base/result.h"
 #include "arenacache/base/text.h"
 #include "arenacache/base/unique_fd.h"
+#include "durable_directory.h"
 
 namespace arenacache::store {
 
@@ -57,12 +58,12 @@ base::Result<std::uint64_t> read_number(base::FileIo& io, int fd, const std::str
 
 /// Makes the folder and those above it.
 base::Result<void> make_folders(base::FileIo& io, const std::string& path) {
-  auto made = io.make_directory(path);
+  auto made = make_durable_directory(io, path);
   if (made || made.error().errno_value != ENOENT) return made;
   const std::size_t slash = path.find_last_of('/');
   if (slash == std::string::npos || slash == 0) return made;
   AC_TRY(make_folders(io, path.substr(0, slash)));
-  return io.make_directory(path);
+  return make_durable_directory(io, path);
 }
 
 /// Refuses a folder with somebody's files in it. Before anything of ours is written there.

@@ -37,7 +37,7 @@ std::optional<RawName> parse_raw_name(std::string_view name) {
   if (digits.size() != kIdDigits || digits.find_first_not_of(kHex) != std::string_view::npos) return std::nullopt;
   std::uint64_t number = 0;
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number, 16);
-  if (error != std::errc{} || end != digits.data() + digits.size()) return std::nullopt;
+  if (error != std::errc{} || end != digits.data() + digits.size() || number > kMaxObjectNumber) return std::nullopt;
   const std::string_view suffix = name.substr(kIdDigits);
   if (suffix.empty()) return RawName{.id = ObjectId{number}, .kind = RawNameKind::data};
   if (suffix == ".map") return RawName{.id = ObjectId{number}, .kind = RawNameKind::sidecar};

@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
@@ -20,6 +19,7 @@
 #include "arenacache/base/unique_fd.h"
 #include "arenacache/store/ids.h"
 #include "arenacache/store/sidecar.h"
+#include "durable_directory.h"
 #include "raw_hold.h"
 #include "raw_names.h"
 
@@ -37,15 +37,7 @@ RawTier::RawTier(base::FileIo& io, std::string directory) : io_(io), directory_(
 
 base::Result<std::shared_ptr<RawTier>> RawTier::open(base::FileIo& io, std::string directory) {
   std::shared_ptr<RawTier> tier(new RawTier(io, std::move(directory)));
-  AC_TRY(io.make_directory(tier->directory_));
-  AC_ASSIGN(const std::vector<std::string> names, io.list(tier->directory_));
-  bool is_new = false;
-  for (unsigned folder = 0; folder < kFanOut; ++folder) {
-    if (std::ranges::find(names, fan_out_name(folder)) != names.end()) continue;
-    AC_TRY(io.make_directory(tier->folder_path(folder)));
-    is_new = true;
-  }
-  if (is_new) AC_TRY(io.sync_directory(tier->directory_));
+  AC_TRY(make_durable_directory(io, tier->directory_));
   return tier;
 }
 
@@ -138,11 +130,10 @@ base::Result<void> RawTier::unlink_if_there(const std::string& path) {
   return done;
 }
 
-/// For a store whose folders were deleted under a running daemon.
+/// A fan-out folder is made with its first object; raw/ itself only when it was deleted under a running daemon.
 base::Result<void> RawTier::make_folder(ObjectId id) {
-  AC_TRY(io_.make_directory(directory_));
-  AC_TRY(io_.make_directory(folder_path(fan_out_of(id))));
-  return io_.sync_directory(directory_);
+  AC_TRY(make_durable_directory(io_, directory_));
+  return make_durable_directory(io_, folder_path(fan_out_of(id)));
 }
 
 std::string RawTier::folder_path(unsigned folder) const { return base::text(directory_, '/', fan_out_name(folder)); }

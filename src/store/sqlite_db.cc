@@ -108,7 +108,10 @@ base::Result<Statement> Database::prepare(const char* sql) {
   sqlite3_stmt* statement = nullptr;
   const int code = sqlite3_prepare_v3(database_.get(), sql, -1, SQLITE_PREPARE_PERSISTENT, &statement, nullptr);
   if (code == SQLITE_OK) return Statement(statement);
-  return std::unexpected(error(code));
+  auto why = error(code);
+  // Our statements are right: if SQLite does not understand one, the tables are not those that it was written for.
+  if ((code & kPrimaryCodeMask) == SQLITE_ERROR) why.kind = ErrorKind::corrupt;
+  return std::unexpected(std::move(why));
 }
 
 base::Result<std::int64_t> Database::query_number(const char* sql) {

@@ -12,6 +12,9 @@ namespace arenacache::store {
 /// Names one object in the store and on disk; never used twice in a store's life.
 enum class ObjectId : std::uint64_t {};
 
+/// No store gives higher ids; what claims to have one is damaged.
+inline constexpr std::uint64_t kMaxObjectNumber = std::uint64_t{1} << 62U;
+
 /// Index of a block in an object: block b covers bytes [b * kBlockBytes, (b + 1) * kBlockBytes).
 using BlockIndex = std::uint32_t;
 

@@ -70,7 +70,7 @@ struct RawInventory {
 
 class RawTier : public std::enable_shared_from_this<RawTier> {
  public:
-  /// `directory` is `<store>/raw`; made when missing, with its 256 fan-out folders.
+  /// `directory` is `<store>/raw`; made when missing. Its 256 fan-out folders are made as objects need them.
   static base::Result<std::shared_ptr<RawTier>> open(base::FileIo& io, std::string directory);
 
   /// Makes the data file of a new object (sparse, `size` bytes long, mode 0600) and reserves nothing.
