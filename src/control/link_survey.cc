@@ -80,7 +80,9 @@ void LinkSurvey::survey(std::size_t mount) {
   if (!walked && !asker_.is_stopped()) {
     base::log_warn(text("could not look for symlinks that leave ", config.source, ": ", walked.error().what));
   }
-  if (const std::vector<LinkOut> out = links(mount); !out.empty()) base::log_warn(links_out_notice(config.name, out));
+  if (const std::vector<LinkOut> out = links(mount); !out.empty()) {
+    for (const std::string& line : links_out_notice(config.name, out)) base::log_warn(line);
+  }
   const MutexLock lock(mutex_);
   ++done_mounts_;
 }
@@ -94,22 +96,22 @@ std::string folder_behind(std::string_view target) {
   return std::string(target.substr(0, slash));
 }
 
-std::string links_out_notice(std::string_view mount_name, const std::vector<LinkOut>& links) {
-  std::string out = text(links.size(), links.size() == 1 ? " symlink leads" : " symlinks lead", " out of ", mount_name,
-                         ", and what is behind is not cached:");
+std::vector<std::string> links_out_notice(std::string_view mount_name, const std::vector<LinkOut>& links) {
+  std::string head = text(links.size(), links.size() == 1 ? " symlink leads" : " symlinks lead", " out of ", mount_name,
+                          ", and what is behind is not cached:");
   std::set<std::string> folders;
   for (std::size_t i = 0; i < links.size(); ++i) {
-    if (i < kMaxLinksTold) out += text(i == 0 ? " " : ", ", links[i].path, " -> ", links[i].target);
+    if (i < kMaxLinksTold) head += text(i == 0 ? " " : ", ", links[i].path, " -> ", links[i].target);
     folders.insert(folder_behind(links[i].target));
   }
-  if (links.size() > kMaxLinksTold) out += text(" and ", links.size() - kMaxLinksTold, " more");
-  out += ". To cache it too, add to the config:";
+  if (links.size() > kMaxLinksTold) head += text(" and ", links.size() - kMaxLinksTold, " more");
+  std::vector<std::string> lines = {head + ". To cache it too, add to the config:"};
   std::size_t told = 0;
   for (const std::string& folder : folders) {
     if (told++ == kMaxLinksTold) break;
-    out += text("\n[[mount]]\nsource = ", quoted(folder), "\nmountpoint = ", quoted(folder));
+    lines.insert(lines.end(), {"[[mount]]", "source = " + quoted(folder), "mountpoint = " + quoted(folder)});
   }
-  return out;
+  return lines;
 }
 
 }  // namespace arenacache::control

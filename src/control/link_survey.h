@@ -48,7 +48,7 @@ class LinkSurvey {
 /// The folder to mount over for a link to `target`: the target, or the folder of a file (told by a model's ending).
 [[nodiscard]] std::string folder_behind(std::string_view target);
 
-/// What the owner of `mount_name` is told; ends with the lines for the config. `links` is not empty.
-[[nodiscard]] std::string links_out_notice(std::string_view mount_name, const std::vector<LinkOut>& links);
+/// What the owner of `mount_name` is told, line by line; ends with the lines for the config. `links` is not empty.
+[[nodiscard]] std::vector<std::string> links_out_notice(std::string_view mount_name, const std::vector<LinkOut>& links);
 
 }  // namespace arenacache::control
