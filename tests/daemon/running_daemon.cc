@@ -90,9 +90,9 @@ void RunningDaemon::start_as_nobody() {
   program.arguments.insert(program.arguments.end(), arguments.begin(), arguments.end());
   program.arguments.emplace_back("--foreground");
   for (const auto& entry : std::filesystem::recursive_directory_iterator(folder_.path())) {
-    static_cast<void>(::chown(entry.path().c_str(), kNobody, kNobody));
+    if (::chown(entry.path().c_str(), kNobody, kNobody) != 0) return;
   }
-  static_cast<void>(::chown(folder_.path().c_str(), kNobody, kNobody));
+  if (::chown(folder_.path().c_str(), kNobody, kNobody) != 0) return;
   spawn(std::move(program), Notify::listened_to);
 }
 
