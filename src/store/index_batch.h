@@ -56,9 +56,9 @@ class IndexBatch {
 
  private:
   std::uint64_t next_place_ = 0;
-  std::map<std::uint64_t, IndexChange> changes_;           ///< by place: the order they were queued in
+  std::map<std::uint64_t, IndexChange> changes_;  ///< by place: the order they were queued in
   std::unordered_map<ObjectId, std::uint64_t> row_places_;  ///< where the newest change of a row is
-  std::map<PinRow, std::uint64_t> pin_places_;              ///< the same of pins, since the last rename
+  std::map<PinRow, std::uint64_t> pin_places_;  ///< the same of pins, since the last rename
   std::map<std::string, std::uint64_t> counters_;
   std::map<std::string, std::uint64_t> metas_;
   std::vector<DurableJob> jobs_;

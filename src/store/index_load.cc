@@ -71,7 +71,8 @@ base::Result<void> load_rows(Database& database, const LoadedPaths& paths, std::
   for (;;) {
     AC_ASSIGN(const bool has_row, all.step());
     if (!has_row) return {};
-    if (from_sql(all.number(0)) > kMaxObjectNumber) return base::fail(ErrorKind::corrupt, 0, "the index has a row with no id");
+    if (from_sql(all.number(0)) > kMaxObjectNumber)
+      return base::fail(ErrorKind::corrupt, 0, "the index has a row with no id");
     AC_ASSIGN(PinRow place, paths.resolve(all.number(1)));
     const std::int64_t flags = all.number(7);
     rows.push_back({.id = ObjectId{from_sql(all.number(0))},

@@ -67,7 +67,9 @@ base::Result<PathId> PathTable::find_or_add(std::string_view source, std::string
   return walk(source, path, true);
 }
 
-base::Result<PathId> PathTable::find(std::string_view source, std::string_view path) { return walk(source, path, false); }
+base::Result<PathId> PathTable::find(std::string_view source, std::string_view path) {
+  return walk(source, path, false);
+}
 
 base::Result<PathId> PathTable::parent_of(PathId node) {
   find_parent_.start(node);

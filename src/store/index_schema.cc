@@ -21,8 +21,8 @@
 #include "arenacache/base/result.h"
 #include "arenacache/base/text.h"
 #include "arenacache/base/unique_fd.h"
-#include "arenacache/store/index.h"
 #include "arenacache/store/ids.h"
+#include "arenacache/store/index.h"
 #include "index_tables.h"
 #include "raw_names.h"
 #include "sqlite_db.h"
@@ -98,13 +98,16 @@ base::Result<void> check_version(Database& database, const std::string& path) {
   AC_ASSIGN(const std::int64_t version, database.query_number("PRAGMA user_version"));
   AC_ASSIGN(const std::int64_t tables, database.query_number("SELECT count(*) FROM sqlite_master"));
   if (application == 0 && version == 0 && tables == 0) return database.execute(kSchema);
-  if (application != kApplicationId) return base::fail(ErrorKind::corrupt, 0, text(path, " is another program's database"));
+  if (application != kApplicationId)
+    return base::fail(ErrorKind::corrupt, 0, text(path, " is another program's database"));
   if (version > kSchemaVersion) {
-    return base::fail(ErrorKind::invalid, EINVAL,
-                      text("cannot use the index ", path, ": it is of format ", version, ", and this arenacached knows up to ",
-                           kSchemaVersion, "; run a newer arenacached, or delete it (its rows are rebuilt)"));
+    return base::fail(
+        ErrorKind::invalid, EINVAL,
+        text("cannot use the index ", path, ": it is of format ", version, ", and this arenacached knows up to ",
+             kSchemaVersion, "; run a newer arenacached, or delete it (its rows are rebuilt)"));
   }
-  if (version < kSchemaVersion) return base::fail(ErrorKind::corrupt, 0, text(path, " is of the older format ", version));
+  if (version < kSchemaVersion)
+    return base::fail(ErrorKind::corrupt, 0, text(path, " is of the older format ", version));
   return {};
 }
 
@@ -122,7 +125,8 @@ base::Result<IndexMeta> read_meta(IndexTables& tables) {
   AC_ASSIGN(const std::uint64_t boot, tables.get_meta(kMetaBoot));
   AC_ASSIGN(const std::uint64_t clean, tables.get_meta(kMetaClean));
   AC_ASSIGN(const std::uint64_t rebuild, tables.get_meta(kMetaRebuild));
-  if (next_id > kMaxObjectNumber) return base::fail(ErrorKind::corrupt, 0, "the index has given ids that no store gives");
+  if (next_id > kMaxObjectNumber)
+    return base::fail(ErrorKind::corrupt, 0, "the index has given ids that no store gives");
   return IndexMeta{.next_id = next_id, .boot = boot, .is_clean = clean != 0, .must_rebuild = rebuild != 0};
 }
 

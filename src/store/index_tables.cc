@@ -33,9 +33,10 @@ std::int64_t flags_of(const IndexRow& row) {
 base::Result<IndexTables> IndexTables::open(Database& database) {
   AC_ASSIGN(PathTable paths, PathTable::open(database));
   IndexTables tables(std::move(paths));
-  AC_ASSIGN(tables.put_row_, database.prepare("INSERT OR REPLACE INTO objects(id, path, file_system_id, inode, size, mtime_ns,"
-                                              " ctime_ns, flags, allocated_bytes, last_use_ns, uses)"
-                                              " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"));
+  AC_ASSIGN(tables.put_row_,
+            database.prepare("INSERT OR REPLACE INTO objects(id, path, file_system_id, inode, size, mtime_ns,"
+                             " ctime_ns, flags, allocated_bytes, last_use_ns, uses)"
+                             " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"));
   AC_ASSIGN(tables.find_row_path_, database.prepare("SELECT path FROM objects WHERE id = ?1"));
   AC_ASSIGN(tables.delete_row_, database.prepare("DELETE FROM objects WHERE id = ?1"));
   AC_ASSIGN(tables.put_pin_, database.prepare("INSERT OR IGNORE INTO pins(path) VALUES(?1)"));

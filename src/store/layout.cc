@@ -40,7 +40,9 @@ constexpr std::string_view kLockName = "lock";
 /// What may lie in a folder that is to become a store: what a start that was cut short left, and what mkfs.ext4 makes.
 constexpr std::array<std::string_view, 3> kHarmlessNames = {kLockName, kVersionTemporary, "lost+found"};
 
-std::span<const std::byte> bytes_of(std::string_view words) { return std::as_bytes(std::span(words.data(), words.size())); }
+std::span<const std::byte> bytes_of(std::string_view words) {
+  return std::as_bytes(std::span(words.data(), words.size()));
+}
 
 /// The number that is a small file's only line; nothing for anything else.
 base::Result<std::uint64_t> read_number(base::FileIo& io, int fd, const std::string& path) {
@@ -71,9 +73,10 @@ base::Result<void> check_is_store(const std::string& path, const std::vector<std
   if (std::ranges::find(names, kVersionName) != names.end()) return {};
   for (const std::string& name : names) {
     if (std::ranges::find(kHarmlessNames, name) != kHarmlessNames.end()) continue;
-    return base::fail(ErrorKind::invalid, ENOTEMPTY,
-                      text("cannot use ", path, " as the store: it has other files in it (", name,
-                           ") and no VERSION file, so it is not a store; name an empty folder or one that does not exist"));
+    return base::fail(
+        ErrorKind::invalid, ENOTEMPTY,
+        text("cannot use ", path, " as the store: it has other files in it (", name,
+             ") and no VERSION file, so it is not a store; name an empty folder or one that does not exist"));
   }
   return {};
 }
@@ -83,11 +86,13 @@ base::Result<base::UniqueFd> take_lock(base::FileIo& io, const std::string& path
   AC_ASSIGN(base::UniqueFd lock, io.open(lock_path, O_RDWR | O_CREAT, kFileMode));
   if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
     const int errno_value = errno;
-    if (errno_value != EWOULDBLOCK) return base::fail_errno(ErrorKind::store, errno_value, text("cannot lock ", lock_path));
+    if (errno_value != EWOULDBLOCK)
+      return base::fail_errno(ErrorKind::store, errno_value, text("cannot lock ", lock_path));
     const auto holder = read_number(io, lock.get(), lock_path);
     const std::string who = holder ? text(" (process ", *holder, ")") : std::string();
     return base::fail(ErrorKind::invalid, EBUSY,
-                      text("cannot use the store ", path, ": another arenacached", who, " uses it; stop that one, or give this one "
+                      text("cannot use the store ", path, ": another arenacached", who,
+                           " uses it; stop that one, or give this one "
                            "a store of its own"));
   }
   AC_TRY(io.truncate(lock.get(), 0));
@@ -115,12 +120,14 @@ base::Result<void> check_version(base::FileIo& io, const std::string& path) {
   if (!version && version.error().kind != ErrorKind::corrupt) return std::unexpected(version.error());
   if (version && *version == kFormat) return {};
   if (version && *version > kFormat) {
-    return base::fail(ErrorKind::invalid, EINVAL,
-                      text("cannot use the store ", path, ": it is of format ", *version, ", and this arenacached knows up to ",
-                           kFormat, "; run a newer arenacached, or name another folder"));
+    return base::fail(
+        ErrorKind::invalid, EINVAL,
+        text("cannot use the store ", path, ": it is of format ", *version, ", and this arenacached knows up to ",
+             kFormat, "; run a newer arenacached, or name another folder"));
   }
   return base::fail(ErrorKind::invalid, EINVAL,
-                    text("cannot use the store ", path, ": its VERSION file is not one of arenacache; if the folder is a store, "
+                    text("cannot use the store ", path,
+                         ": its VERSION file is not one of arenacache; if the folder is a store, "
                          "delete it (nothing but time is lost), else name another folder"));
 }
 

@@ -79,7 +79,8 @@ base::Result<void> RawFile::settle(Extent written) {
 
 base::Result<void> RawFile::allocate(std::uint64_t offset, std::uint64_t length) {
   if (tier_->is_resident(id_)) {
-    return base::fail(ErrorKind::store, EROFS, base::text("cannot reserve in object ", id_name(id_), ": it is resident"));
+    return base::fail(ErrorKind::store, EROFS,
+                      base::text("cannot reserve in object ", id_name(id_), ": it is resident"));
   }
   AC_TRY(tier_->io_.allocate(fd_.get(), offset, length));
   AC_TRY(refresh_allocated());
@@ -98,7 +99,8 @@ base::Result<void> RawFile::sync() {
     return done;
   }
   if (tier_->has_lost_write(id_)) {
-    return base::fail(ErrorKind::store, EIO, base::text("cannot sync object ", id_name(id_), ": an earlier write was lost"));
+    return base::fail(ErrorKind::store, EIO,
+                      base::text("cannot sync object ", id_name(id_), ": an earlier write was lost"));
   }
   for (const Extent& extent : settled) tier_->io_.drop_cache(fd_.get(), extent.offset, extent.length);
   return {};

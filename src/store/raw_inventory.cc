@@ -9,6 +9,7 @@
 
 #include "arenacache/base/file_io.h"
 #include "arenacache/base/result.h"
+#include "arenacache/base/text.h"
 #include "arenacache/store/ids.h"
 #include "arenacache/store/raw_tier.h"
 #include "arenacache/store/sidecar.h"
@@ -51,7 +52,7 @@ base::Result<void> RawTier::take_folder(unsigned folder, RawInventory& inventory
     if (!parsed || fan_out_of(parsed->id) != folder) continue;
     Found& found = objects[parsed->id];
     if (parsed->kind == RawNameKind::temporary) {
-      found.temporaries.push_back(folder_name + "/" + name);
+      found.temporaries.push_back(base::text(folder_name, '/', name));
     } else {
       found.has_file = true;
     }

@@ -76,7 +76,8 @@ base::Result<std::shared_ptr<RawFile>> RawTier::open_file(ObjectId id) {
 base::Result<void> RawTier::write_sidecar(const Sidecar& sidecar) {
   const std::vector<std::byte> bytes = encode_sidecar(sidecar);
   if (bytes.size() > kMaxSidecarBytes) {
-    return base::fail(ErrorKind::store, EFBIG, base::text("cannot write the block map of ", sidecar.origin.path, ": too large"));
+    return base::fail(ErrorKind::store, EFBIG,
+                      base::text("cannot write the block map of ", sidecar.origin.path, ": too large"));
   }
   const Hold held(*this, sidecar.id);
   std::string temporary = sidecar_path(sidecar.id);
@@ -113,7 +114,8 @@ base::Result<Sidecar> RawTier::read_sidecar(ObjectId id) {
   bytes.resize(got);
   auto sidecar = decode_sidecar(bytes);
   if (!sidecar) return base::fail(sidecar.error().kind, 0, base::text(sidecar.error().what, " (", path, ")"));
-  if (sidecar->id != id) return base::fail(ErrorKind::corrupt, 0, base::text("cannot trust ", path, ": it is another object's"));
+  if (sidecar->id != id)
+    return base::fail(ErrorKind::corrupt, 0, base::text("cannot trust ", path, ": it is another object's"));
   return sidecar;
 }
 

@@ -100,14 +100,16 @@ std::unexpected<base::Error> corrupt(std::string_view why) {
 base::Result<void> check_frame(std::span<const std::byte> bytes) {
   if (bytes.size() < kHeaderBytes + kChecksumBytes) return corrupt("it is cut short");
   Decoder in(bytes);
-  if (in.take_text(kMagic.size()) != std::string_view(kMagic.data(), kMagic.size())) return corrupt("it is no block map");
+  if (in.take_text(kMagic.size()) != std::string_view(kMagic.data(), kMagic.size()))
+    return corrupt("it is no block map");
   if (const auto format = in.take<std::uint32_t>(); format != kFormat) {
     return corrupt(base::text("it is of format ", format, ", not ", kFormat));
   }
   in.take<std::uint32_t>();  // flags
   if (in.take<std::uint64_t>() != bytes.size()) return corrupt("its length is not what it says");
   const auto body = bytes.first(bytes.size() - kChecksumBytes);
-  if (Decoder(bytes.last(kChecksumBytes)).take<std::uint64_t>() != base::xxh3_64(body)) return corrupt("its checksum is wrong");
+  if (Decoder(bytes.last(kChecksumBytes)).take<std::uint64_t>() != base::xxh3_64(body))
+    return corrupt("its checksum is wrong");
   return {};
 }
 
@@ -117,8 +119,8 @@ base::Result<void> check_header(const Header& header, std::uint64_t object_size,
   if (header.block_bytes != kBlockBytes) return corrupt(base::text("its blocks have ", header.block_bytes, " bytes"));
   const std::uint64_t blocks = object_size / kBlockBytes + (object_size % kBlockBytes != 0 ? 1 : 0);
   if (header.blocks != blocks) return corrupt("its number of blocks does not fit its size");
-  const std::uint64_t expected = std::uint64_t{header.source_length} + header.path_length + bitmap_bytes(header.blocks) +
-                                 blocks * sizeof(std::uint64_t) + kChecksumBytes;
+  const std::uint64_t expected = std::uint64_t{header.source_length} + header.path_length +
+                                 bitmap_bytes(header.blocks) + blocks * sizeof(std::uint64_t) + kChecksumBytes;
   if (expected != rest_bytes) return corrupt("its lengths do not add up");
   return {};
 }

@@ -51,7 +51,8 @@ void SqliteIndex::put(IndexRow row) {
   {
     base::MutexLock lock(mutex_);
     has_put_ = true;
-    if (to_number(row.id) >= next_id_) give_ids_from_locked(to_number(row.id) + 1);  // rebuilt rows bring their ids along
+    if (to_number(row.id) >= next_id_)
+      give_ids_from_locked(to_number(row.id) + 1);  // rebuilt rows bring their ids along
   }
   queue(std::move(row));
 }

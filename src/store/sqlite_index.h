@@ -27,7 +27,7 @@ namespace arenacache::store {
 struct IndexLife {
   std::string path;
   std::uint64_t next_id = 1;
-  std::uint64_t boot = 0;     ///< hash of this boot's id
+  std::uint64_t boot = 0;  ///< hash of this boot's id
   bool must_rebuild = false;  ///< rows were lost: said again at the next start, until rows were put
 };
 
@@ -62,7 +62,7 @@ class SqliteIndex final : public Index {
 
   const IndexLife life_;
   base::SystemClock clock_;
-  std::optional<Database> database_;   ///< the thread's; after it ended, close()'s
+  std::optional<Database> database_;  ///< the thread's; after it ended, close()'s
   std::optional<IndexTables> tables_;  ///< as database_
   std::atomic<std::uint64_t> file_bytes_ = 0;
 
@@ -70,11 +70,11 @@ class SqliteIndex final : public Index {
   base::CondVar work_;  ///< something is queued or wanted, or it is over
   base::CondVar done_;  ///< a commit was tried
   IndexBatch pending_ AC_GUARDED_BY(mutex_);
-  std::uint64_t queued_ AC_GUARDED_BY(mutex_) = 0;    ///< changes so far
-  std::uint64_t durable_ AC_GUARDED_BY(mutex_) = 0;   ///< how many of them are durable
-  std::uint64_t wanted_ AC_GUARDED_BY(mutex_) = 0;    ///< calls of sync() so far that had to wait
+  std::uint64_t queued_ AC_GUARDED_BY(mutex_) = 0;  ///< changes so far
+  std::uint64_t durable_ AC_GUARDED_BY(mutex_) = 0;  ///< how many of them are durable
+  std::uint64_t wanted_ AC_GUARDED_BY(mutex_) = 0;  ///< calls of sync() so far that had to wait
   std::uint64_t answered_ AC_GUARDED_BY(mutex_) = 0;  ///< how many of them were there before the newest commit began
-  std::optional<base::Error> last_error_ AC_GUARDED_BY(mutex_);    ///< of the newest commit, if it failed
+  std::optional<base::Error> last_error_ AC_GUARDED_BY(mutex_);  ///< of the newest commit, if it failed
   std::optional<base::TimePoint> retry_at_ AC_GUARDED_BY(mutex_);  ///< set with last_error_
   std::uint64_t next_id_ AC_GUARDED_BY(mutex_) = 1;
   std::uint64_t reserved_ids_ AC_GUARDED_BY(mutex_) = 1;  ///< the index says, or will soon, that ids below it are given

@@ -78,7 +78,8 @@ TEST(BlockMap, random_changes_agree_with_a_slow_model) {
     if (found) {
       ASSERT_EQ(*found, static_cast<BlockIndex>(missing - model.begin()));
     }
-    ASSERT_EQ(map.present_blocks(), static_cast<BlockIndex>(std::ranges::count_if(model, [](auto& b) { return b.has_value(); })));
+    ASSERT_EQ(map.present_blocks(),
+              static_cast<BlockIndex>(std::ranges::count_if(model, [](auto& b) { return b.has_value(); })));
     if (model[block]) {
       ASSERT_EQ(map.checksum(block), *model[block]);
     }

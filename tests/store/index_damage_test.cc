@@ -132,7 +132,8 @@ TEST_F(IndexDamageTest, rows_that_do_not_fit_together_are_no_index) {
 
 TEST_F(IndexDamageTest, paths_in_a_ring_are_no_index) {
   make_index();
-  sql("UPDATE paths SET parent = (SELECT id FROM paths WHERE name = CAST('7' AS BLOB)) WHERE name = CAST('dir' AS BLOB)");
+  sql("UPDATE paths SET parent = (SELECT id FROM paths WHERE name = CAST('7' AS BLOB)) WHERE name = CAST('dir' AS "
+      "BLOB)");
   expect_reset();
 }
 

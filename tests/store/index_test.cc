@@ -79,7 +79,8 @@ TEST_F(IndexTest, a_new_one_is_empty_clean_and_private) {
 TEST_F(IndexTest, rows_come_back_whole) {
   open();
   std::vector<IndexRow> rows;
-  for (std::uint64_t id = 1; id <= 30; ++id) rows.push_back(make_row(id, base::text("dir/", id % 4, "/ÿ\xFF name ", id)));
+  for (std::uint64_t id = 1; id <= 30; ++id)
+    rows.push_back(make_row(id, base::text("dir/", id % 4, "/ÿ\xFF name ", id)));
   rows.push_back(make_row(31, ""));
   rows.push_back(make_row(32, "other", "second source"));
   for (const IndexRow& row : rows) index_->put(row);
@@ -213,15 +214,16 @@ TEST_F(IndexTest, rows_and_renames_keep_their_order) {
   open();
   index_->put(make_row(1, "a/x"));
   index_->rename_path("models", "a", "b");
-  index_->put(make_row(2, "a/new"));          // a file made in a new folder `a`
+  index_->put(make_row(2, "a/new"));  // a file made in a new folder `a`
   index_->rename_path("models", "b/x", "a/x");
-  index_->put(make_row(1, "a/x"));            // coalesces with its first, which lies before the rename of `a`
+  index_->put(make_row(1, "a/x"));  // coalesces with its first, which lies before the rename of `a`
   index_->put_pin({.source = "models", .path = "p"});
   index_->rename_path("models", "p", "q");
   index_->put_pin({.source = "models", .path = "p"});
   reopen();
   EXPECT_EQ(paths(), (Paths{{1, "a/x"}, {2, "a/new"}}));
-  EXPECT_EQ(contents_.pins, (std::vector<PinRow>{{.source = "models", .path = "p"}, {.source = "models", .path = "q"}}));
+  EXPECT_EQ(contents_.pins,
+            (std::vector<PinRow>{{.source = "models", .path = "p"}, {.source = "models", .path = "q"}}));
 }
 
 TEST_F(IndexTest, pins_come_and_go) {
@@ -284,7 +286,8 @@ TEST_F(IndexTest, close_may_be_called_twice_and_what_comes_after_is_dropped) {
 TEST_F(IndexTest, a_hundred_thousand_rows) {
   constexpr std::uint64_t kRows = 100'000;
   open();
-  for (std::uint64_t id = 1; id <= kRows; ++id) index_->put(make_row(id, base::text("checkpoints/", id % 500, "/model-", id)));
+  for (std::uint64_t id = 1; id <= kRows; ++id)
+    index_->put(make_row(id, base::text("checkpoints/", id % 500, "/model-", id)));
   must(index_->sync());
   reopen();
   ASSERT_EQ(contents_.rows.size(), kRows);

@@ -64,7 +64,9 @@ TEST_F(LayoutTest, a_second_daemon_is_refused_and_told_who_has_it) {
 }
 
 TEST_F(LayoutTest, the_lock_ends_with_the_object) {
-  { const StoreFolder first = must(open()); }
+  {
+    const StoreFolder first = must(open());
+  }
   EXPECT_TRUE(is_ok(open()));
 }
 

@@ -35,7 +35,7 @@ constexpr std::uint64_t kSize = 2 * kBlockBytes + 77;
 /// What the store has said yes to.
 struct Promises {
   std::map<ObjectId, BlockIndex> least_blocks;  ///< objects whose sidecar was written: at least so many blocks
-  std::vector<ObjectId> maybe_gone;             ///< their removal has begun
+  std::vector<ObjectId> maybe_gone;  ///< their removal has begun
 };
 
 /// Fills an object in two steps, each with data first and sidecar second.
@@ -70,7 +70,8 @@ void expect_right(RawTier& tier, const Sidecar& sidecar) {
     if (!sidecar.blocks.is_present(block)) continue;
     std::vector<std::byte> got(block_length(block, sidecar.origin.size));
     must(file->read(got, std::uint64_t{block} * kBlockBytes));
-    EXPECT_EQ(base::xxh3_64(got), sidecar.blocks.checksum(block)) << "object " << to_number(sidecar.id) << " block " << block;
+    EXPECT_EQ(base::xxh3_64(got), sidecar.blocks.checksum(block))
+        << "object " << to_number(sidecar.id) << " block " << block;
     EXPECT_EQ(got.front(), plain_block(sidecar.id, block, kSize).front());
   }
 }
@@ -82,7 +83,8 @@ void expect_promises_kept(base::FileIo& io, const std::string& raw, const Promis
   for (const auto& [id, blocks] : promises.least_blocks) {
     const auto found = std::ranges::find(inventory.objects, id, &Sidecar::id);
     if (found == inventory.objects.end()) {
-      EXPECT_NE(std::ranges::find(promises.maybe_gone, id), promises.maybe_gone.end()) << "lost object " << to_number(id);
+      EXPECT_NE(std::ranges::find(promises.maybe_gone, id), promises.maybe_gone.end())
+          << "lost object " << to_number(id);
       continue;
     }
     EXPECT_GE(found->blocks.present_blocks(), blocks) << "object " << to_number(id);

@@ -65,7 +65,8 @@ TEST_F(RawTierTest, names_spread_over_folders_and_only_the_owner_reads_them) {
   resident(0x1AC);
   EXPECT_EQ(files(), (std::vector<std::string>{"ab/00000000000000ab", "ab/00000000000000ab.map", "ac/00000000000001ac",
                                                "ac/00000000000001ac.map"}));
-  for (const std::string& name : {raw_, raw_ + "/ab", raw_ + "/ab/00000000000000ab", raw_ + "/ab/00000000000000ab.map"}) {
+  for (const std::string& name :
+       {raw_, raw_ + "/ab", raw_ + "/ab/00000000000000ab", raw_ + "/ab/00000000000000ab.map"}) {
     struct stat raw = {};
     ASSERT_EQ(::stat(name.c_str(), &raw), 0);
     EXPECT_EQ(raw.st_mode & 077U, 0U) << name;
@@ -195,7 +196,8 @@ TEST_F(RawTierTest, a_fill_leaves_little_in_the_page_cache) {
   const auto cached_bytes = [&] {
     std::vector<unsigned char> pages(kSize / kPage);
     EXPECT_EQ(::mincore(mapping, kSize, pages.data()), 0);
-    return kPage * static_cast<std::uint64_t>(std::ranges::count_if(pages, [](unsigned char p) { return (p & 1U) != 0; }));
+    return kPage *
+           static_cast<std::uint64_t>(std::ranges::count_if(pages, [](unsigned char p) { return (p & 1U) != 0; }));
   };
   Sidecar sidecar = make_sidecar(ObjectId{1}, kSize);
   std::uint64_t most = 0;

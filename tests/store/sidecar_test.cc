@@ -58,7 +58,8 @@ TEST(Sidecar, round_trip_of_a_partial_object) {
 }
 
 TEST(Sidecar, round_trip_of_resident_objects_of_every_length) {
-  for (const std::uint64_t size : {std::uint64_t{0}, std::uint64_t{1}, kBlockBytes, kBlockBytes + 1, 8 * kBlockBytes, 17 * kBlockBytes}) {
+  for (const std::uint64_t size :
+       {std::uint64_t{0}, std::uint64_t{1}, kBlockBytes, kBlockBytes + 1, 8 * kBlockBytes, 17 * kBlockBytes}) {
     Sidecar sidecar = make_sidecar(ObjectId{1}, size);
     for (BlockIndex block = 0; block < block_count(size); ++block) sidecar.blocks.set_present(block, block, false);
     sidecar.resident = true;

@@ -22,7 +22,8 @@ namespace arenacache::store {
 
 /// Every block of every object is filled with a byte of its own.
 inline std::vector<std::byte> plain_block(ObjectId id, BlockIndex block, std::uint64_t object_size) {
-  return std::vector<std::byte>(block_length(block, object_size), static_cast<std::byte>(to_number(id) * 16 + block + 1));
+  return std::vector<std::byte>(block_length(block, object_size),
+                                static_cast<std::byte>(to_number(id) * 16 + block + 1));
 }
 
 inline Sidecar make_sidecar(ObjectId id, std::uint64_t size, std::string path = "models/a.safetensors") {

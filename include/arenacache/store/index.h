@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Index: one row an object, in SQLite (WAL), written by one thread of its own in batches; it can be rebuilt from sidecars.
 // Promises: no caller waits for SQLite unless it asks to (sync(), open, load); rows queued in order become durable in order.
-// put() of an object is called after the data it speaks of is synced; remove_durably() returns before files are unlinked or
-// the origin is written. An index that is corrupt or of an older format is set aside and reported, never fatal.
+// put() of an object is called after the data it speaks of is synced; sync() or after_durable() stands between remove() and
+// the unlinking of files, and before the origin is written. An index that is corrupt or of an older format is set aside and
+// reported, never fatal.
 // Threads: any. Locks: one mutex for the queue. Never: knows what a row means to the cache.
 #pragma once
 
@@ -23,10 +24,10 @@ struct IndexRow {
   ObjectId id{};
   ObjectOrigin origin;
   bool resident = false;
-  bool dirty = false;              ///< a writer had it open: after a crash its data may be older than the origin's
-  bool needs_check = false;        ///< ctime or inode moved alone, or the row was rebuilt: compare samples before trusting
+  bool dirty = false;  ///< a writer had it open: after a crash its data may be older than the origin's
+  bool needs_check = false;  ///< ctime or inode moved alone, or the row was rebuilt: compare samples before trusting
   std::uint64_t allocated_bytes = 0;
-  std::int64_t last_use_ns = 0;    ///< wall clock
+  std::int64_t last_use_ns = 0;  ///< wall clock
   std::uint64_t uses = 0;
 };
 
@@ -41,9 +42,10 @@ struct IndexContents {
   std::vector<IndexRow> rows;
   std::vector<PinRow> pins;
   std::map<std::string, std::uint64_t> counters;  ///< lifetime counters by name
-  ObjectId next_id{};                             ///< larger than any id ever given
-  bool clean = false;                             ///< the last life ended with close(), not with a crash
-  bool was_reset = false;  ///< the file was unreadable and set aside, or missing beside a full raw tier: rebuild from sidecars
+  ObjectId next_id{};  ///< larger than any id ever given
+  bool clean = false;  ///< the last life ended with close(), not with a crash
+  bool was_reset =
+      false;  ///< the file was unreadable and set aside, or missing beside a full raw tier: rebuild from sidecars
   bool same_boot = false;  ///< the last life was in this boot of the machine: what it wrote cannot be lost any more
 };
 

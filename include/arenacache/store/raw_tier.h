@@ -64,7 +64,7 @@ class RawFile {
 
 /// What a start found in the store's folders.
 struct RawInventory {
-  std::vector<Sidecar> objects;       ///< readable sidecars whose data file exists with the right size
+  std::vector<Sidecar> objects;  ///< readable sidecars whose data file exists with the right size
   std::uint64_t removed_orphans = 0;  ///< data without sidecar, temporary files, unreadable sidecars: deleted
 };
 
@@ -86,7 +86,7 @@ class RawTier : public std::enable_shared_from_this<RawTier> {
   /// Adds to the bookkeeping an object that the index knows (on start).
   void account(ObjectId id, std::uint64_t allocated_bytes);
 
-  [[nodiscard]] std::uint64_t used_bytes() const;    ///< allocated, sidecars and doomed files included
+  [[nodiscard]] std::uint64_t used_bytes() const;  ///< allocated, sidecars and doomed files included
   [[nodiscard]] std::uint64_t doomed_bytes() const;
   [[nodiscard]] std::uint64_t allocated_bytes(ObjectId id) const;  ///< of the data file; 0 for an object not accounted
   /// Recounts everything and compares with the sums.
@@ -100,9 +100,9 @@ class RawTier : public std::enable_shared_from_this<RawTier> {
   struct Entry {
     std::uint64_t data_bytes = 0;
     std::uint64_t sidecar_bytes = 0;
-    std::uint32_t holds = 0;     ///< RawFiles, and calls that are at work on it
-    bool is_on_disk = false;     ///< false with bytes: doomed
-    bool is_resident = false;    ///< its sidecar said so in this life
+    std::uint32_t holds = 0;  ///< RawFiles, and calls that are at work on it
+    bool is_on_disk = false;  ///< false with bytes: doomed
+    bool is_resident = false;  ///< its sidecar said so in this life
     bool has_lost_write = false;  ///< a write-back failed: what it holds is not what was written
     [[nodiscard]] std::uint64_t bytes() const { return data_bytes + sidecar_bytes; }
   };
@@ -140,7 +140,7 @@ class RawTier : public std::enable_shared_from_this<RawTier> {
   const std::string directory_;
   mutable base::Mutex mutex_;
   Entries entries_ AC_GUARDED_BY(mutex_);
-  std::uint64_t used_bytes_ AC_GUARDED_BY(mutex_) = 0;    ///< sum of bytes() over all entries
+  std::uint64_t used_bytes_ AC_GUARDED_BY(mutex_) = 0;  ///< sum of bytes() over all entries
   std::uint64_t doomed_bytes_ AC_GUARDED_BY(mutex_) = 0;  ///< the same over those not on disk
   std::uint64_t next_temporary_ AC_GUARDED_BY(mutex_) = 0;
 };

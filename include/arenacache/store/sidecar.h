@@ -21,10 +21,10 @@ namespace arenacache::store {
 
 /// Where an object comes from and at which version; the same fields stand in its index row.
 struct ObjectOrigin {
-  std::string source;            ///< the mount's name in the config
-  std::string path;              ///< relative to the source, as last known
+  std::string source;  ///< the mount's name in the config
+  std::string path;  ///< relative to the source, as last known
   std::uint64_t file_system_id = 0;
-  std::uint64_t inode = 0;       ///< 0 where inode numbers are not stable
+  std::uint64_t inode = 0;  ///< 0 where inode numbers are not stable
   std::uint64_t size = 0;
   std::int64_t mtime_ns = 0;
   std::int64_t ctime_ns = 0;
