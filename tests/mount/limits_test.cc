@@ -138,7 +138,7 @@ TEST_F(LimitsTest, WhenOpenObjectsFillTheStoreOthersAreServedWithoutFillingAndTh
   EXPECT_NE(mount.stats().text.find("hold"), std::string::npos) << mount.stats().text;
   held.clear();
   EXPECT_TRUE(TestMount::wait_for([&] {
-    EXPECT_TRUE(load_in_order(other));
+    EXPECT_TRUE(load_direct(other));
     return is_resident(mount, 2);
   })) << "there is room again";
 }

@@ -25,8 +25,10 @@ class ModelTest : public MountTest {
     return {.path = mount.at(name), .size = size, .pattern = pattern};
   }
 
-  /// Reads `name` whole and waits until it is resident.
+  /// Reads `name` whole and waits until it is resident. Pages the kernel has of it are dropped first: a read that they
+  /// answer is no load that a daemon could see.
   static void make_resident(const TestMount& mount, const std::string& name, const Model& model) {
+    drop_pages(model.path);
     ASSERT_TRUE(load_in_order(model));
     mount.wait_resident(name);
   }

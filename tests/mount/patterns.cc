@@ -143,6 +143,11 @@ std::optional<Pattern> pattern_of_page(std::span<const std::byte> page, std::uin
   return ::testing::AssertionSuccess();
 }
 
+void drop_pages(const std::string& path) {
+  const base::UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  EXPECT_EQ(::posix_fadvise(fd.get(), 0, 0, POSIX_FADV_DONTNEED), 0) << path;
+}
+
 std::string content_of(const std::string& path) {
   const base::UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd.is_open()) {

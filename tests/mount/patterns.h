@@ -46,6 +46,8 @@ void set_time(const std::string& path, std::int64_t seconds, std::int64_t nanose
 /// Whether the file, opened anew and read in order, is exactly `size` bytes of `pattern`.
 [[nodiscard]] ::testing::AssertionResult file_is(const std::string& path, std::uint64_t size, Pattern pattern);
 
+/// Makes the kernel forget a file's pages, so that the next reads are seen by whoever serves them.
+void drop_pages(const std::string& path);
 /// The whole content; a failed read fails the test.
 std::string content_of(const std::string& path);
 /// Writes a whole file through one open (O_TRUNC); a failure fails the test.

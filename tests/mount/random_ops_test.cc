@@ -51,7 +51,7 @@ void run_on_mount(MountOptions options) {
   const TempDir dir;
   TestMount mount(std::move(options));
   ASSERT_NO_FATAL_FAILURE(mount.start());
-  run_both(mount.mountpoint(), dir.path());
+  run_both(mount.mountpoint(), dir.make_dir("plain"));
   const auto shown = snapshot(mount.mountpoint());
   mount.stop();
   EXPECT_EQ(first_difference(shown, snapshot(mount.source())), "") << "the source is not what the mount showed";
@@ -60,7 +60,7 @@ void run_on_mount(MountOptions options) {
 TEST(SelfRandomOps, TwoPlainFoldersAreTheSame) {
   ::umask(022);
   const TempDir one, two;
-  run_both(one.path(), two.path());
+  run_both(one.make_dir("root"), two.make_dir("root"));
 }
 
 TEST_F(RandomOpsTest, MountIsTheSameAsAPlainFolder) { run_on_mount({.flags = {{"--cache-min-size", "1"}}}); }
