@@ -258,6 +258,7 @@ TEST_F(IndexTest, ids_are_unique_over_threads_and_lives) {
     std::vector<std::vector<ObjectId>> given(4);
     {
       std::vector<std::jthread> threads;
+      threads.reserve(given.size());
       for (auto& mine : given) {
         threads.emplace_back([&] {
           for (int i = 0; i < 1500; ++i) mine.push_back(index_->next_id());

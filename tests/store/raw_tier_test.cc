@@ -18,6 +18,7 @@
 
 #include "arenacache/base/file_io.h"
 #include "arenacache/base/result.h"
+#include "arenacache/base/text.h"
 #include "arenacache/store/block_map.h"
 #include "arenacache/store/ids.h"
 #include "arenacache/store/sidecar.h"
@@ -48,7 +49,7 @@ class RawTierTest : public testing::Test {
   std::vector<std::string> files() {
     std::vector<std::string> out;
     for (const std::string& folder : must(io_.list(raw_))) {
-      for (const std::string& name : must(io_.list(raw_ + "/" + folder))) out.push_back(folder + "/" + name);
+      for (const std::string& name : must(io_.list(raw_ + "/" + folder))) out.push_back(base::text(folder, '/', name));
     }
     std::ranges::sort(out);
     return out;

@@ -96,7 +96,7 @@ TEST(Sidecar, the_bytes_are_where_the_page_says) {
   const std::size_t bitmap = 88 + 6 + partial_sidecar().origin.path.size();
   EXPECT_EQ(byte(bitmap), 0b10000101U);
   EXPECT_EQ(byte(bitmap + 1), 0b10U);
-  EXPECT_EQ(bytes.size(), bitmap + 2 + 10 * 8 + 8);
+  EXPECT_EQ(bytes.size(), bitmap + 2 + std::size_t{10} * 8 + 8);
 }
 
 TEST(Sidecar, cut_short_anywhere_it_is_corrupt) {
