@@ -7,6 +7,7 @@
 #include <array>
 #include <cerrno>
 #include <cstddef>
+#include <cstdio>
 #include <cstdlib>
 #include <memory>
 #include <string>
@@ -208,6 +209,51 @@ void renamed_over_while_open(Place& p) {
   note_read(p, "new is read", new_fd.get(), 50, 0);
 }
 
+/// An open for reading that has read nothing yet, a change of the data or none, then each way its name may go or move.
+void readers_keep_their_file(Place& p) {
+  using Deed = long (*)(Place&);
+  constexpr Deed kChanges[]{
+      [](Place&) { return 0L; },
+      [](Place& there) {
+        const UniqueFd writing(::open(there.at("f/file").c_str(), O_WRONLY | O_CLOEXEC));
+        return static_cast<long>(::pwrite(writing.get(), "changed", 7, 5));
+      },
+      [](Place& there) { return static_cast<long>(::truncate(there.at("f/file").c_str(), 5'000)); },
+  };
+  constexpr Deed kMoves[]{
+      [](Place& there) { return static_cast<long>(::unlink(there.at("f/file").c_str())); },
+      [](Place& there) { return static_cast<long>(::rename(there.at("f/file").c_str(), there.at("moved").c_str())); },
+      [](Place& there) { return static_cast<long>(::rename(there.at("f").c_str(), there.at("g").c_str())); },
+      [](Place& there) { return static_cast<long>(::rename(there.at("f/other").c_str(), there.at("f/file").c_str())); },
+      [](Place& there) {
+        return static_cast<long>(
+            ::renameat2(AT_FDCWD, there.at("f/other").c_str(), AT_FDCWD, there.at("f/file").c_str(), RENAME_EXCHANGE));
+      },
+      [](Place& there) {
+        if (::link(there.at("f/file").c_str(), there.at("twin").c_str()) != 0) return -1L;
+        return static_cast<long>(::unlink(there.at("f/file").c_str()));
+      },
+  };
+  int round = 0;
+  for (const Deed change : kChanges) {
+    for (const Deed move : kMoves) {
+      const std::string folder = text("round-", round++);
+      p.make_folder(folder);
+      Place there(p.at(folder));
+      there.make_folder("f");
+      there.make_file("f/file", std::string(20'000, 'f'));
+      there.make_file("f/other", std::string(30'000, 'o'));
+      const UniqueFd reading = open_at(there, "read", "f/file", O_RDONLY);
+      there.call("change", change(there));
+      there.call("move", move(there));
+      note_read(there, "after", reading.get(), 40'000, 0);
+      note_read(there, "again", reading.get(), 100, 4'950);
+      there.note_stat("after", reading.get());
+      for (const auto& line : there.transcript()) p.note(text(folder, ": ", line));
+    }
+  }
+}
+
 void open_in_a_removed_folder(Place& p) {
   p.make_folder("folder");
   p.make_file("folder/file", "abc");
@@ -244,6 +290,7 @@ std::vector<ParityCase> open_cases() {
           {"UnlinkedWhileOpen", unlinked_while_open},
           {"UnlinkedOneOfTwoNames", unlinked_one_of_two_names},
           {"RenamedOverWhileOpen", renamed_over_while_open},
+          {"ReadersKeepTheirFile", readers_keep_their_file},
           {"OpenInARemovedFolder", open_in_a_removed_folder},
           {"ReopenedByDescriptor", reopened_by_descriptor}};
 }
