@@ -73,12 +73,15 @@ std::string ls_view(const json& objects, std::int64_t now_s, Style style) {
 }
 
 std::string format_ago(std::int64_t then_s, std::int64_t now_s) {
+  constexpr std::int64_t kMinute = 60;
+  constexpr std::int64_t kHour = 60 * kMinute;
+  constexpr std::int64_t kDay = 24 * kHour;
   if (then_s <= 0) return "never";
   const std::int64_t ago = std::max<std::int64_t>(now_s - then_s, 0);
-  if (ago < 60) return "just now";
-  if (ago < 60 * 60) return text(ago / 60, " m ago");
-  if (ago < 48 * 60 * 60) return text(ago / (60 * 60), " h ago");
-  return text(ago / (24 * 60 * 60), " d ago");
+  if (ago < kMinute) return "just now";
+  if (ago < kHour) return text(ago / kMinute, " m ago");
+  if (ago < 2 * kDay) return text(ago / kHour, " h ago");
+  return text(ago / kDay, " d ago");
 }
 
 std::string format_number(std::uint64_t count, const std::string& noun) {

@@ -34,7 +34,7 @@ bool exists(const std::string& path) {
 /// Where `path` really is, if that is under one of `places`.
 std::optional<std::string> real_place(const std::string& path, std::span<const MountPlace> places) {
   std::error_code error;
-  const std::string real = fs::canonical(path, error).native();
+  std::string real = fs::canonical(path, error).native();
   if (error || !is_placed(real, places)) return std::nullopt;
   return real;
 }

@@ -17,6 +17,7 @@ void Table::add_row(std::vector<Cell> cells) {
 std::string Table::render(Style style, std::size_t indent) const {
   const auto wide = widths(true);
   std::vector<Cell> titles;
+  titles.reserve(columns_.size());
   for (const Column& column : columns_) titles.push_back({.text = column.title, .colour = Colour::dim});
   std::string out = line(titles, wide, style, indent);
   for (const auto& row : rows_) out += line(row, wide, style, indent);

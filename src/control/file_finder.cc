@@ -119,9 +119,7 @@ class FileFinder::Search {
         finder_.asker_.ask<std::string>(guarded_, timeout_, [link](Origin& origin) { return origin.read_link(link); });
     if (!target) return std::nullopt;
     const std::string absolute = absolute_target(finder_.engine_.mount_of(source_of(mount_)).source, link, *target);
-    std::string path;
-    if (!finder_.resolver_.is_in_source(mount_, absolute, path)) return std::nullopt;
-    return path;
+    return finder_.resolver_.path_in(mount_, absolute);
   }
 
   FileFinder& finder_;

@@ -2,12 +2,13 @@
 #include "methods.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <tuple>
 #include <utility>
 
 #include <nlohmann/json.hpp>
@@ -215,25 +216,30 @@ Methods::Answer Methods::pin(const json& params) {
 
 Methods::Answer Methods::unpin(const json& params) {
   AC_ASSIGN(const std::vector<std::string> paths, paths_in(params));
+  std::vector<std::pair<SourceId, std::string>> meant;
+  for (const std::string& given : paths) AC_TRY(add_pins(given, meant));
   json out = json::array();
-  for (const std::string& given : paths) {
-    AC_ASSIGN(const std::vector<Place> places, resolver_.resolve(given));
-    for (const auto& [mount, pinned] : engine_.pins()) {
-      for (const Place& place : places) {
-        if (mount != engine_.mount_of(source_of(place.mount)).name) continue;
-        if (pinned != place.path && is_at_or_below(place.path, pinned)) {
-          return fail(ErrorKind::invalid, EINVAL,
-                      text(given, " is pinned with its folder: unpin ", pinned.empty() ? "all of " + mount : pinned));
-        }
-        const bool is_meant =
-            is_at_or_below(pinned, place.path) || (!place.pattern.empty() && pattern_covers(place.pattern, pinned));
-        if (!is_meant) continue;
-        engine_.unpin(source_of(place.mount), pinned);
-        out.push_back(place_answer(mount, pinned));
-      }
-    }
+  for (const auto& [source, path] : meant) {
+    engine_.unpin(source, path);
+    out.push_back(place_answer(engine_.mount_of(source).name, path));
   }
   return json{{"paths", std::move(out)}};
+}
+
+Result<void> Methods::add_pins(const std::string& given, std::vector<std::pair<SourceId, std::string>>& pins) {
+  AC_ASSIGN(const std::vector<Place> places, resolver_.resolve(given));
+  for (const auto& [mount, pinned] : engine_.pins()) {
+    const SourceId source = source_named(mount);
+    const auto place = std::ranges::find(places, source, [](const Place& one) { return source_of(one.mount); });
+    if (place == places.end()) continue;
+    if (pinned != place->path && is_at_or_below(place->path, pinned)) {
+      return fail(ErrorKind::invalid, EINVAL,
+                  text(given, " is pinned with its folder: unpin ", pinned.empty() ? "all of " + mount : pinned));
+    }
+    const bool is_matched = !place->pattern.empty() && pattern_covers(place->pattern, pinned);
+    if (is_matched || is_at_or_below(pinned, place->path)) pins.emplace_back(source, pinned);
+  }
+  return {};
 }
 
 Methods::Answer Methods::evict(const json& params) {

@@ -4,6 +4,9 @@
 // Threads: any. Never: touches a mount.
 #pragma once
 
+#include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include <nlohmann/json_fwd.hpp>
@@ -46,6 +49,8 @@ class Methods {
   Answer evict(const nlohmann::json& params);
   Answer mode(const nlohmann::json& params);
 
+  /// Adds to `pins` those that `given` names; ErrorKind::invalid when a pinned folder above it is what pins it.
+  base::Result<void> add_pins(const std::string& given, std::vector<std::pair<cache::SourceId, std::string>>& pins);
   /// Objects in the store that `given` names, by its very name else as a pattern; empty when it names a place that exists
   /// but of which nothing is stored.
   base::Result<std::vector<cache::ObjectInfo>> stored(const std::string& given);

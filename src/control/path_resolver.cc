@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "path_resolver.h"
 
+#include <cerrno>
 #include <filesystem>
-#include <optional>
+#include <utility>
 
 #include "arenacache/base/text.h"
 #include "arenacache/config/glob.h"
@@ -39,28 +40,37 @@ PathResolver::PathResolver(const std::vector<MountRoots>& mounts) {
 }
 
 Result<std::vector<Place>> PathResolver::resolve(std::string_view given) const {
-  if (given.empty())
+  if (given.empty()) {
     return fail(ErrorKind::invalid, EINVAL, "an empty path names nothing: for all of a mount give its mountpoint");
+  }
   const std::string path = normal_path(given);
+  if (path == ".." || path.starts_with("../")) {
+    return fail(ErrorKind::invalid, EINVAL, text(given, " leaves the mount"));
+  }
+  if (path.starts_with('/')) {
+    if (auto place = innermost(path)) return std::vector<Place>{std::move(*place)};
+    return fail(ErrorKind::invalid, ENOENT, text(given, " lies under no mount and no source"));
+  }
   std::vector<Place> places;
-  if (!path.starts_with('/')) {
-    if (path == ".." || path.starts_with("../"))
-      return fail(ErrorKind::invalid, EINVAL, text(given, " leaves the mount"));
-    for (std::size_t mount = 0; mount < mounts_.size(); ++mount)
-      places.push_back(place_at(mount, path == "." ? "" : path, false));
-  } else {
-    std::size_t best = 0;  // the longest root that the path lies under
-    for (std::size_t mount = 0; mount < mounts_.size(); ++mount) {
-      for (const std::string* root : {&mounts_[mount].mountpoint, &mounts_[mount].source}) {
-        const auto relative = relative_to(path, *root);
-        if (!relative || root->size() <= best) continue;
-        best = root->size();
-        places = {place_at(mount, *relative, true)};
-      }
+  places.reserve(mounts_.size());
+  for (std::size_t mount = 0; mount < mounts_.size(); ++mount) {
+    places.push_back(place_at(mount, path == "." ? "" : path, false));
+  }
+  return places;
+}
+
+std::optional<Place> PathResolver::innermost(std::string_view absolute) const {
+  std::optional<Place> place;
+  std::size_t longest = 0;
+  for (std::size_t mount = 0; mount < mounts_.size(); ++mount) {
+    for (const std::string* root : {&mounts_[mount].mountpoint, &mounts_[mount].source}) {
+      auto relative = relative_to(absolute, *root);
+      if (!relative || root->size() <= longest) continue;
+      longest = root->size();
+      place = place_at(mount, std::move(*relative), true);
     }
   }
-  if (places.empty()) return fail(ErrorKind::invalid, ENOENT, text(given, " lies under no mount and no source"));
-  return places;
+  return place;
 }
 
 bool PathResolver::is_inside(std::string_view absolute) const {
@@ -70,14 +80,9 @@ bool PathResolver::is_inside(std::string_view absolute) const {
   return false;
 }
 
-bool PathResolver::is_in_source(std::size_t mount, std::string_view absolute, std::string& path) const {
-  for (const std::string* root : {&mounts_[mount].source, &mounts_[mount].mountpoint}) {
-    if (auto relative = relative_to(absolute, *root)) {
-      path = std::move(*relative);
-      return true;
-    }
-  }
-  return false;
+std::optional<std::string> PathResolver::path_in(std::size_t mount, std::string_view absolute) const {
+  if (auto relative = relative_to(absolute, mounts_[mount].source)) return relative;
+  return relative_to(absolute, mounts_[mount].mountpoint);
 }
 
 std::string normal_path(std::string_view path) {

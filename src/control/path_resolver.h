@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,15 +31,17 @@ class PathResolver {
  public:
   explicit PathResolver(const std::vector<MountRoots>& mounts);
 
-  /// An absolute path has one place; a relative one has a place in each mount. Never empty. ErrorKind::invalid with a
+  /// An absolute path has one place, in the innermost mount; a relative one has a place in each mount. ErrorKind::invalid with a
   /// sentence for an empty path and for one that lies under no mount and no source.
   [[nodiscard]] base::Result<std::vector<Place>> resolve(std::string_view given) const;
   /// Does this absolute path lie under a source or a mountpoint?
   [[nodiscard]] bool is_inside(std::string_view absolute) const;
-  /// Where `absolute` lies in mount `mount` by its source's path; false when it is elsewhere.
-  [[nodiscard]] bool is_in_source(std::size_t mount, std::string_view absolute, std::string& path) const;
+  /// Where `absolute` lies in mount `mount`, relative to it; nothing when it is elsewhere.
+  [[nodiscard]] std::optional<std::string> path_in(std::size_t mount, std::string_view absolute) const;
 
  private:
+  [[nodiscard]] std::optional<Place> innermost(std::string_view absolute) const;
+
   std::vector<MountRoots> mounts_;  ///< normal: no "..", no "//", no "/" at the end
 };
 

@@ -102,7 +102,7 @@ class PrefetchJobs::Job {
 
   void refresh_locked() AC_REQUIRES(mutex_) {
     pending_bytes_ = 0;
-    std::erase_if(pending_, [this](const Pending& file) { return has_ended_locked(file); });
+    std::erase_if(pending_, [this](const Pending& file) AC_REQUIRES(mutex_) { return has_ended_locked(file); });
   }
 
   bool has_ended_locked(const Pending& file) AC_REQUIRES(mutex_) {
