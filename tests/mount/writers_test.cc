@@ -175,7 +175,7 @@ TEST_F(WritersTest, WriterBesideAFillLeavesNoOldBytes) {
   reader.join();
   const Model after{.path = model.path, .size = model.size, .pattern = Pattern{9}};
   EXPECT_TRUE(load_in_order(after));
-  mount.wait_resident("model");
+  make_resident(mount, "model", after);
   EXPECT_TRUE(load_direct(after));
   EXPECT_TRUE(file_is(mount.from("model"), after.size, after.pattern));
 }
