@@ -50,7 +50,8 @@ std::shared_ptr<Object> Catalog::obtain(const FileRef& file, bool reading) {
   return object;
 }
 
-std::shared_ptr<Object> Catalog::match_locked(const FileRef& file, const ObjectKey& key, std::vector<base::Job>& after) {
+std::shared_ptr<Object> Catalog::match_locked(const FileRef& file, const ObjectKey& key,
+                                              std::vector<base::Job>& after) {
   const auto drop_and_keep_jobs = [&](const std::shared_ptr<Object>& old) AC_NO_THREAD_SAFETY_ANALYSIS {
     if (auto jobs = drop_locked(old, Unlink::later)) std::ranges::move(*jobs, std::back_inserter(after));
   };
@@ -329,7 +330,8 @@ void Catalog::attributes_changed(const FileRef& before, const origin::Version& a
   const base::MutexLock lock(object->mutex);
   // Only if the store's copy is the file as it was right before: else the next open finds out by itself.
   if (!object->version.same_data(before.version) || after.size != before.version.size) return;
-  if (object->version.ctime_ns != before.version.ctime_ns && object->trust == Trust::trusted && object->key.inode != 0) {
+  if (object->version.ctime_ns != before.version.ctime_ns && object->trust == Trust::trusted &&
+      object->key.inode != 0) {
     object->trust = object->is_stored() ? Trust::unchecked : Trust::trusted;
   }
   object->version = after;

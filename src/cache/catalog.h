@@ -74,7 +74,8 @@ class Catalog {
   using PathKey = std::pair<SourceId, std::string>;
 
   std::shared_ptr<Object> make_locked(const FileRef& file, const ObjectKey& key) AC_REQUIRES(mutex_);
-  void enter_locked(const std::shared_ptr<Object>& object, const ObjectKey& key, const std::string& path) AC_REQUIRES(mutex_);
+  void enter_locked(const std::shared_ptr<Object>& object, const ObjectKey& key, const std::string& path)
+      AC_REQUIRES(mutex_);
   /// Takes it out of the maps and marks it; returns jobs to run without the lock, or nothing if it was dropped before.
   std::optional<std::vector<base::Job>> drop_locked(const std::shared_ptr<Object>& object, Unlink unlink)
       AC_REQUIRES(mutex_);
@@ -95,7 +96,8 @@ class Catalog {
   unsigned unlinks_pending_ AC_GUARDED_BY(unlinks_mutex_) = 0;
   mutable base::Mutex mutex_;
   std::map<ObjectKey, std::shared_ptr<Object>> by_key_ AC_GUARDED_BY(mutex_);
-  std::map<PathKey, std::shared_ptr<Object>> by_path_ AC_GUARDED_BY(mutex_);  ///< an object stands once, under its last path
+  std::map<PathKey, std::shared_ptr<Object>> by_path_
+      AC_GUARDED_BY(mutex_);  ///< an object stands once, under its last path
   std::unordered_map<store::ObjectId, std::shared_ptr<Object>> by_id_ AC_GUARDED_BY(mutex_);
   std::map<ObjectKey, unsigned> writers_ AC_GUARDED_BY(mutex_);
   std::set<PathKey> pins_ AC_GUARDED_BY(mutex_);

@@ -51,7 +51,8 @@ void Checker::compare(const std::shared_ptr<Object>& object, std::vector<store::
     base::Buffer buffer(store::kBlockBytes);
     for (const store::BlockIndex block : blocks) {
       const auto bytes = buffer.span().first(store::block_length(block, object->size));
-      AC_TRY(Fetcher::read_version(origin, *object, bytes, std::uint64_t{block} * store::kBlockBytes, core->clock, deadline));
+      AC_TRY(Fetcher::read_version(origin, *object, bytes, std::uint64_t{block} * store::kBlockBytes, core->clock,
+                                   deadline));
       object->source->read_ops.add();
       object->source->read_bytes.add(bytes.size());
       const base::MutexLock lock(object->mutex);
@@ -98,12 +99,13 @@ void Checker::compare_all(const std::shared_ptr<Object>& object, store::BlockInd
       return;
     }
   }
-  compare(object, std::move(step), [core = core_.shared_from_this(), object, from, next](const base::Result<bool>& matched) {
-    if (matched && *matched) return core->checker.compare_all(object, next);
-    if (matched || matched.error().kind == base::ErrorKind::stale) return core->checker.differs(object);
-    core->timers.schedule(core->clock.now() + kAskAgain, "check",
-                          [core, object, from] { core->checker.compare_all(object, from); });
-  });
+  compare(object, std::move(step),
+          [core = core_.shared_from_this(), object, from, next](const base::Result<bool>& matched) {
+            if (matched && *matched) return core->checker.compare_all(object, next);
+            if (matched || matched.error().kind == base::ErrorKind::stale) return core->checker.differs(object);
+            core->timers.schedule(core->clock.now() + kAskAgain, "check",
+                                  [core, object, from] { core->checker.compare_all(object, from); });
+          });
 }
 
 void Checker::differs(const std::shared_ptr<Object>& object) {

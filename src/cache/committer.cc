@@ -62,7 +62,8 @@ void Committer::commit(const std::shared_ptr<Object>& object) {
       base::Duration(object->source->options()->origin.timeout),
       [path](origin::Origin& origin) { return origin.stat(path); },
       [core = core_.shared_from_this(), object](base::Result<origin::Attributes> seen) {
-        core->background.submit("commit", [core, object, seen = std::move(seen)] { core->committer.version_seen(object, seen); });
+        core->background.submit("commit",
+                                [core, object, seen = std::move(seen)] { core->committer.version_seen(object, seen); });
       });
 }
 
@@ -126,7 +127,8 @@ bool Committer::load(const std::shared_ptr<Object>& object) {
     }
     const base::MutexLock lock(object->mutex);
     if (!object->has_map) {
-      const bool is_right = sidecar.origin.size == object->size && (!object->was_complete || sidecar.blocks.is_complete());
+      const bool is_right =
+          sidecar.origin.size == object->size && (!object->was_complete || sidecar.blocks.is_complete());
       if (!is_right) return base::fail(base::ErrorKind::corrupt, EIO, "its sidecar speaks of another file");
       object->blocks = std::move(sidecar.blocks);
       object->has_map = true;

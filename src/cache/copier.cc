@@ -104,8 +104,9 @@ void Copier::start_next() {
 }
 
 void Copier::begin(const std::shared_ptr<FillJob>& job) {
-  auto ready = core_.committer.load(job->object) ? make_room(job->object)
-                                                 : base::fail(base::ErrorKind::corrupt, EIO, "its cached part was damaged");
+  auto ready = core_.committer.load(job->object)
+                   ? make_room(job->object)
+                   : base::fail(base::ErrorKind::corrupt, EIO, "its cached part was damaged");
   if (ready) return step(job);
   {
     const base::MutexLock lock(job->mutex);
@@ -127,7 +128,8 @@ void Copier::step(const std::shared_ptr<FillJob>& job) {
     if (job->ended) return;
     while (true) {
       const unsigned parallel = job->object->source->options()->fill.parallel;
-      const bool go_on = core_.is_filling(*job->object->source) && !job->failure && job->outstanding < parallel && !must_yield(*job, job->outstanding);
+      const bool go_on = core_.is_filling(*job->object->source) && !job->failure && job->outstanding < parallel &&
+                         !must_yield(*job, job->outstanding);
       const Next next = go_on ? send_one(job) : Next::nothing;
       if (next == Next::sent) {
         ++job->outstanding;
@@ -191,8 +193,9 @@ Copier::Next Copier::send_one(const std::shared_ptr<FillJob>& job) AC_NO_THREAD_
     }
     flight = Fetcher::enter_locked(object, *first, count);
     object.cursor = *first + count;
-    flight->when_settled.emplace_back(
-        [core = core_.shared_from_this(), job, flight_ptr = flight.get()] { core->copier.run_settled(job, *flight_ptr); });
+    flight->when_settled.emplace_back([core = core_.shared_from_this(), job, flight_ptr = flight.get()] {
+      core->copier.run_settled(job, *flight_ptr);
+    });
   }
   core_.fetcher.send(job->object, flight, Purpose::background);
   return Next::sent;

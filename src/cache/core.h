@@ -43,7 +43,8 @@ struct Core : std::enable_shared_from_this<Core> {
   const std::unique_ptr<store::Index> index;
   const std::shared_ptr<Space> space;
   Counters counters;
-  std::atomic<config::CacheMode> mode{config::CacheMode::active};  ///< as last switched, for all mounts; each has its own
+  std::atomic<config::CacheMode> mode{
+      config::CacheMode::active};  ///< as last switched, for all mounts; each has its own
   std::atomic<bool> stopping{false};
   std::vector<std::shared_ptr<Source>> sources;  ///< fixed after start()
 

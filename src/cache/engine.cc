@@ -85,7 +85,8 @@ void Engine::stop() {
 
 void Engine::reload(const config::Config& config) {
   for (const auto& source : core_.sources) {
-    const auto fresh = std::ranges::find_if(config.mounts, [&](const auto& mount) { return mount.name == source->name; });
+    const auto fresh =
+        std::ranges::find_if(config.mounts, [&](const auto& mount) { return mount.name == source->name; });
     if (fresh == config.mounts.end()) continue;
     source->set_options(*fresh);
     source->mode.store(fresh->cache.mode);
@@ -96,10 +97,11 @@ void Engine::reload(const config::Config& config) {
 }
 
 std::optional<KnownFile> Engine::known(SourceId source, const std::string& path, std::uint64_t inode) const {
-  auto object = inode == 0 ? nullptr
-                           : core_.catalog.find({.source = source,
-                                                 .path = path,
-                                                 .version = {.size = 0, .mtime_ns = 0, .ctime_ns = 0, .inode = inode}});
+  auto object =
+      inode == 0
+          ? nullptr
+          : core_.catalog.find(
+                {.source = source, .path = path, .version = {.size = 0, .mtime_ns = 0, .ctime_ns = 0, .inode = inode}});
   if (!object) object = core_.catalog.find_path(source, path);
   if (!object) return std::nullopt;
   const base::MutexLock lock(object->mutex);
@@ -178,7 +180,8 @@ bool Engine::prefetch(const FileRef& file) {
 
 PrefetchProgress Engine::prefetch_progress(SourceId source, const std::string& path) const {
   const auto object = core_.catalog.find_path(source, path);
-  if (!object) return {.state = PrefetchState::failed, .size_bytes = 0, .cached_bytes = 0, .reason = "it is not known (any more)"};
+  if (!object)
+    return {.state = PrefetchState::failed, .size_bytes = 0, .cached_bytes = 0, .reason = "it is not known (any more)"};
   const base::MutexLock lock(object->mutex);
   PrefetchProgress progress{.state = PrefetchState::queued,
                             .size_bytes = object->size,
@@ -197,16 +200,19 @@ PrefetchProgress Engine::prefetch_progress(SourceId source, const std::string& p
 }
 
 void Engine::pin(SourceId source, const std::string& path) {
-  if (core_.catalog.pin(source, path)) core_.index->put_pin({.source = core_.sources[number(source)]->name, .path = path});
+  if (core_.catalog.pin(source, path))
+    core_.index->put_pin({.source = core_.sources[number(source)]->name, .path = path});
 }
 
 void Engine::unpin(SourceId source, const std::string& path) {
-  if (core_.catalog.unpin(source, path)) core_.index->remove_pin({.source = core_.sources[number(source)]->name, .path = path});
+  if (core_.catalog.unpin(source, path))
+    core_.index->remove_pin({.source = core_.sources[number(source)]->name, .path = path});
 }
 
 std::vector<std::pair<std::string, std::string>> Engine::pins() const {
   std::vector<std::pair<std::string, std::string>> result;
-  for (auto& [source, path] : core_.catalog.pins()) result.emplace_back(core_.sources[number(source)]->name, std::move(path));
+  for (auto& [source, path] : core_.catalog.pins())
+    result.emplace_back(core_.sources[number(source)]->name, std::move(path));
   return result;
 }
 

@@ -18,7 +18,9 @@ base::Result<void> Evictor::reserve(Object& object) {
     refresh_disk();
     const auto answer = core_.space->reserve(object.id, footprint(object.size));
     switch (answer.kind) {
-      case ReserveAnswer::Kind::granted: set_warning({}); return {};
+      case ReserveAnswer::Kind::granted:
+        set_warning({});
+        return {};
       case ReserveAnswer::Kind::refused:
         set_warning(answer.reason);
         return base::fail(base::ErrorKind::no_space, ENOSPC, answer.reason);

@@ -40,7 +40,8 @@ class Evictor {
 
   Core& core_;
   std::atomic<bool> relieving_{false};
-  base::Mutex reserve_mutex_;  ///< one at a time: two that evict for each other would evict too much. Above all other locks.
+  base::Mutex
+      reserve_mutex_;  ///< one at a time: two that evict for each other would evict too much. Above all other locks.
   mutable base::Mutex mutex_;
   std::string warning_ AC_GUARDED_BY(mutex_);
 };

@@ -60,7 +60,8 @@ base::Result<void> check_version(Object& object, origin::OriginFile& file, bool 
   const base::MutexLock lock(object.mutex);
   const bool same_file = !by_inode || object.version.inode == 0 || seen.inode == object.version.inode;
   if (same_file && seen.same_data(object.version)) return {};
-  return base::fail(ErrorKind::stale, ESTALE, base::text(object.source->name, ": ", object.path, " changed while it was read"));
+  return base::fail(ErrorKind::stale, ESTALE,
+                    base::text(object.source->name, ": ", object.path, " changed while it was read"));
 }
 
 base::Result<void> read_once(origin::Origin& origin, Object& object, std::span<std::byte> out, std::uint64_t offset,
@@ -69,8 +70,9 @@ base::Result<void> read_once(origin::Origin& origin, Object& object, std::span<s
   AC_ASSIGN(const std::size_t length, file->read_at(out, offset));
   AC_TRY(check_version(object, *file, origin.fidelity().stable_inodes));
   if (length == out.size()) return {};
-  return base::fail(ErrorKind::origin, EIO,
-                    base::text(object.source->name, ": the origin gave ", length, " of ", out.size(), " bytes at ", offset));
+  return base::fail(
+      ErrorKind::origin, EIO,
+      base::text(object.source->name, ": the origin gave ", length, " of ", out.size(), " bytes at ", offset));
 }
 
 }  // namespace
@@ -86,7 +88,8 @@ std::shared_ptr<Flight> Fetcher::enter_locked(Object& object, store::BlockIndex 
   return flight;
 }
 
-base::Result<std::shared_ptr<origin::OriginFile>> Fetcher::open_origin(origin::Origin& origin, Object& object, Hold hold) {
+base::Result<std::shared_ptr<origin::OriginFile>> Fetcher::open_origin(origin::Origin& origin, Object& object,
+                                                                       Hold hold) {
   std::string path;
   std::shared_ptr<const origin::Caller> caller;
   {
@@ -136,9 +139,11 @@ void Fetcher::send_now(const Parked& parked) {
         const Extent extent = extent_of(*object, *flight);
         base::Buffer buffer(extent.length);
         AC_TRY(read_version(origin, *object, buffer.span(), extent.offset, clock, deadline));
-        if (const auto file = open_origin(origin, *object, Hold::version)) (*file)->drop_cache(extent.offset, extent.length);
+        if (const auto file = open_origin(origin, *object, Hold::version))
+          (*file)->drop_cache(extent.offset, extent.length);
         auto checksums = checksums_of(buffer.span());
-        return Fetched{.bytes = std::make_shared<const base::Buffer>(std::move(buffer)), .checksums = std::move(checksums)};
+        return Fetched{.bytes = std::make_shared<const base::Buffer>(std::move(buffer)),
+                       .checksums = std::move(checksums)};
       },
       [core = core_.shared_from_this(), object, flight, purpose](base::Result<Fetched> fetched) {
         if (purpose == Purpose::demand) object->source->demand_in_flight.sub();
@@ -167,7 +172,8 @@ void Fetcher::land(const std::shared_ptr<Object>& object, const std::shared_ptr<
                           [core = core_.shared_from_this(), object, flight] { core->fetcher.write(object, flight); });
 }
 
-void Fetcher::fail(const std::shared_ptr<Object>& object, const std::shared_ptr<Flight>& flight, const base::Error& error) {
+void Fetcher::fail(const std::shared_ptr<Object>& object, const std::shared_ptr<Flight>& flight,
+                   const base::Error& error) {
   count_error(*object->source, error);
   std::vector<Flight::Waiter> waiters;
   {
@@ -224,7 +230,8 @@ void Fetcher::write(const std::shared_ptr<Object>& object, const std::shared_ptr
   unpark();
 }
 
-void Fetcher::settle(const std::shared_ptr<Object>& object, const std::shared_ptr<Flight>& flight, base::Result<void> result) {
+void Fetcher::settle(const std::shared_ptr<Object>& object, const std::shared_ptr<Flight>& flight,
+                     base::Result<void> result) {
   std::vector<base::Job> jobs;
   bool is_complete = false;
   {

@@ -43,7 +43,8 @@ class Fetcher {
   void fetch_exact(const std::shared_ptr<Object>& object, base::Extent extent, Hold hold, ReadDone done);
 
   /// The origin's open file of the object, opened now if it was not. Blocks: on an origin's thread only.
-  static base::Result<std::shared_ptr<origin::OriginFile>> open_origin(origin::Origin& origin, Object& object, Hold hold);
+  static base::Result<std::shared_ptr<origin::OriginFile>> open_origin(origin::Origin& origin, Object& object,
+                                                                       Hold hold);
   /// Fills `out` from the origin at the object's version, through lost connections, until `deadline`. Blocks, likewise.
   static base::Result<void> read_version(origin::Origin& origin, Object& object, std::span<std::byte> out,
                                          std::uint64_t offset, base::Clock& clock, base::TimePoint deadline);
@@ -64,7 +65,8 @@ class Fetcher {
   };
 
   void send_now(const Parked& parked);
-  void land(const std::shared_ptr<Object>& object, const std::shared_ptr<Flight>& flight, base::Result<Fetched> fetched);
+  void land(const std::shared_ptr<Object>& object, const std::shared_ptr<Flight>& flight,
+            base::Result<Fetched> fetched);
   void fail(const std::shared_ptr<Object>& object, const std::shared_ptr<Flight>& flight, const base::Error& error);
   void write(const std::shared_ptr<Object>& object, const std::shared_ptr<Flight>& flight);
   void settle(const std::shared_ptr<Object>& object, const std::shared_ptr<Flight>& flight, base::Result<void> result);

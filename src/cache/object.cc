@@ -13,15 +13,18 @@ namespace arenacache::cache {
 
 bool is_legal(Life from, Life to) {
   switch (from) {
-    case Life::filling: return to == Life::resident || to == Life::dropped;
-    case Life::resident: return to == Life::dropped;
-    case Life::dropped: return false;
+    case Life::filling:
+      return to == Life::resident || to == Life::dropped;
+    case Life::resident:
+      return to == Life::dropped;
+    case Life::dropped:
+      return false;
   }
   return false;
 }
 
-Object::Object(store::ObjectId object_id, std::shared_ptr<Source> its_source, ObjectKey its_key, const FileRef& file_ref,
-               base::TimePoint now)
+Object::Object(store::ObjectId object_id, std::shared_ptr<Source> its_source, ObjectKey its_key,
+               const FileRef& file_ref, base::TimePoint now)
     : id(object_id),
       source(std::move(its_source)),
       size(file_ref.version.size),

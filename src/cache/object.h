@@ -34,7 +34,7 @@ struct ObjectKey {
   SourceId source{};
   std::uint64_t file_system_id = 0;
   std::uint64_t inode = 0;  ///< 0: by path
-  std::string path;         ///< empty when by inode
+  std::string path;  ///< empty when by inode
   friend auto operator<=>(const ObjectKey&, const ObjectKey&) = default;
 };
 
@@ -47,9 +47,9 @@ struct Flight {
   bool landed = false;  ///< bytes are in memory and wait to be written to the store
   std::shared_ptr<const base::Buffer> bytes;
   std::vector<std::uint64_t> checksums;  ///< one a block, once landed
-  std::vector<Waiter> waiters;           ///< empty once landed
-  std::vector<base::Job> when_settled;   ///< run once written to the store, or given up
-  std::optional<base::Error> failure;    ///< why it was given up; set before when_settled runs
+  std::vector<Waiter> waiters;  ///< empty once landed
+  std::vector<base::Job> when_settled;  ///< run once written to the store, or given up
+  std::optional<base::Error> failure;  ///< why it was given up; set before when_settled runs
 
   [[nodiscard]] bool covers(store::BlockIndex block) const { return block >= first && block - first < count; }
 };
@@ -80,7 +80,8 @@ class Object {
   Life life AC_GUARDED_BY(mutex) = Life::filling;
   Trust trust AC_GUARDED_BY(mutex) = Trust::trusted;
   bool full_check_due AC_GUARDED_BY(mutex) = false;  ///< samples matched; every block is still to be compared
-  bool refuted AC_GUARDED_BY(mutex) = false;  ///< `version` has other bytes than the store: its readers go to the origin
+  bool refuted AC_GUARDED_BY(mutex) =
+      false;  ///< `version` has other bytes than the store: its readers go to the origin
   std::vector<base::Job> waiting_for_trust AC_GUARDED_BY(mutex);
   base::TimePoint first_seen AC_GUARDED_BY(mutex);
   base::WallTime last_use AC_GUARDED_BY(mutex){};
@@ -89,22 +90,22 @@ class Object {
 
   // What the store has of it. `blocks` is empty (no blocks) until its sidecar was read: see has_map.
   bool has_map AC_GUARDED_BY(mutex) = true;
-  bool was_complete AC_GUARDED_BY(mutex) = false;       ///< the index says so, the map is not read yet
+  bool was_complete AC_GUARDED_BY(mutex) = false;  ///< the index says so, the map is not read yet
   std::uint64_t allocated_bytes AC_GUARDED_BY(mutex) = 0;  ///< what the disk gave, when last asked
   store::BlockMap blocks AC_GUARDED_BY(mutex);
   std::unique_ptr<Reservation> reservation;  ///< set once; ends after `file`, whose bytes it stands for
   std::shared_ptr<store::RawFile> file AC_GUARDED_BY(mutex);
   bool checkpoint_due AC_GUARDED_BY(mutex) = false;  ///< blocks are in the file that no sidecar tells of
-  bool row_due AC_GUARDED_BY(mutex) = false;         ///< last use or uses moved since the index had them
+  bool row_due AC_GUARDED_BY(mutex) = false;  ///< last use or uses moved since the index had them
   bool commit_scheduled AC_GUARDED_BY(mutex) = false;
 
   // What is on its way.
   std::map<store::BlockIndex, std::shared_ptr<Flight>> flights AC_GUARDED_BY(mutex);  ///< one entry a block
   std::shared_ptr<origin::OriginFile> origin_file AC_GUARDED_BY(mutex);
   bool admitted AC_GUARDED_BY(mutex) = false;  ///< a background fill was asked for or runs
-  bool refused AC_GUARDED_BY(mutex) = false;   ///< no space for a fill; asked again at the next open
-  bool failed AC_GUARDED_BY(mutex) = false;    ///< the last fill ended with an error of the origin or the store
-  std::string refusal AC_GUARDED_BY(mutex);    ///< why refused or failed, for people
+  bool refused AC_GUARDED_BY(mutex) = false;  ///< no space for a fill; asked again at the next open
+  bool failed AC_GUARDED_BY(mutex) = false;  ///< the last fill ended with an error of the origin or the store
+  std::string refusal AC_GUARDED_BY(mutex);  ///< why refused or failed, for people
   store::BlockIndex cursor AC_GUARDED_BY(mutex) = 0;  ///< where the last reader missed: the copier goes on from here
 
   // Who uses it.

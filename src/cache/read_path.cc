@@ -29,10 +29,15 @@ namespace {
 
 using base::Extent;
 
-constexpr store::BlockIndex kFlightBlocks = 8;  ///< a kernel request is at most 1 MiB: two blocks; more only for direct reads
+constexpr store::BlockIndex kFlightBlocks =
+    8;  ///< a kernel request is at most 1 MiB: two blocks; more only for direct reads
 
-store::BlockIndex first_block(Extent extent) { return static_cast<store::BlockIndex>(extent.offset / store::kBlockBytes); }
-store::BlockIndex last_block(Extent extent) { return static_cast<store::BlockIndex>((extent.end() - 1) / store::kBlockBytes); }
+store::BlockIndex first_block(Extent extent) {
+  return static_cast<store::BlockIndex>(extent.offset / store::kBlockBytes);
+}
+store::BlockIndex last_block(Extent extent) {
+  return static_cast<store::BlockIndex>((extent.end() - 1) / store::kBlockBytes);
+}
 
 /// Reads one block whole and checks it. `out` has room for it.
 base::Result<void> read_checked(Core& core, Object& object, store::RawFile& file, store::BlockIndex block,
@@ -46,7 +51,8 @@ base::Result<void> read_checked(Core& core, Object& object, store::RawFile& file
   if (base::xxh3_64(out) != expected) {
     core.counters.checksum_errors.add();
     return base::fail(base::ErrorKind::corrupt, EIO,
-                      base::text("object ", store::to_number(object.id), ", block ", block, ": its bytes do not match their checksum"));
+                      base::text("object ", store::to_number(object.id), ", block ", block,
+                                 ": its bytes do not match their checksum"));
   }
   const base::MutexLock lock(object.mutex);
   if (!object.is_dropped()) object.blocks.set_verified(block);
@@ -118,7 +124,8 @@ base::Result<ReadBytes> Gather::assemble() {
   const auto begin_of = [](const Flight& flight) { return std::uint64_t{flight.first} * store::kBlockBytes; };
   if (flights.size() == 1 && begin_of(*flights[0]) <= extent.offset &&
       extent.end() <= begin_of(*flights[0]) + bytes[0]->size()) {
-    return ReadBytes{.owner = bytes[0], .bytes = bytes[0]->span().subspan(extent.offset - begin_of(*flights[0]), extent.length)};
+    return ReadBytes{.owner = bytes[0],
+                     .bytes = bytes[0]->span().subspan(extent.offset - begin_of(*flights[0]), extent.length)};
   }
   auto out = std::make_shared<base::Buffer>(extent.length);
   for (store::BlockIndex block = first_block(extent); block <= last_block(extent); ++block) {
@@ -143,7 +150,8 @@ class ObjectReader final : public Reader, public std::enable_shared_from_this<Ob
       : core_(std::move(core)), object_(std::move(object)), use_(use), counts_(counts) {
     const base::MutexLock lock(object_->mutex);
     version_ = object_->version;
-    was_hit_ = (use_ == StoreUse::full || use_ == StoreUse::read_only) && object_->is_complete() && !object_->is_dropped();
+    was_hit_ =
+        (use_ == StoreUse::full || use_ == StoreUse::read_only) && object_->is_complete() && !object_->is_dropped();
     if (counts_) {
       object_->last_use = core_->clock.wall_now();
       ++object_->uses;
@@ -194,13 +202,18 @@ void ObjectReader::read(std::uint64_t offset, std::size_t length, ReadDone done)
   if (use_ == StoreUse::none) return serve_exact(extent, std::move(done));
   bool is_load = false;
   switch (choose(extent, is_load, done)) {
-    case Way::wait: return;
+    case Way::wait:
+      return;
     case Way::hit:
       if (serve_hit(extent, done)) break;
       serve_exact(extent, std::move(done));
       break;
-    case Way::flights: serve_flights(extent, std::move(done)); break;
-    case Way::exact: serve_exact(extent, std::move(done)); break;
+    case Way::flights:
+      serve_flights(extent, std::move(done));
+      break;
+    case Way::exact:
+      serve_exact(extent, std::move(done));
+      break;
   }
   if (is_load) core_->copier.admit(object_);
 }
@@ -222,7 +235,8 @@ ObjectReader::Way ObjectReader::choose(Extent extent, bool& is_load, ReadDone& d
       });
     } else {
       bool is_hit = object_->file != nullptr && !(object_->refuted && version_ == object_->version);
-      for (store::BlockIndex block = first; is_hit && block <= last; ++block) is_hit = object_->blocks.is_present(block);
+      for (store::BlockIndex block = first; is_hit && block <= last; ++block)
+        is_hit = object_->blocks.is_present(block);
       if (is_hit) return Way::hit;
       object_->cursor = last + 1;
       if (object_->is_dropped() || use_ != StoreUse::full) return Way::exact;
@@ -306,11 +320,13 @@ void ObjectReader::serve_flights(Extent extent, ReadDone done) {
 void ObjectReader::serve_exact(Extent extent, ReadDone done) {
   core_->counters.reads_miss.add();
   const auto hold = follows() ? Fetcher::Hold::nothing : Fetcher::Hold::version;
-  core_->fetcher.fetch_exact(object_, extent, hold, [core = core_, done = std::move(done)](base::Result<ReadBytes> result) mutable {
-    if (result) core->counters.miss_bytes.add(result->bytes.size());
-    if (!result && result.error().kind == base::ErrorKind::stale) core->counters.stale_reads.add();
-    done(std::move(result));
-  });
+  core_->fetcher.fetch_exact(object_, extent, hold,
+                             [core = core_, done = std::move(done)](base::Result<ReadBytes> result) mutable {
+                               if (result) core->counters.miss_bytes.add(result->bytes.size());
+                               if (!result && result.error().kind == base::ErrorKind::stale)
+                                 core->counters.stale_reads.add();
+                               done(std::move(result));
+                             });
 }
 
 base::Result<std::shared_ptr<origin::OriginFile>> ObjectReader::origin_file() {
@@ -319,7 +335,8 @@ base::Result<std::shared_ptr<origin::OriginFile>> ObjectReader::origin_file() {
 
 }  // namespace
 
-std::shared_ptr<Reader> make_reader(std::shared_ptr<Core> core, std::shared_ptr<Object> object, StoreUse use, bool counts) {
+std::shared_ptr<Reader> make_reader(std::shared_ptr<Core> core, std::shared_ptr<Object> object, StoreUse use,
+                                    bool counts) {
   return std::make_shared<ObjectReader>(std::move(core), std::move(object), use, counts);
 }
 
@@ -336,7 +353,8 @@ base::Result<void> read_stored(Core& core, Object& object, Extent extent, std::s
   if (all_verified) return file->read(out, extent.offset);
   base::Buffer block_bytes(store::kBlockBytes);
   for (store::BlockIndex block = first; block <= last; ++block) {
-    const Extent whole{.offset = std::uint64_t{block} * store::kBlockBytes, .length = store::block_length(block, object.size)};
+    const Extent whole{.offset = std::uint64_t{block} * store::kBlockBytes,
+                       .length = store::block_length(block, object.size)};
     const auto bytes = block_bytes.span().first(whole.length);
     AC_TRY(read_checked(core, object, *file, block, bytes));
     const std::uint64_t from = std::max(whole.offset, extent.offset);

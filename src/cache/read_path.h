@@ -22,7 +22,8 @@ enum class StoreUse : std::uint8_t {
   follow,     ///< the file has a writer: the origin alone, whatever it has now
 };
 
-std::shared_ptr<Reader> make_reader(std::shared_ptr<Core> core, std::shared_ptr<Object> object, StoreUse use, bool counts);
+std::shared_ptr<Reader> make_reader(std::shared_ptr<Core> core, std::shared_ptr<Object> object, StoreUse use,
+                                    bool counts);
 
 /// Reads `extent` from the object's file in the store, checking blocks that were not checked in this life. ErrorKind::corrupt
 /// or store: the caller drops the object and asks the origin. Blocks on the disk.

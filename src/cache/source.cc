@@ -34,7 +34,8 @@ constexpr std::size_t kCommandNameLength = 15;
 
 }  // namespace
 
-Source::Source(SourceId source_id, config::MountConfig mount_config, std::shared_ptr<origin::GuardedOrigin> guarded_origin)
+Source::Source(SourceId source_id, config::MountConfig mount_config,
+               std::shared_ptr<origin::GuardedOrigin> guarded_origin)
     : id(source_id),
       name(mount_config.name),
       mount(std::move(mount_config)),
@@ -75,8 +76,9 @@ bool Source::is_ignored_command(pid_t pid) const {
 base::Duration Source::settle_time() const {
   const auto& fidelity = guarded->fidelity();
   const auto set = options()->cache.settle;
-  const base::Duration settle = set ? base::Duration(*set) : fidelity.is_local_disk ? std::chrono::seconds(40)
-                                                                                    : std::chrono::seconds(5);
+  const base::Duration settle = set                      ? base::Duration(*set)
+                                : fidelity.is_local_disk ? std::chrono::seconds(40)
+                                                         : std::chrono::seconds(5);
   // An owner who sets no settling at all (tests, sources that never change) means the granularity too.
   return set && settle == base::Duration::zero() ? settle : settle + fidelity.time_granularity;
 }

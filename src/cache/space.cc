@@ -103,7 +103,8 @@ ReserveAnswer Space::reserve(store::ObjectId id, std::uint64_t whole_bytes) {
   using Kind = ReserveAnswer::Kind;
   const base::MutexLock lock(mutex_);
   const auto it = entries_.find(id);
-  if (it == entries_.end() || it->second.doomed) return {.kind = Kind::refused, .victim = {}, .reason = "it was dropped"};
+  if (it == entries_.end() || it->second.doomed)
+    return {.kind = Kind::refused, .victim = {}, .reason = "it was dropped"};
   Entry& entry = it->second;
   const std::uint64_t more = whole_bytes > entry.bytes ? whole_bytes - entry.bytes : 0;
   if (!fits(more)) {

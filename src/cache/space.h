@@ -51,7 +51,7 @@ struct ReserveAnswer {
   enum class Kind : std::uint8_t { granted, evict, refused };
   Kind kind = Kind::refused;
   store::ObjectId victim{};  ///< evict: drop this one, then ask again
-  std::string reason;        ///< refused: for people
+  std::string reason;  ///< refused: for people
 };
 
 class Space : public std::enable_shared_from_this<Space> {
@@ -111,7 +111,7 @@ class Space : public std::enable_shared_from_this<Space> {
   // Sums over entries_.
   std::uint64_t reserved_ AC_GUARDED_BY(mutex_) = 0;
   std::uint64_t small_reserved_ AC_GUARDED_BY(mutex_) = 0;
-  std::uint64_t held_ AC_GUARDED_BY(mutex_) = 0;    ///< not doomed, at least one hold
+  std::uint64_t held_ AC_GUARDED_BY(mutex_) = 0;  ///< not doomed, at least one hold
   std::uint64_t doomed_ AC_GUARDED_BY(mutex_) = 0;
 };
 

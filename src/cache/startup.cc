@@ -22,7 +22,8 @@ base::Result<void> take_stock(store::RawTier& tier, store::Index& index, store::
   if (contents.clean && !contents.was_reset) return {};
   AC_ASSIGN(auto inventory, tier.take_inventory());
   if (contents.was_reset) {
-    base::log_warn(base::text("the index was lost or unreadable; rebuilt from ", inventory.objects.size(), " sidecars"));
+    base::log_warn(
+        base::text("the index was lost or unreadable; rebuilt from ", inventory.objects.size(), " sidecars"));
     AC_ASSIGN(auto rebuilt, store::rebuild_contents(tier, inventory));
     contents.rows = std::move(rebuilt.rows);
     for (const auto& row : contents.rows) index.put(row);

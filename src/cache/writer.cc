@@ -77,9 +77,15 @@ void data_changes(Core& core, const FileRef& file) {
   const auto object = core.catalog.find(file);
   if (!object) return;
   bool on_disk = false;
+  bool has_readers = false;
   {
     const base::MutexLock lock(object->mutex);
     on_disk = object->is_stored() || object->file;
+    has_readers = object->readers > 0;
+  }
+  // Readers go on with the file that they opened, whatever its name will be: it is opened while the name is known.
+  if (has_readers) {
+    if (auto opened = core.fetcher.wait_for_origin(object); !opened) base::log_debug(opened.error().what);
   }
   object->follows_origin.store(true);
   core.catalog.drop(object);

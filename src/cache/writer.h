@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The writers' side: durable marks before the origin is written, and sending readers to the origin when data changes.
-// Threads: change threads of the origin; may block on the index, never on the origin (but for before_name_goes).
+// Threads: change threads of the origin; may block on the index and on the origin.
 #pragma once
 
 #include <memory>
@@ -14,7 +14,8 @@ struct Core;
 
 std::shared_ptr<Writer> make_writer(std::shared_ptr<Core> core, const FileRef& file);
 
-/// Drops what the store has of `file`, durably, and sends its readers to the origin's open file.
+/// Drops what the store has of `file`, durably, and sends its readers to the origin's open file. Blocks on the index, and on
+/// the origin when there are readers whose file was not open.
 void data_changes(Core& core, const FileRef& file);
 
 }  // namespace arenacache::cache

@@ -44,8 +44,8 @@ class WorkerServices final : public Services {
     for (auto& input : mounts) {
       AC_ASSIGN(auto origin, origin::LocalOrigin::create(std::move(input.source), input.mount.origin.fidelity));
       auto guarded = std::make_shared<origin::GuardedOrigin>(std::move(origin), clock_, origin::GuardLimits{});
-      base::log_info(base::text(input.mount.name, ": ", input.mount.source, " (", guarded->fidelity().file_system, ") at ",
-                                input.mount.mountpoint));
+      base::log_info(base::text(input.mount.name, ": ", input.mount.source, " (", guarded->fidelity().file_system,
+                                ") at ", input.mount.mountpoint));
       const auto source = engine_->add_source(input.mount, guarded);
       guards_.push_back(std::move(guarded));
       mirrors.push_back({.source = source, .mount = input.mount, .fuse = config_.fuse});
@@ -55,10 +55,11 @@ class WorkerServices final : public Services {
       AC_ASSIGN(auto mirror, vfs::Mirror::start(std::move(mounts[index].fuse), mirrors[index], *engine_, clock_));
       mirrors_.push_back(std::move(mirror));
     }
-    const control::ControlOptions options{.config = config_,
-                                          .version = ARENACACHE_VERSION,
-                                          .started = clock_.now(),
-                                          .mount_numbers_json = [this](std::size_t mount) { return mount_numbers(mount); }};
+    const control::ControlOptions options{
+        .config = config_,
+        .version = ARENACACHE_VERSION,
+        .started = clock_.now(),
+        .mount_numbers_json = [this](std::size_t mount) { return mount_numbers(mount); }};
     AC_ASSIGN(control_, control::Control::start(options, *engine_, clock_));
     return {};
   }
@@ -84,8 +85,8 @@ class WorkerServices final : public Services {
  private:
   std::string mount_numbers(std::size_t mount) const {
     const auto stats = mirrors_[mount]->stats();
-    return base::text("{\"nodes\":", stats.nodes, ",\"open_files\":", stats.open_files, ",\"requests\":", stats.requests,
-                      ",\"errors\":", stats.errors, "}");
+    return base::text("{\"nodes\":", stats.nodes, ",\"open_files\":", stats.open_files,
+                      ",\"requests\":", stats.requests, ",\"errors\":", stats.errors, "}");
   }
 
   config::Config config_;

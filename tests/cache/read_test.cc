@@ -89,7 +89,8 @@ TEST_F(ReadTest, RandomPageFaultsBecomeOneFill) {
   std::vector<std::uint64_t> pages(40);
   std::iota(pages.begin(), pages.end(), 0U);
   std::shuffle(pages.begin(), pages.end(), std::mt19937(5));
-  for (const auto page : pages) EXPECT_EQ(read(*reader, page * kMiB + 4096, 4096), content.substr(page * kMiB + 4096, 4096));
+  for (const auto page : pages)
+    EXPECT_EQ(read(*reader, page * kMiB + 4096, 4096), content.substr(page * kMiB + 4096, 4096));
   await_resident("a");
   EXPECT_EQ(origin_->read_bytes(), content.size());
 }

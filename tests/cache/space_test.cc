@@ -9,9 +9,9 @@
 #include <string>
 #include <vector>
 
-#include "space.h"
 #include "arenacache/policy/lru_policy.h"
 #include "cache/engine_fixture.h"
+#include "space.h"
 
 namespace arenacache::cache {
 namespace {
@@ -169,11 +169,21 @@ TEST(SpaceUnit, RandomReservationsKeepTheSums) {
       case 0:
         if (!live[n]) live[n] = space->enter(id);
         break;
-      case 1: live[n].reset(); break;
-      case 2: static_cast<void>(space->reserve(id, (random() % 40) * kMiB)); break;
-      case 3: static_cast<void>(space->reserve_small(id, (random() % 4) * kMiB)); break;
-      case 4: space->hold(id); break;
-      case 5: space->release(id); break;
+      case 1:
+        live[n].reset();
+        break;
+      case 2:
+        static_cast<void>(space->reserve(id, (random() % 40) * kMiB));
+        break;
+      case 3:
+        static_cast<void>(space->reserve_small(id, (random() % 4) * kMiB));
+        break;
+      case 4:
+        space->hold(id);
+        break;
+      case 5:
+        space->release(id);
+        break;
       default:
         if (random() % 4 == 0) space->doom(id);
     }

@@ -29,7 +29,8 @@ TEST_F(VersionTest, AChangedFileGivesTheNextOpenTheNewBytesAndDropsTheOldObject)
   const auto old_reader = open("a");
   const std::string fresh = origin_->put_random("a", 12 * kMiB, 2);
   EXPECT_TRUE(read_all("a") == fresh);
-  EXPECT_EQ(read(*old_reader, 5 * kMiB, 4096), old_content.substr(5 * kMiB, 4096)) << "one version: the store has it whole";
+  EXPECT_EQ(read(*old_reader, 5 * kMiB, 4096), old_content.substr(5 * kMiB, 4096))
+      << "one version: the store has it whole";
 }
 
 TEST_F(VersionTest, AReaderOfAHalfFetchedVersionGetsEstaleNeverAMix) {
@@ -132,7 +133,9 @@ TEST_F(VersionTest, AWriterDropsTheObjectAndItsReadersSeeTheNewBytesAtOnce) {
 TEST_F(VersionTest, AWriterThatChangesNothingCostsNothing) {
   start();
   const std::string content = cached("a", 15);
-  { const auto writer = engine_->open_for_writing(ref("a")); }
+  {
+    const auto writer = engine_->open_for_writing(ref("a"));
+  }
   EXPECT_TRUE(read_all("a") == content);
   EXPECT_EQ(origin_->read_bytes(), 0U);
 }

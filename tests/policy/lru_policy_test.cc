@@ -65,7 +65,12 @@ TEST(LruPolicy, RandomEventsAgreeWithASlowModel) {
         if (holds[n] == 0) erase(n), order.push_back(n);
         known[n] = true;
         break;
-      case 1: lru.remove(key(n)); erase(n); known[n] = false; holds[n] = 0; break;
+      case 1:
+        lru.remove(key(n));
+        erase(n);
+        known[n] = false;
+        holds[n] = 0;
+        break;
       case 2:
         lru.use(key(n));
         if (known[n] && holds[n] == 0) erase(n), order.push_back(n);
@@ -80,7 +85,9 @@ TEST(LruPolicy, RandomEventsAgreeWithASlowModel) {
     }
     lru.check_invariants();
     ASSERT_EQ(lru.victim().has_value(), !order.empty());
-    if (!order.empty()) { ASSERT_EQ(*lru.victim(), key(order.front())); }
+    if (!order.empty()) {
+      ASSERT_EQ(*lru.victim(), key(order.front()));
+    }
   }
 }
 
