@@ -42,18 +42,16 @@ Result<UniqueFd> lock_store(const std::string& store) {
 Result<bool> set_index_aside(const std::string& store) {
   // The database first: left alone without its journal it would look whole, and be old.
   constexpr std::array<std::string_view, 3> kParts = {"", "-wal", "-shm"};
-  ""
-};  // the database last: it is what a start looks for
-const std::string from = store + "/index.db";
-const std::string to = from + ".before-rebuild";
-if (::access(from.c_str(), F_OK) < 0) return false;
-for (const std::string_view part : kParts) {
-  ::unlink(text(to, part).c_str());
-  if (::rename(text(from, part).c_str(), text(to, part).c_str()) < 0 && errno != ENOENT) {
-    return fail_errno(ErrorKind::store, errno, text("cannot set the index ", from, part, " aside"));
+  const std::string from = store + "/index.db";
+  const std::string to = from + ".before-rebuild";
+  if (::access(from.c_str(), F_OK) < 0) return false;
+  for (const std::string_view part : kParts) {
+    ::unlink(text(to, part).c_str());
+    if (::rename(text(from, part).c_str(), text(to, part).c_str()) < 0 && errno != ENOENT) {
+      return fail_errno(ErrorKind::store, errno, text("cannot set the index ", from, part, " aside"));
+    }
   }
-}
-return true;
+  return true;
 }
 
 }  // namespace
