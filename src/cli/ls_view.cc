@@ -23,6 +23,8 @@ Cell state_cell(const json& object) {
   if (state == "resident") return {.text = state, .colour = Colour::green};
   const auto size = object.value("size_bytes", std::uint64_t{0});
   const auto cached = object.value("cached_bytes", std::uint64_t{0});
+  // All there, and not committed yet: the file settles first.
+  if (size > 0 && cached >= size) return {.text = "complete", .colour = Colour::green};
   const double ratio = size == 0 ? 0 : static_cast<double>(cached) / static_cast<double>(size);
   const auto percent = static_cast<unsigned>(std::min(ratio, 1.0) * 100);
   if (object.value("filling", false)) return {.text = text("filling ", percent, " %"), .colour = Colour::cyan};

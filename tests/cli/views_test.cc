@@ -103,6 +103,11 @@ TEST(LsView, ShowsALineForEachObjectAndTheSum) {
             "3 files, 6.5 GiB in the store\n");
 }
 
+TEST(LsView, WhatIsAllThereIsCompleteBeforeItIsResident) {
+  const std::string view = ls_view(json::array({object("a", "filling", 10, 10)}), 0, {});
+  EXPECT_TRUE(view.contains("\ncomplete  10 B")) << view;
+}
+
 TEST(LsView, NamesTheMountWhereThereAreSeveral) {
   json objects = {object("a", "resident", 1, 1), object("b", "resident", 1, 1)};
   objects[1]["mount"] = "ckpt";
