@@ -30,7 +30,8 @@ bool is_no_answer(const Said& said) {
 void start(const FilesystemPtr& fs, AttributeCheck check) {
   const Timing timing = fs->timing();
   const bool has_fallback = check.is_known && timing.serve_stale;
-  auto answer = [has_fallback, answer = std::move(check.answer)](std::optional<Said> said) mutable {
+  auto answer = [fs, has_fallback, answer = std::move(check.answer)](std::optional<Said> said) mutable {
+    if (!said) fs->set_origin_slow(true);
     if (has_fallback && said && is_no_answer(*said)) said.reset();
     answer(std::move(said));
   };
@@ -40,10 +41,8 @@ void start(const FilesystemPtr& fs, AttributeCheck check) {
     race->give_up();
     if (!fs->begin_check_behind()) return;
   } else if (has_fallback) {
-    fs->timer().at(fs->clock().now() + timing.patience, [fs, race] {
-      guarded("answering from what is known", [&] {
-        if (race->give_up()) fs->set_origin_slow(true);
-      });
+    fs->timer().at(fs->clock().now() + timing.patience, [race] {
+      guarded("answering from what is known", [&] { race->give_up(); });
     });
   }
   fs->look<origin::Attributes>(std::move(check.call), [fs, race, is_behind](Said said) {

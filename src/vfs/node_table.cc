@@ -105,11 +105,7 @@ bool NodeTable::name_missing(Name name, ChangeStamp asked) {
   if (parent != nullptr && parent->names_changed_at > asked) return false;
   const Link* link = link_locked(name);
   if (link == nullptr) return true;
-  const NodeId id = link->node;
-  drop_link_locked(*link);
-  // Gone behind our back: its inode number may come again for another file.
-  if (const Node* node = find_locked(id); node != nullptr && node->links == nullptr) drop_key_locked(id, *node);
-  drop_if_unused_locked(id);
+  lose_link_locked(*link);
   return true;
 }
 
@@ -133,9 +129,7 @@ NodeId NodeTable::node_for_locked(Name name, const CompactAttributes& attributes
   // A folder seen inside itself: renames on both sides raced. As another node it does no harm.
   if (attributes.type() == S_IFDIR && id != kNoNode && is_at_or_above_locked(id, name.parent)) id = kNoNode;
   if (link != nullptr && link->node != id) {
-    const NodeId former = link->node;
-    drop_link_locked(*link);
-    drop_if_unused_locked(former);
+    lose_link_locked(*link);
     link = nullptr;
   }
   if (id == kNoNode) id = make_node_locked(attributes);
@@ -193,6 +187,15 @@ void NodeTable::drop_link_locked(const Link& link) {
   links_.erase(links_.find(link));
   --nodes_.at(parent).children;
   drop_if_unused_locked(parent);
+}
+
+/// A name went behind our back. If it was the file's last, the inode number may come again for another file.
+void NodeTable::lose_link_locked(const Link& link) {
+  const NodeId id = link.node;
+  drop_link_locked(link);
+  const Node* node = find_locked(id);
+  if (node != nullptr && node->links == nullptr && node->attributes.link_count() <= 1) drop_key_locked(id, *node);
+  drop_if_unused_locked(id);
 }
 
 /// Takes all names and the inode number away: whoever looks them up gets another node. Open handles go on with this one.

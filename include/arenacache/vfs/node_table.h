@@ -149,6 +149,7 @@ class NodeTable {
   NodeId make_node_locked(const CompactAttributes& attributes) AC_REQUIRES(mutex_);
   void add_link_locked(Name name, NodeId id) AC_REQUIRES(mutex_);
   void drop_link_locked(const Link& link) AC_REQUIRES(mutex_);
+  void lose_link_locked(const Link& link) AC_REQUIRES(mutex_);
   static void unchain(Node& node, const Link& link);
   void detach_locked(NodeId id) AC_REQUIRES(mutex_);
   void drop_key_locked(NodeId id, const Node& node) AC_REQUIRES(mutex_);

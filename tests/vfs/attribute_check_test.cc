@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+// How long a name waits for the origin: over a real engine, an origin that hangs when told, and time that moves when told.
+#include "attribute_check.h"
+
+#include <gtest/gtest.h>
+
+#include <cerrno>
+#include <chrono>
+#include <future>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "arenacache/base/executor.h"
+#include "origin_access.h"
+#include "support/fake_origin.h"
+#include "support/matchers.h"
+#include "support/simulated_clock.h"
+#include "support/temp_dir.h"
+
+namespace arenacache::vfs {
+namespace {
+
+using Said = base::Result<origin::Attributes>;
+using test::OriginCall;
+
+constexpr auto kPatience = std::chrono::milliseconds(100);
+constexpr auto kTimeout = std::chrono::seconds(45);
+
+class AttributeCheckTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    config_.store.path = store_.path("store");
+    config_.store.keep_free = {.bytes = 0, .percent = 0};
+    config_.cache.patience = kPatience;
+    config_.origin.timeout = kTimeout;
+    config_.mounts = {{.name = "models",
+                       .source = "/models",
+                       .mountpoint = "/models",
+                       .cache = config_.cache,
+                       .fill = config_.fill,
+                       .origin = config_.origin}};
+    origin_->put("model", "weights");
+    engine_ = test::must(cache::Engine::create(config_, {.clock = clock_, .io = io_, .background = pool_}));
+    const auto source = engine_->add_source(config_.mounts[0], guard_);
+    fs_ = std::make_shared<Filesystem>(MirrorOptions{.source = source, .mount = config_.mounts[0], .fuse = {}}, *engine_, clock_);
+  }
+
+  void TearDown() override {
+    origin_->open_all_gates();
+    fs_->stop();
+    guard_->stop();
+    engine_->stop();
+    pool_.stop();
+  }
+
+  struct Outcome {
+    std::promise<std::optional<Said>> answer;
+    std::promise<Said> late;
+  };
+
+  std::shared_ptr<Outcome> check(bool is_known) {
+    auto outcome = std::make_shared<Outcome>();
+    AttributeCheck check;
+    check.is_known = is_known;
+    check.call = [](origin::Origin& origin) { return origin.stat("model"); };
+    check.answer = [outcome](std::optional<Said> said) { outcome->answer.set_value(std::move(said)); };
+    check.late = [outcome](Said said) { outcome->late.set_value(std::move(said)); };
+    start(fs_, std::move(check));
+    return outcome;
+  }
+
+  /// What the promise was given; fails the test after twenty seconds.
+  template <class T>
+  static T get(std::promise<T>& promise) {
+    auto future = promise.get_future();
+    if (future.wait_for(std::chrono::seconds(20)) != std::future_status::ready) {
+      ADD_FAILURE() << "no answer in twenty seconds";
+      std::abort();
+    }
+    return future.get();
+  }
+  void hang() { origin_->close_gate(OriginCall::stat); }
+  /// Lets a known name's patience end while the origin hangs.
+  void miss_patience() {
+    hang();
+    const auto outcome = check(true);
+    ASSERT_TRUE(origin_->await_held(OriginCall::stat, 1));
+    ASSERT_TRUE(clock_.await_waiters(1));
+    clock_.advance(kPatience);
+    EXPECT_FALSE(get(outcome->answer).has_value());
+    EXPECT_TRUE(fs_->origin_is_slow());
+  }
+
+  test::SimulatedClock clock_;
+  test::TempDir store_;
+  base::PosixFileIo io_;
+  base::ThreadPool pool_{"background", 2};
+  config::Config config_;
+  std::shared_ptr<test::FakeOrigin> origin_ = std::make_shared<test::FakeOrigin>(clock_);
+  std::shared_ptr<origin::GuardedOrigin> guard_ =
+      std::make_shared<origin::GuardedOrigin>(origin_, clock_, origin::GuardLimits{});
+  std::unique_ptr<cache::Engine> engine_;
+  FilesystemPtr fs_;
+};
+
+TEST_F(AttributeCheckTest, OriginThatAnswersIsTheAnswer) {
+  const auto outcome = check(true);
+  const auto said = get(outcome->answer);
+  ASSERT_TRUE(said.has_value());
+  EXPECT_EQ(test::must(*said).st_size, 7);
+  EXPECT_FALSE(fs_->origin_is_slow());
+}
+
+TEST_F(AttributeCheckTest, KnownNameWaitsItsPatienceAndTheCheckGoesOn) {
+  hang();
+  const auto outcome = check(true);
+  ASSERT_TRUE(origin_->await_held(OriginCall::stat, 1));
+  ASSERT_TRUE(clock_.await_waiters(1));
+  clock_.advance(kPatience);
+  EXPECT_FALSE(get(outcome->answer).has_value());
+  origin_->open_gate(OriginCall::stat);
+  EXPECT_TRUE(test::is_ok(get(outcome->late)));
+  EXPECT_FALSE(fs_->origin_is_slow()) << "a call has come back";
+}
+
+TEST_F(AttributeCheckTest, AfterOneMissedPatienceNoKnownNameWaits) {
+  miss_patience();
+  const auto outcome = check(true);
+  EXPECT_FALSE(get(outcome->answer).has_value()) << "without time going by";
+}
+
+TEST_F(AttributeCheckTest, HungOriginIsAskedByFewWhoDoNotWait) {
+  miss_patience();
+  for (int i = 0; i < 100; ++i) EXPECT_FALSE(get(check(true)->answer).has_value());
+  EXPECT_LE(origin_->calls(OriginCall::stat), 1U + 8U);
+}
+
+TEST_F(AttributeCheckTest, UnknownNameWaitsForTheOrigin) {
+  miss_patience();
+  const auto outcome = check(false);
+  ASSERT_TRUE(origin_->await_held(OriginCall::stat, 2));
+  clock_.advance(std::chrono::seconds(10));
+  origin_->open_gate(OriginCall::stat);
+  const auto said = get(outcome->answer);
+  ASSERT_TRUE(said.has_value());
+  EXPECT_TRUE(test::is_ok(*said));
+}
+
+TEST_F(AttributeCheckTest, FailedOriginHasNotAnsweredWhereSomethingIsKnown) {
+  origin_->fail_next(OriginCall::stat, 2, ENOTCONN);
+  EXPECT_FALSE(get(check(true)->answer).has_value());
+  const auto said = get(check(false)->answer);
+  ASSERT_TRUE(said.has_value());
+  EXPECT_EQ(said->error().errno_value, ENOTCONN);
+}
+
+TEST_F(AttributeCheckTest, NoIsAnAnswer) {
+  origin_->fail_next(OriginCall::stat, 1, ENOENT);
+  const auto said = get(check(true)->answer);
+  ASSERT_TRUE(said.has_value());
+  EXPECT_EQ(said->error().errno_value, ENOENT);
+}
+
+TEST_F(AttributeCheckTest, WithoutServeStaleEverybodyWaits) {
+  config::MountConfig mount = config_.mounts[0];
+  mount.cache.serve_stale = false;
+  fs_->reload(mount);
+  hang();
+  const auto outcome = check(true);
+  ASSERT_TRUE(origin_->await_held(OriginCall::stat, 1));
+  clock_.advance(kTimeout - std::chrono::seconds(1));
+  origin_->open_gate(OriginCall::stat);
+  EXPECT_TRUE(get(outcome->answer).has_value());
+}
+
+}  // namespace
+}  // namespace arenacache::vfs
