@@ -77,6 +77,8 @@ std::span<std::byte> scratch(std::size_t length) {
 
 /// One read that waits for flights: gathers their bytes, and answers once when the last has landed.
 struct Gather {
+  using Parts = std::vector<std::shared_ptr<const base::Buffer>>;
+
   std::shared_ptr<Core> core;
   std::shared_ptr<Object> object;
   Extent extent;
@@ -85,11 +87,12 @@ struct Gather {
   unsigned waiting AC_GUARDED_BY(mutex) = 0;
   std::optional<base::Error> error AC_GUARDED_BY(mutex);
   std::vector<std::shared_ptr<Flight>> flights;  ///< fixed before the first can land
-  std::vector<std::shared_ptr<const base::Buffer>> bytes AC_GUARDED_BY(mutex);  ///< of flights[i], once landed
+  Parts bytes AC_GUARDED_BY(mutex);  ///< of flights[i], once landed
 
   void landed(std::size_t index, const base::Result<std::shared_ptr<const base::Buffer>>& result);
   void finish();
-  [[nodiscard]] base::Result<ReadBytes> assemble();
+  /// The answer, from the flights' bytes and, for the blocks that were there, from the store.
+  [[nodiscard]] base::Result<ReadBytes> assemble(const Parts& parts);
 };
 
 void Gather::landed(std::size_t index, const base::Result<std::shared_ptr<const base::Buffer>>& result) {
@@ -107,25 +110,26 @@ void Gather::landed(std::size_t index, const base::Result<std::shared_ptr<const 
 
 void Gather::finish() {
   std::optional<base::Error> failure;
+  Parts parts;
   {
     const base::MutexLock lock(mutex);
     failure = error;
+    parts = std::move(bytes);
   }
   if (failure && failure->kind == base::ErrorKind::stale) core->counters.stale_reads.add();
   if (failure) return done(std::unexpected(std::move(*failure)));
-  auto result = assemble();
+  auto result = assemble(parts);
   if (result) return done(std::move(result));
   distrust(*core, object, extent, result.error());
   core->fetcher.fetch_exact(object, extent, Fetcher::Hold::version, std::move(done));
 }
 
-base::Result<ReadBytes> Gather::assemble() {
-  const base::MutexLock lock(mutex);
+base::Result<ReadBytes> Gather::assemble(const Parts& parts) {
   const auto begin_of = [](const Flight& flight) { return std::uint64_t{flight.first} * store::kBlockBytes; };
   if (flights.size() == 1 && begin_of(*flights[0]) <= extent.offset &&
-      extent.end() <= begin_of(*flights[0]) + bytes[0]->size()) {
-    return ReadBytes{.owner = bytes[0],
-                     .bytes = bytes[0]->span().subspan(extent.offset - begin_of(*flights[0]), extent.length)};
+      extent.end() <= begin_of(*flights[0]) + parts[0]->size()) {
+    return ReadBytes{.owner = parts[0],
+                     .bytes = parts[0]->span().subspan(extent.offset - begin_of(*flights[0]), extent.length)};
   }
   auto out = std::make_shared<base::Buffer>(extent.length);
   for (store::BlockIndex block = first_block(extent); block <= last_block(extent); ++block) {
@@ -137,7 +141,7 @@ base::Result<ReadBytes> Gather::assemble() {
     if (flight == flights.end()) {
       AC_TRY(read_stored(*core, *object, {.offset = from, .length = to - from}, target));
     } else {
-      const auto& source = bytes[static_cast<std::size_t>(flight - flights.begin())];
+      const auto& source = parts[static_cast<std::size_t>(flight - flights.begin())];
       std::memcpy(target.data(), source->span().data() + (from - begin_of(**flight)), target.size());
     }
   }
