@@ -87,7 +87,8 @@ void Filesystem::stop() {
   directories_.remove_all();
   // Closing a file of the origin may block: where changes may.
   for (auto& handle : files_.remove_all()) {
-    change(node_key(handle->node), [held = std::move(handle)](origin::Origin&) mutable { held.reset(); });
+    const origin::ChangeKey key = node_key(handle->node);
+    change(key, [held = std::move(handle)](origin::Origin&) mutable { held.reset(); });
   }
 }
 
