@@ -81,10 +81,7 @@ TEST_F(LifecycleTest, StartsQuicklyOverAHundredThousandFiles) {
   for (int folder = 0; folder < 100; ++folder) {
     const std::string path = mount.from(base::text("folder-", folder));
     ASSERT_EQ(::mkdir(path.c_str(), 0755), 0);
-    const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    for (int file = 0; file < 1000; ++file) {
-      ASSERT_EQ(::mknodat(fd.get(), base::text("model-", file).c_str(), S_IFREG | 0644, 0), 0);
-    }
+    make_entries(path, 1000);
   }
   const auto before = std::chrono::steady_clock::now();
   ASSERT_NO_FATAL_FAILURE(mount.start());

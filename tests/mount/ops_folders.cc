@@ -17,6 +17,7 @@
 #include "arenacache/base/text.h"
 #include "arenacache/base/unique_fd.h"
 #include "mount/parity.h"
+#include "mount/patterns.h"
 
 namespace arenacache::test {
 namespace {
@@ -31,7 +32,7 @@ struct CloseFolder {
 };
 using Folder = std::unique_ptr<DIR, CloseFolder>;
 
-void make_entries(Place& p, const char* name, int count) {
+void make_files(Place& p, const char* name, int count) {
   p.make_folder(name);
   const UniqueFd folder(::open(p.at(name).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   for (int index = 0; index < count; ++index) {
@@ -83,7 +84,7 @@ void listing(Place& p) {
 }
 
 void seeking_in_a_listing(Place& p) {
-  make_entries(p, "folder", 500);
+  make_files(p, "folder", 500);
   const Folder folder(::opendir(p.at("folder").c_str()));
   std::vector<std::string> first, second;
   std::vector<long> places;
@@ -107,7 +108,7 @@ void seeking_in_a_listing(Place& p) {
 }
 
 void removing_while_listing(Place& p) {
-  make_entries(p, "folder", 1200);
+  make_files(p, "folder", 1200);
   const Folder folder(::opendir(p.at("folder").c_str()));
   long removed = 0;
   while (const dirent* entry = ::readdir(folder.get())) {
@@ -118,7 +119,7 @@ void removing_while_listing(Place& p) {
 }
 
 void adding_while_listing(Place& p) {
-  make_entries(p, "folder", 300);
+  make_files(p, "folder", 300);
   const Folder folder(::opendir(p.at("folder").c_str()));
   std::multiset<std::string> seen;
   for (int index = 0; const dirent* entry = ::readdir(folder.get()); ++index) {
@@ -134,7 +135,10 @@ void adding_while_listing(Place& p) {
   p.note(text("of those that were there: ", old_ones, " seen twice: ", twice));
 }
 
-void prepare_many_entries(Place& p) { make_entries(p, "many", kManyEntries); }
+void prepare_many_entries(Place& p) {
+  p.make_folder("many");
+  make_entries(p.at("many"), kManyEntries);
+}
 
 void many_entries(Place& p) {
   p.note_listing("many", "many");
@@ -149,7 +153,7 @@ void many_entries(Place& p) {
 }
 
 void stat_of_all_entries(Place& p) {
-  make_entries(p, "folder", 600);
+  make_files(p, "folder", 600);
   const Folder folder(::opendir(p.at("folder").c_str()));
   long files = 0;
   while (const dirent* entry = ::readdir(folder.get())) {

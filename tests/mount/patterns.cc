@@ -84,6 +84,22 @@ void make_sparse_file(const std::string& path, std::uint64_t size) {
   set_age(path, 7200);
 }
 
+void make_entries(const std::string& folder, int count) {
+  constexpr int kLinks = 20'000;  // ext4 allows 65,000
+  const base::UniqueFd fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  std::string linked;
+  for (int index = 0; index < count; ++index) {
+    const std::string name = "model-" + std::to_string(index);
+    if (index % kLinks == 0) {
+      linked = name;
+      ASSERT_EQ(::mknodat(fd.get(), name.c_str(), S_IFREG | 0644, 0), 0) << folder << ": " << std::strerror(errno);
+    } else {
+      ASSERT_EQ(::linkat(fd.get(), linked.c_str(), fd.get(), name.c_str(), 0), 0)
+          << folder << ": " << std::strerror(errno);
+    }
+  }
+}
+
 void set_age(const std::string& path, std::int64_t seconds_ago, std::int64_t nanoseconds) {
   set_time(path, ::time(nullptr) - seconds_ago, nanoseconds);
 }

@@ -29,6 +29,9 @@ std::vector<std::byte> pattern_bytes(std::uint64_t offset, std::size_t length, P
 void make_pattern_file(const std::string& path, std::uint64_t size, Pattern pattern);
 /// A file of `size` bytes that takes no disk space, its times two hours back.
 void make_sparse_file(const std::string& path, std::uint64_t size);
+/// Makes `count` entries model-0, model-1, ... in an existing folder: empty files, most of them links to a few, which a disk
+/// makes and removes ten times as fast.
+void make_entries(const std::string& folder, int count);
 /// Sets both times of a file, in seconds before now and a given part of that second.
 void set_age(const std::string& path, std::int64_t seconds_ago, std::int64_t nanoseconds = 0);
 /// Sets both times of a file.
