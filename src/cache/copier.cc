@@ -122,34 +122,34 @@ base::Result<void> Copier::make_room(const std::shared_ptr<Object>& object) {
 }
 
 void Copier::step(const std::shared_ptr<FillJob>& job) {
-  bool is_over = false;
-  {
-    const base::MutexLock lock(job->mutex);
-    if (job->ended) return;
-    while (true) {
+  for (;;) {
+    std::shared_ptr<Flight> flight;
+    bool is_over = false;
+    {
+      const base::MutexLock lock(job->mutex);
+      if (job->ended) return;
       const unsigned parallel = job->object->source->options()->fill.parallel;
       const bool go_on = core_.is_filling(*job->object->source) && !job->failure && job->outstanding < parallel &&
                          !must_yield(*job, job->outstanding);
-      const Next next = go_on ? send_one(job) : Next::nothing;
-      if (next == Next::sent) {
-        ++job->outstanding;
-        continue;
-      }
+      const Next next = go_on ? pick(job, flight) : Next::nothing;
+      if (next == Next::send) ++job->outstanding;
       is_over = next == Next::nothing && job->outstanding == 0;
-      break;
+      job->ended = is_over;
     }
-    job->ended = is_over;
+    if (is_over) return end(job);
+    if (!flight) return;
+    // Without the job's lock: an origin that was stopped answers at once, on this thread.
+    core_.fetcher.send(job->object, flight, Purpose::background);
   }
-  if (is_over) end(job);
 }
 
 bool Copier::must_yield(const FillJob& job, unsigned outstanding) const {
   return outstanding > 0 && job.object->source->demand_in_flight.value() > 0;
 }
 
-Copier::Next Copier::send_one(const std::shared_ptr<FillJob>& job) AC_NO_THREAD_SAFETY_ANALYSIS {
+Copier::Next Copier::pick(const std::shared_ptr<FillJob>& job,
+                          std::shared_ptr<Flight>& flight) AC_NO_THREAD_SAFETY_ANALYSIS {
   auto& object = *job->object;
-  std::shared_ptr<Flight> flight;
   {
     const base::MutexLock lock(object.mutex);
     if (object.is_dropped()) return Next::nothing;
@@ -197,8 +197,7 @@ Copier::Next Copier::send_one(const std::shared_ptr<FillJob>& job) AC_NO_THREAD_
       core->copier.run_settled(job, *flight_ptr);
     });
   }
-  core_.fetcher.send(job->object, flight, Purpose::background);
-  return Next::sent;
+  return Next::send;
 }
 
 base::Duration Copier::pace(const Source& source, std::uint64_t bytes) {

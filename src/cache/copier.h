@@ -43,8 +43,9 @@ class Copier {
   void begin(const std::shared_ptr<FillJob>& job);
   base::Result<void> make_room(const std::shared_ptr<Object>& object);
   void step(const std::shared_ptr<FillJob>& job);
-  enum class Next : std::uint8_t { sent, wait, nothing };
-  Next send_one(const std::shared_ptr<FillJob>& job);
+  enum class Next : std::uint8_t { send, wait, nothing };
+  /// The next blocks to fetch, entered in the object's table: send(), without the job's lock.
+  Next pick(const std::shared_ptr<FillJob>& job, std::shared_ptr<Flight>& flight);
   [[nodiscard]] bool must_yield(const FillJob& job, unsigned outstanding) const;
   [[nodiscard]] base::Duration pace(const Source& source, std::uint64_t bytes);
   void run_settled(const std::shared_ptr<FillJob>& job, const Flight& flight);
