@@ -143,6 +143,18 @@ std::shared_ptr<Object> Catalog::find(const FileRef& file) const {
   return it == by_key_.end() ? nullptr : it->second;
 }
 
+std::vector<std::shared_ptr<Object>> Catalog::all_of(const FileRef& file) {
+  const auto key = key_of(*core_.sources[static_cast<std::size_t>(file.source)], file);
+  const base::MutexLock lock(mutex_);
+  std::vector<std::shared_ptr<Object>> result;
+  if (const auto it = by_key_.find(key); it != by_key_.end()) result.push_back(it->second);
+  const auto [begin, end] = held_dropped_.equal_range(key);
+  for (auto it = begin; it != end; ++it) {
+    if (auto object = it->second.lock()) result.push_back(std::move(object));
+  }
+  return result;
+}
+
 std::shared_ptr<Object> Catalog::find_path(SourceId source, const std::string& path) const {
   const base::MutexLock lock(mutex_);
   const auto it = by_path_.find({source, path});
@@ -197,16 +209,20 @@ std::optional<std::vector<base::Job>> Catalog::drop_locked(const std::shared_ptr
   ObjectKey key;
   std::string path;
   bool on_disk = false;
+  bool is_held = false;
   {
     const base::MutexLock lock(object->mutex);
     if (object->is_dropped()) return std::nullopt;
     object->set_life(Life::dropped);
     on_disk = object->is_stored() || object->file;
+    is_held = object->readers > 0;
     key = object->key;
     path = object->path;
     object->trust = Trust::trusted;
     jobs = std::exchange(object->waiting_for_trust, {});
   }
+  std::erase_if(held_dropped_, [](const auto& entry) { return entry.second.expired(); });
+  if (is_held) held_dropped_.emplace(key, object);
   erase_maps_locked(*object, key, path);
   core_.space->doom(object->id);
   if (on_disk) core_.index->remove(object->id);

@@ -50,6 +50,8 @@ class Catalog {
   /// False: it was dropped already. `Unlink::by_caller`: the caller removes its file, once the index is durable.
   enum class Unlink : std::uint8_t { later, by_caller };
   bool drop(const std::shared_ptr<Object>& object, Unlink unlink = Unlink::later);
+  /// Every object of `file` that somebody may be reading: the one in service and dropped ones that readers hold.
+  [[nodiscard]] std::vector<std::shared_ptr<Object>> all_of(const FileRef& file);
   /// Waits until dropped objects' files are unlinked (a clean end leaves none), at most until `deadline`.
   void await_unlinks(base::TimePoint deadline);
   /// A reader is gone. An object that nothing holds and of which nothing is stored is forgotten.
@@ -99,6 +101,7 @@ class Catalog {
   std::map<PathKey, std::shared_ptr<Object>> by_path_
       AC_GUARDED_BY(mutex_);  ///< an object stands once, under its last path
   std::unordered_map<store::ObjectId, std::shared_ptr<Object>> by_id_ AC_GUARDED_BY(mutex_);
+  std::multimap<ObjectKey, std::weak_ptr<Object>> held_dropped_ AC_GUARDED_BY(mutex_);  ///< dropped with readers
   std::map<ObjectKey, unsigned> writers_ AC_GUARDED_BY(mutex_);
   std::set<PathKey> pins_ AC_GUARDED_BY(mutex_);
   std::set<store::ObjectId> pin_holds_ AC_GUARDED_BY(mutex_);  ///< objects held in Space because they are pinned

@@ -11,6 +11,27 @@
 namespace arenacache::cache {
 namespace {
 
+void data_of_one_changes(Core& core, const std::shared_ptr<Object>& object) {
+  bool on_disk = false;
+  bool has_readers = false;
+  {
+    const base::MutexLock lock(object->mutex);
+    on_disk = object->is_stored() || object->file;
+    has_readers = object->readers > 0;
+  }
+  // Readers go on with the file that they opened, whatever its name will be: it is opened while the name is known.
+  if (has_readers) {
+    if (auto opened = core.fetcher.wait_for_origin(object); !opened) base::log_debug(opened.error().what);
+  }
+  object->follows_origin.store(true);
+  if (!core.catalog.drop(object) || !on_disk) return;
+  if (auto synced = core.index->sync(); !synced) {
+    // The row may come back after a crash: the file must not, so that the next start finds the row without data.
+    base::log_warn(synced.error().what);
+    if (auto removed = core.tier->remove(object->id); !removed) base::log_warn(removed.error().what);
+  }
+}
+
 class ObjectWriter final : public Writer {
  public:
   ObjectWriter(std::shared_ptr<Core> core, FileRef file)
@@ -74,27 +95,7 @@ std::shared_ptr<Writer> make_writer(std::shared_ptr<Core> core, const FileRef& f
 }
 
 void data_changes(Core& core, const FileRef& file) {
-  const auto object = core.catalog.find(file);
-  if (!object) return;
-  bool on_disk = false;
-  bool has_readers = false;
-  {
-    const base::MutexLock lock(object->mutex);
-    on_disk = object->is_stored() || object->file;
-    has_readers = object->readers > 0;
-  }
-  // Readers go on with the file that they opened, whatever its name will be: it is opened while the name is known.
-  if (has_readers) {
-    if (auto opened = core.fetcher.wait_for_origin(object); !opened) base::log_debug(opened.error().what);
-  }
-  object->follows_origin.store(true);
-  core.catalog.drop(object);
-  if (!on_disk) return;
-  if (auto synced = core.index->sync(); !synced) {
-    // The row may come back after a crash: the file must not, so that the next start finds the row without data.
-    base::log_warn(synced.error().what);
-    if (auto removed = core.tier->remove(object->id); !removed) base::log_warn(removed.error().what);
-  }
+  for (const auto& object : core.catalog.all_of(file)) data_of_one_changes(core, object);
 }
 
 }  // namespace arenacache::cache
