@@ -93,7 +93,8 @@ TEST_F(LimitsTest, LeastRecentlyUsedGoesFirst) {
   TestMount mount({.capacity = std::to_string(3 * kSize + 8 * kMiB)});
   ASSERT_NO_FATAL_FAILURE(mount.start());
   std::vector<Model> models;
-  for (std::uint64_t index = 0; index < 4; ++index) models.push_back(add(mount, index));
+  models.reserve(4);
+  for (std::uint64_t index = 0; index < 4; ++index) models.emplace_back(add(mount, index));
   for (std::uint64_t index = 0; index < 3; ++index) make_resident(mount, name_of(index), models.at(index));
   EXPECT_TRUE(load_in_order(models.at(0)));
   make_resident(mount, name_of(3), models.at(3));

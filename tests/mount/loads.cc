@@ -58,6 +58,7 @@ std::uint64_t length_at(const Model& model, std::uint64_t offset, std::uint64_t 
 AssertionResult in_threads(int count, const std::function<AssertionResult(int)>& deed) {
   std::vector<AssertionResult> verdicts(static_cast<std::size_t>(count), AssertionSuccess());
   std::vector<std::thread> threads;
+  threads.reserve(verdicts.size());
   for (int which = 0; which < count; ++which) {
     threads.emplace_back([&, which] { verdicts.at(static_cast<std::size_t>(which)) = deed(which); });
   }

@@ -145,7 +145,7 @@ void one_writer_beside_readers(Place& p) {
   write_all(p, writing.get(), 0, 1 << 20, 7);
   const UniqueFd reading(p.opened("reading", ::open(p.at("file").c_str(), O_RDONLY | O_CLOEXEC)));
   std::string buffer(4096, '\0');
-  for (int round = 0; round < 50; ++round) {
+  for (off_t round = 0; round < 50; ++round) {
     const std::string word = text("round ", round);
     p.call("write", ::pwrite(writing.get(), word.data(), word.size(), round * 20'000));
     p.call("read", ::pread(reading.get(), buffer.data(), buffer.size(), round * 20'000));

@@ -34,7 +34,7 @@ struct AclEntry {
   std::uint16_t permissions;
   std::uint32_t id;
 };
-enum AclTag : std::uint16_t { kUserObject = 1, kNamedUser = 2, kGroupObject = 4, kMask = 16, kOther = 32 };
+constexpr std::uint16_t kUserObject = 1, kNamedUser = 2, kGroupObject = 4, kMask = 16, kOther = 32;
 constexpr std::uint32_t kNoId = ~0U;
 
 std::string acl_bytes(const std::vector<AclEntry>& entries) {

@@ -16,7 +16,7 @@
 namespace arenacache::test {
 
 inline constexpr std::uint64_t kPage = 4096;
-inline constexpr std::uint64_t kMiB = 1024 * 1024;
+inline constexpr std::uint64_t kMiB = std::uint64_t{1} << 20;
 
 /// Which content a pattern file has; two versions differ in every page.
 enum class Pattern : std::uint64_t {};

@@ -49,14 +49,14 @@ void give_to(const std::string& path, uid_t owner) { AC_CHECK(::chown(path.c_str
 
 /// The watchdog's whole life: waits for its leash's end (all is well, or the test was killed) or for the deadline.
 [[noreturn]] void watch(int held, pid_t daemon, const char* mountpoint, int patience_ms) {
-  constexpr int leash = 3;  // every other descriptor goes: files of the mount must not stay open here
+  constexpr int kLeash = 3;  // every other descriptor goes: files of the mount must not stay open here
   ::setpgid(0, 0);
-  ::dup2(held, leash);
-  ::close_range(leash + 1, ~0U, 0);
-  pollfd event{.fd = leash, .events = POLLIN, .revents = 0};
+  ::dup2(held, kLeash);
+  ::close_range(kLeash + 1, ~0U, 0);
+  pollfd event{.fd = kLeash, .events = POLLIN, .revents = 0};
   char word = 0;
   const bool is_timeout = ::poll(&event, 1, patience_ms) == 0;
-  if (is_timeout || ::read(leash, &word, 1) != 1) {
+  if (is_timeout || ::read(kLeash, &word, 1) != 1) {
     ::kill(-daemon, SIGKILL);
     ::umount2(mountpoint, MNT_DETACH | UMOUNT_NOFOLLOW);
   }

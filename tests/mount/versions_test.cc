@@ -152,7 +152,7 @@ TEST_F(VersionsTest, ColdOpenFileOfARewrittenSourceIsNeverAMix) {
     const std::string name = "model-" + std::to_string(version);
     rewrite(mount, name, Pattern{0});
     const base::UniqueFd fd = open_at(mount, name);
-    EXPECT_TRUE(range_is(fd.get(), version * 3 * kMiB, kMiB, Pattern{0}));
+    EXPECT_TRUE(range_is(fd.get(), std::uint64_t{version} * 3 * kMiB, kMiB, Pattern{0}));
     rewrite(mount, name, Pattern{1});
     EXPECT_TRUE(is_one_version(fd.get(), 1)) << "only what was opened, or ESTALE";
     expect_seen(mount, name, Pattern{1});
