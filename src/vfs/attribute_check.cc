@@ -18,10 +18,22 @@ bool is_no_answer(const Said& said) {
   if (said) return false;
   if (said.error().kind != base::ErrorKind::origin) return true;
   switch (said.error().errno_value) {
-    case EIO: case ENOTCONN: case ESTALE: case ECONNRESET: case ECONNABORTED: case ECONNREFUSED: case ETIMEDOUT:
-    case EHOSTDOWN: case EHOSTUNREACH: case ENETDOWN: case ENETUNREACH: case EREMOTEIO: case ENODEV:
+    case EIO:
+    case ENOTCONN:
+    case ESTALE:
+    case ECONNRESET:
+    case ECONNABORTED:
+    case ECONNREFUSED:
+    case ETIMEDOUT:
+    case EHOSTDOWN:
+    case EHOSTUNREACH:
+    case ENETDOWN:
+    case ENETUNREACH:
+    case EREMOTEIO:
+    case ENODEV:
       return true;
-    default: return false;
+    default:
+      return false;
   }
 }
 
@@ -41,9 +53,8 @@ void start(const FilesystemPtr& fs, AttributeCheck check) {
     race->give_up();
     if (!fs->begin_check_behind()) return;
   } else if (has_fallback) {
-    fs->timer().at(fs->clock().now() + timing.patience, [race] {
-      guarded("answering from what is known", [&] { race->give_up(); });
-    });
+    fs->timer().at(fs->clock().now() + timing.patience,
+                   [race] { guarded("answering from what is known", [&] { race->give_up(); }); });
   }
   fs->look<origin::Attributes>(std::move(check.call), [fs, race, is_behind](Said said) {
     if (is_behind) fs->end_check_behind();

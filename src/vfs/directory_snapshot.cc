@@ -21,7 +21,8 @@ Cookie hash_of(const std::string& name) { return Cookie{kFirstCookie + (base::xx
 
 }  // namespace
 
-DirectorySnapshot::DirectorySnapshot(std::vector<origin::DirectoryEntry> entries, std::uint64_t self, std::uint64_t parent) {
+DirectorySnapshot::DirectorySnapshot(std::vector<origin::DirectoryEntry> entries, std::uint64_t self,
+                                     std::uint64_t parent) {
   entries_.reserve(entries.size() + 2);
   entries_.push_back({.cookie = Cookie{1}, .inode = self, .type = DT_DIR, .name = "."});
   entries_.push_back({.cookie = Cookie{2}, .inode = parent, .type = DT_DIR, .name = ".."});

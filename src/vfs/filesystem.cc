@@ -27,7 +27,8 @@ Timing timing_of(const config::MountConfig& mount) {
 }  // namespace
 
 void log_exception(std::string_view deed, const std::exception* exception) {
-  base::log_error(base::text("an exception while ", deed, ": ", exception != nullptr ? exception->what() : "of unknown type"));
+  base::log_error(
+      base::text("an exception while ", deed, ": ", exception != nullptr ? exception->what() : "of unknown type"));
 }
 
 base::Error gone_error() { return base::errno_error(base::ErrorKind::stale, ESTALE, "the file has no name any more"); }
@@ -65,7 +66,9 @@ double Filesystem::kernel_timeout(base::TimePoint validated) const {
   return std::chrono::duration<double>(is_fresh ? ttl - (now - validated) : ttl).count();
 }
 
-void Filesystem::change(origin::ChangeKey key, std::move_only_function<void(origin::Origin&)> call) { change({key, key}, std::move(call)); }
+void Filesystem::change(origin::ChangeKey key, std::move_only_function<void(origin::Origin&)> call) {
+  change({key, key}, std::move(call));
+}
 
 void Filesystem::change(std::pair<origin::ChangeKey, origin::ChangeKey> keys,
                         std::move_only_function<void(origin::Origin&)> call) {

@@ -77,7 +77,8 @@ class Filesystem : public std::enable_shared_from_this<Filesystem> {
   void look(origin::GuardedOrigin::Call<T> call, origin::GuardedOrigin::Done<T> done);
   /// Runs `call`, which may change something, after earlier changes with one of the keys.
   void change(origin::ChangeKey key, std::move_only_function<void(origin::Origin&)> call);
-  void change(std::pair<origin::ChangeKey, origin::ChangeKey> keys, std::move_only_function<void(origin::Origin&)> call);
+  void change(std::pair<origin::ChangeKey, origin::ChangeKey> keys,
+              std::move_only_function<void(origin::Origin&)> call);
 
   /// Whether a known name should not wait for the origin: it missed a patience, and no call has come back since.
   [[nodiscard]] bool origin_is_slow() const { return origin_is_slow_.load(std::memory_order_relaxed); }

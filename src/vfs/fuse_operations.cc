@@ -60,7 +60,8 @@ void on_init(void* userdata, fuse_conn_info* connection) {
 }
 
 void on_lookup(fuse_req_t request, fuse_ino_t parent, const char* name) {
-  serve(request, "lookup", [&](const FilesystemPtr& fs, Reply reply) { lookup(fs, std::move(reply), name_in(parent, name)); });
+  serve(request, "lookup",
+        [&](const FilesystemPtr& fs, Reply reply) { lookup(fs, std::move(reply), name_in(parent, name)); });
 }
 
 void on_forget(fuse_req_t request, fuse_ino_t node, uint64_t lookups) {
@@ -88,12 +89,14 @@ void on_setattr(fuse_req_t request, fuse_ino_t node, struct ::stat* attributes, 
 }
 
 void on_readlink(fuse_req_t request, fuse_ino_t node) {
-  serve(request, "readlink", [&](const FilesystemPtr& fs, Reply reply) { readlink(fs, std::move(reply), NodeId{node}); });
+  serve(request, "readlink",
+        [&](const FilesystemPtr& fs, Reply reply) { readlink(fs, std::move(reply), NodeId{node}); });
 }
 
 void on_mknod(fuse_req_t request, fuse_ino_t parent, const char* name, mode_t mode, dev_t device) {
-  serve(request, "mknod",
-        [&](const FilesystemPtr& fs, Reply reply) { mknod(fs, std::move(reply), name_in(parent, name), mode, device); });
+  serve(request, "mknod", [&](const FilesystemPtr& fs, Reply reply) {
+    mknod(fs, std::move(reply), name_in(parent, name), mode, device);
+  });
 }
 
 void on_mkdir(fuse_req_t request, fuse_ino_t parent, const char* name, mode_t mode) {
@@ -112,11 +115,13 @@ void on_link(fuse_req_t request, fuse_ino_t node, fuse_ino_t parent, const char*
 }
 
 void on_unlink(fuse_req_t request, fuse_ino_t parent, const char* name) {
-  serve(request, "unlink", [&](const FilesystemPtr& fs, Reply reply) { unlink(fs, std::move(reply), name_in(parent, name)); });
+  serve(request, "unlink",
+        [&](const FilesystemPtr& fs, Reply reply) { unlink(fs, std::move(reply), name_in(parent, name)); });
 }
 
 void on_rmdir(fuse_req_t request, fuse_ino_t parent, const char* name) {
-  serve(request, "rmdir", [&](const FilesystemPtr& fs, Reply reply) { rmdir(fs, std::move(reply), name_in(parent, name)); });
+  serve(request, "rmdir",
+        [&](const FilesystemPtr& fs, Reply reply) { rmdir(fs, std::move(reply), name_in(parent, name)); });
 }
 
 void on_rename(fuse_req_t request, fuse_ino_t parent, const char* name, fuse_ino_t new_parent, const char* new_name,
@@ -142,7 +147,8 @@ void on_read(fuse_req_t request, fuse_ino_t /*node*/, size_t size, off_t offset,
         [&](const FilesystemPtr& fs, Reply reply) { read(fs, std::move(reply), place_in(info, offset), size); });
 }
 
-void on_write(fuse_req_t request, fuse_ino_t /*node*/, const char* data, size_t size, off_t offset, fuse_file_info* info) {
+void on_write(fuse_req_t request, fuse_ino_t /*node*/, const char* data, size_t size, off_t offset,
+              fuse_file_info* info) {
   serve(request, "write", [&](const FilesystemPtr& fs, Reply reply) {
     // Written back from a mapping: at its own place, however the file was opened.
     const bool append = (info->flags & O_APPEND) != 0 && info->writepage == 0;
@@ -155,7 +161,8 @@ void on_flush(fuse_req_t request, fuse_ino_t /*node*/, fuse_file_info* info) {
 }
 
 void on_release(fuse_req_t request, fuse_ino_t /*node*/, fuse_file_info* info) {
-  serve(request, "release", [&](const FilesystemPtr& fs, Reply reply) { release(fs, std::move(reply), handle_of(info)); });
+  serve(request, "release",
+        [&](const FilesystemPtr& fs, Reply reply) { release(fs, std::move(reply), handle_of(info)); });
 }
 
 void on_fsync(fuse_req_t request, fuse_ino_t /*node*/, int data_only, fuse_file_info* info) {
@@ -192,7 +199,8 @@ void on_releasedir(fuse_req_t request, fuse_ino_t /*node*/, fuse_file_info* info
 }
 
 void on_fsyncdir(fuse_req_t request, fuse_ino_t node, int /*data_only*/, fuse_file_info* /*info*/) {
-  serve(request, "fsyncdir", [&](const FilesystemPtr& fs, Reply reply) { fsyncdir(fs, std::move(reply), NodeId{node}); });
+  serve(request, "fsyncdir",
+        [&](const FilesystemPtr& fs, Reply reply) { fsyncdir(fs, std::move(reply), NodeId{node}); });
 }
 
 void on_statfs(fuse_req_t request, fuse_ino_t /*node*/) {
@@ -282,8 +290,8 @@ fuse_lowlevel_ops make_operations() {
 }  // namespace
 
 const fuse_lowlevel_ops& fuse_operations() {
-  static const fuse_lowlevel_ops kOperations = make_operations();
-  return kOperations;
+  static const fuse_lowlevel_ops operations = make_operations();
+  return operations;
 }
 
 }  // namespace arenacache::vfs

@@ -18,14 +18,18 @@ constexpr auto kBetweenLines = std::chrono::seconds(1);
 /// What a program sees of `error`.
 int errno_of(const base::Error& error) {
   switch (error.kind) {
-    case base::ErrorKind::timeout: return ETIMEDOUT;
-    case base::ErrorKind::stale: return ESTALE;
-    case base::ErrorKind::cancelled: return EINTR;
+    case base::ErrorKind::timeout:
+      return ETIMEDOUT;
+    case base::ErrorKind::stale:
+      return ESTALE;
+    case base::ErrorKind::cancelled:
+      return EINTR;
     case base::ErrorKind::origin:
     case base::ErrorKind::store:
     case base::ErrorKind::corrupt:
     case base::ErrorKind::no_space:
-    case base::ErrorKind::invalid: break;
+    case base::ErrorKind::invalid:
+      break;
   }
   return error.errno_value > 0 ? error.errno_value : EIO;
 }
@@ -34,12 +38,37 @@ int errno_of(const base::Error& error) {
 
 bool is_ordinary(int errno_value) {
   switch (errno_value) {
-    case ENOENT: case EEXIST: case ENOTEMPTY: case ENOTDIR: case EISDIR: case EINVAL: case ENAMETOOLONG: case ELOOP:
-    case EACCES: case EPERM: case EROFS: case ETXTBSY: case EBUSY: case EXDEV: case EMLINK: case EFBIG: case ENXIO:
-    case ENODATA: case ERANGE: case E2BIG: case EOPNOTSUPP: case ENOSYS: case ENOTTY: case EINTR: case EBADF:
-    case ENOSPC: case EDQUOT: case ESTALE:
+    case ENOENT:
+    case EEXIST:
+    case ENOTEMPTY:
+    case ENOTDIR:
+    case EISDIR:
+    case EINVAL:
+    case ENAMETOOLONG:
+    case ELOOP:
+    case EACCES:
+    case EPERM:
+    case EROFS:
+    case ETXTBSY:
+    case EBUSY:
+    case EXDEV:
+    case EMLINK:
+    case EFBIG:
+    case ENXIO:
+    case ENODATA:
+    case ERANGE:
+    case E2BIG:
+    case EOPNOTSUPP:
+    case ENOSYS:
+    case ENOTTY:
+    case EINTR:
+    case EBADF:
+    case ENOSPC:
+    case EDQUOT:
+    case ESTALE:
       return true;
-    default: return false;
+    default:
+      return false;
   }
 }
 

@@ -22,11 +22,14 @@ namespace arenacache::vfs {
 namespace {
 
 // A smaller write is copied: cheaper than a fresh buffer of 1 MiB.
-constexpr std::size_t kSmallWrite = 64 * 1024;
+constexpr std::size_t kSmallWrite = std::size_t{64} * 1024;
 constexpr auto kBetweenWakes = std::chrono::milliseconds(5);
 
 /// The request buffer of the thread that handles a request now: libfuse hands the operations pointers into it, and no owner.
-thread_local fuse_buf* current_buffer = nullptr;
+fuse_buf*& current_buffer() {
+  thread_local fuse_buf* buffer = nullptr;
+  return buffer;
+}
 
 struct FreeBuffer {
   void operator()(void* memory) const { std::free(memory); }
@@ -36,7 +39,7 @@ struct FreeBuffer {
 int wake_signal() { return SIGRTMIN + 5; }
 
 void install_wake_signal() {
-  struct sigaction action {};
+  struct sigaction action{};
   action.sa_handler = [](int) {};
   ::sigaction(wake_signal(), &action, nullptr);
 }
@@ -57,8 +60,9 @@ unsigned thread_count(unsigned asked) {
 
 WrittenBytes keep_written(const char* data, std::size_t size) {
   const auto bytes = std::as_bytes(std::span(data, size));
-  if (size >= kSmallWrite && current_buffer != nullptr && current_buffer->mem != nullptr) {
-    std::shared_ptr<const void> owner(std::exchange(current_buffer->mem, nullptr), FreeBuffer());
+  fuse_buf* const buffer = current_buffer();
+  if (size >= kSmallWrite && buffer != nullptr && buffer->mem != nullptr) {
+    std::shared_ptr<const void> owner(std::exchange(buffer->mem, nullptr), FreeBuffer());
     return {.owner = std::move(owner), .bytes = bytes};
   }
   auto copy = std::make_shared<std::vector<std::byte>>(bytes.begin(), bytes.end());
@@ -129,9 +133,9 @@ bool FuseSession::serve_one(fuse_buf& buffer) {
     if (got < 0) base::log_error(base::errno_error(base::ErrorKind::origin, -got, "cannot read FUSE requests").what);
     return false;
   }
-  current_buffer = &buffer;
+  current_buffer() = &buffer;
   ::fuse_session_process_buf(session_, &buffer);
-  current_buffer = nullptr;
+  current_buffer() = nullptr;
   return true;
 }
 

@@ -45,8 +45,8 @@ class FuseMirror final : public Mirror {
 
 }  // namespace
 
-base::Result<std::unique_ptr<Mirror>> Mirror::start(base::UniqueFd fuse_fd, const MirrorOptions& options, cache::Engine& engine,
-                                                    base::Clock& clock) {
+base::Result<std::unique_ptr<Mirror>> Mirror::start(base::UniqueFd fuse_fd, const MirrorOptions& options,
+                                                    cache::Engine& engine, base::Clock& clock) {
   auto fs = std::make_shared<Filesystem>(options, engine, clock);
   auto desk = std::make_shared<ReplyDesk>(clock);
   AC_ASSIGN(auto session, FuseSession::start(std::move(fuse_fd), {.fs = fs, .desk = desk, .options = options.fuse}));

@@ -41,7 +41,8 @@ std::optional<NodeState> NodeTable::state(NodeId id) const {
   return state;
 }
 
-Seen NodeTable::attributes_seen(NodeId id, const origin::Attributes& attributes, ChangeStamp asked, base::TimePoint now) {
+Seen NodeTable::attributes_seen(NodeId id, const origin::Attributes& attributes, ChangeStamp asked,
+                                base::TimePoint now) {
   const CompactAttributes compact(attributes);
   base::MutexLock lock(mutex_);
   Node* node = find_locked(id);
@@ -49,7 +50,8 @@ Seen NodeTable::attributes_seen(NodeId id, const origin::Attributes& attributes,
   if (node->changed_at > asked) return Seen::kept;
   if (node->has_attributes && id != kRootNode) {
     if (node->attributes.type() != compact.type()) return Seen::other_file;
-    const bool same_inode = node->attributes.inode() == compact.inode() && node->attributes.device() == compact.device();
+    const bool same_inode =
+        node->attributes.inode() == compact.inode() && node->attributes.device() == compact.device();
     if (stable_inodes_ && !same_inode) return Seen::other_file;
   }
   if ((node->open && node->open->retired) || must_retire(*node, compact)) {

@@ -21,7 +21,9 @@ constexpr std::uint64_t kSpread = 0x9E3779B97F4A7C15ULL;
 
 }  // namespace
 
-std::size_t NodeTable::InodeHash::operator()(const InodeKey& key) const { return (key.device * kSpread ^ key.inode) * kSpread; }
+std::size_t NodeTable::InodeHash::operator()(const InodeKey& key) const {
+  return (key.device * kSpread ^ key.inode) * kSpread;
+}
 
 std::size_t NodeTable::LinkHash::operator()(const Name& name) const {
   return std::hash<std::string_view>{}(name.name) ^ (std::to_underlying(name.parent) * kSpread);

@@ -12,8 +12,8 @@ void copy_file_range(const FilesystemPtr& fs, Reply reply, FilePlace from, FileP
   auto target = fs->files().find(to.handle);
   if (!source || !target || !target->file) return reply.fail(EBADF);
   const origin::ChangeKey key = node_key(target->node);
-  fs->change(key, [fs, source = std::move(source), target = std::move(target), from = from.offset, to = to.offset, length,
-                   reply = std::move(reply)](origin::Origin&) mutable {
+  fs->change(key, [fs, source = std::move(source), target = std::move(target), from = from.offset, to = to.offset,
+                   length, reply = std::move(reply)](origin::Origin&) mutable {
     const auto file = origin_file_of(*source);
     if (!file) return reply.fail(file.error());
     target->writer->before_data_change();

@@ -22,15 +22,16 @@ struct Created {
 };
 
 /// Creates the file. The kernel asks for it when it knows of no such name; made behind our back, it may be there all the same.
-base::Result<Created> run(Filesystem& fs, origin::Origin& origin, const OwnedName& name, const origin::CreateOptions& options,
-                          const origin::Caller& caller) {
+base::Result<Created> run(Filesystem& fs, origin::Origin& origin, const OwnedName& name,
+                          const origin::CreateOptions& options, const origin::Caller& caller) {
   AC_ASSIGN(const std::string path, path_of(fs, name.view()));
   Created created;
   if (const auto there = origin.stat(path); there && S_ISREG(there->st_mode) && (options.flags & O_EXCL) == 0) {
     created.writer = fs.engine().open_for_writing(file_ref(fs, path, *there));
     if ((options.flags & O_TRUNC) != 0) created.writer->before_data_change();
   }
-  AC_ASSIGN(created.file, at_path(fs, name.view(), [&](const std::string& now) { return origin.create(now, options, caller); }));
+  AC_ASSIGN(created.file,
+            at_path(fs, name.view(), [&](const std::string& now) { return origin.create(now, options, caller); }));
   fs.nodes().name_added(name.parent);
   AC_ASSIGN(created.attributes, created.file->stat());
   return created;

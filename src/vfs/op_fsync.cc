@@ -19,13 +19,14 @@ void sync_file(const FilesystemPtr& fs, Reply reply, HandleId id,
   auto handle = fs->files().find(id);
   if (!handle) return reply.fail(EBADF);
   const origin::ChangeKey key = node_key(handle->node);
-  fs->change(key, [handle = std::move(handle), sync = std::move(sync), reply = std::move(reply)](origin::Origin&) mutable {
-    const auto file = origin_file_of(*handle);
-    if (!file) return reply.fail(file.error());
-    const auto synced = sync(**file);
-    if (!synced) return reply.fail(synced.error());
-    reply.done();
-  });
+  fs->change(key,
+             [handle = std::move(handle), sync = std::move(sync), reply = std::move(reply)](origin::Origin&) mutable {
+               const auto file = origin_file_of(*handle);
+               if (!file) return reply.fail(file.error());
+               const auto synced = sync(**file);
+               if (!synced) return reply.fail(synced.error());
+               reply.done();
+             });
 }
 
 }  // namespace

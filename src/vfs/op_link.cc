@@ -11,7 +11,8 @@ namespace arenacache::vfs {
 
 namespace {
 
-base::Result<void> run(Filesystem& fs, origin::Origin& origin, NodeId existing, Name name, const origin::Caller& caller) {
+base::Result<void> run(Filesystem& fs, origin::Origin& origin, NodeId existing, Name name,
+                       const origin::Caller& caller) {
   AC_ASSIGN(const std::string path, path_of(fs, name));
   AC_ASSIGN(const origin::Attributes before, stat_node(fs, origin, existing));
   AC_TRY(at_path(fs, existing, [&](const std::string& there) { return origin.make_link(there, path, caller); }));

@@ -19,7 +19,7 @@ using Said = base::Result<origin::Attributes>;
 // The folder's names changed while the origin was asked: ask again, but not for ever.
 constexpr int kAttempts = 3;
 
-void ask(const FilesystemPtr& fs, Reply reply, std::shared_ptr<const OwnedName> name, int attempt);
+void ask(const FilesystemPtr& fs, Reply reply, const std::shared_ptr<const OwnedName>& name, int attempt);
 
 void answer_with(const FilesystemPtr& fs, Reply reply, const std::shared_ptr<const OwnedName>& name, const Said& said,
                  ChangeStamp asked, int attempt) {
@@ -52,14 +52,14 @@ void note_late(Filesystem& fs, const OwnedName& name, const Said& said, ChangeSt
   }
 }
 
-void ask(const FilesystemPtr& fs, Reply reply, std::shared_ptr<const OwnedName> name, int attempt) {
+void ask(const FilesystemPtr& fs, Reply reply, const std::shared_ptr<const OwnedName>& name, int attempt) {
   const ChangeStamp asked = fs->nodes().stamp();
   AttributeCheck check;
   check.is_known = fs->nodes().child(name->view()).has_value();
   check.call = [fs, name](origin::Origin& origin) {
     return at_path(*fs, name->view(), [&](const std::string& path) { return origin.stat(path); });
   };
-  check.late = [fs, name, asked](Said said) { note_late(*fs, *name, said, asked); };
+  check.late = [fs, name, asked](const Said& said) { note_late(*fs, *name, said, asked); };
   check.answer = [fs, name, asked, attempt, reply = std::move(reply)](std::optional<Said> said) mutable {
     if (said) {
       answer_with(fs, std::move(reply), name, *said, asked, attempt);
@@ -73,7 +73,8 @@ void ask(const FilesystemPtr& fs, Reply reply, std::shared_ptr<const OwnedName> 
 }  // namespace
 
 void lookup(const FilesystemPtr& fs, Reply reply, OwnedName name) {
-  if (const auto entry = fs->nodes().fresh_entry(name.view(), fs->fresh_since())) return reply_entry(*fs, reply, *entry);
+  if (const auto entry = fs->nodes().fresh_entry(name.view(), fs->fresh_since()))
+    return reply_entry(*fs, reply, *entry);
   ask(fs, std::move(reply), std::make_shared<const OwnedName>(std::move(name)), 1);
 }
 

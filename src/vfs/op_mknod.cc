@@ -12,7 +12,8 @@ namespace arenacache::vfs {
 
 namespace {
 
-using Make = std::move_only_function<base::Result<void>(origin::Origin&, const std::string& path, const origin::Caller&)>;
+using Make =
+    std::move_only_function<base::Result<void>(origin::Origin&, const std::string& path, const origin::Caller&)>;
 
 void make(const FilesystemPtr& fs, Reply reply, OwnedName name, Make make_it) {
   const origin::ChangeKey key = name_key(name.view());

@@ -29,7 +29,7 @@ void serve(const FilesystemPtr& fs, Reply reply, NodeId id) {
   handle->access = O_RDONLY;
   const cache::FileRef file{.source = fs->source(), .path = where->path, .version = decision.version};
   handle->reader = open_reader(*fs, reply.requester(), file, decision);
-  reply_opened(fs, reply, std::move(handle), decision);
+  reply_opened(fs, reply, handle, decision);
 }
 
 void open_for_reading(const FilesystemPtr& fs, Reply reply, NodeId id) {

@@ -32,8 +32,8 @@ struct OpenedFile {
 };
 
 /// Opens the origin's file for a node that `decision` has counted already.
-base::Result<void> open_origin(Filesystem& fs, origin::Origin& origin, FileHandle& handle, const origin::Attributes& before,
-                               const Reply& reply, int flags) {
+base::Result<void> open_origin(Filesystem& fs, origin::Origin& origin, FileHandle& handle,
+                               const origin::Attributes& before, const Reply& reply, int flags) {
   AC_ASSIGN(const std::string path, path_of(fs, handle.node));
   const origin::Caller caller = caller_of(reply.requester());
   handle.writer = fs.engine().open_for_writing(file_ref(fs, path, before));
@@ -61,7 +61,7 @@ void run(const FilesystemPtr& fs, origin::Origin& origin, Reply& reply, NodeId i
     fs->nodes().close(id, OpenKind::write);
     return reply.fail(opened.error());
   }
-  reply_opened(fs, reply, std::move(handle), decision);
+  reply_opened(fs, reply, handle, decision);
 }
 
 }  // namespace

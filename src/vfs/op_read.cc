@@ -30,10 +30,11 @@ void read(const FilesystemPtr& fs, Reply reply, FilePlace place, std::size_t len
   if (!handle) return reply.fail(EBADF);
   if (length == 0) return reply.bytes({});
   if (!handle->reader) return read_origin(fs, std::move(reply), handle, {.offset = place.offset, .length = length});
-  handle->reader->read(place.offset, length, [handle, reply = std::move(reply)](base::Result<cache::ReadBytes> got) mutable {
-    if (!got) return reply.fail(got.error());
-    reply.bytes(got->bytes);
-  });
+  handle->reader->read(place.offset, length,
+                       [handle, reply = std::move(reply)](base::Result<cache::ReadBytes> got) mutable {
+                         if (!got) return reply.fail(got.error());
+                         reply.bytes(got->bytes);
+                       });
 }
 
 }  // namespace arenacache::vfs

@@ -29,7 +29,7 @@ class EntryBuffer {
 
   /// False: no room.
   bool add(const SnapshotEntry& entry) {
-    struct ::stat attributes {};
+    struct ::stat attributes{};
     attributes.st_ino = entry.inode;
     attributes.st_mode = static_cast<mode_t>(entry.type) << 12U;  // Source: DTTOIF in dirent.h
     return grow(::fuse_add_direntry(nullptr, at(), room(), entry.name.c_str(), &attributes, offset_of(entry)));
@@ -127,8 +127,8 @@ struct FilledBatch {
   std::vector<NodeId> given;
 };
 
-FilledBatch fill_batch(Filesystem& fs, const ListingRequest& request, const Batch& batch, const ManyAttributes& attributes,
-                       ChangeStamp asked) {
+FilledBatch fill_batch(Filesystem& fs, const ListingRequest& request, const Batch& batch,
+                       const ManyAttributes& attributes, ChangeStamp asked) {
   FilledBatch filled{.buffer = EntryBuffer(request.bytes), .given = {}};
   auto said = attributes.begin();
   for (const SnapshotEntry* entry : batch.entries) {

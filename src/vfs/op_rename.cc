@@ -45,7 +45,8 @@ void note_moved(Filesystem& fs, origin::Origin& origin, Name name, const origin:
   if (after && (after->st_mode & S_IFMT) == (before.st_mode & S_IFMT)) note_attribute_change(fs, *id, before, *after);
 }
 
-base::Result<void> run(Filesystem& fs, origin::Origin& origin, Name from, Name to, unsigned flags, const origin::Caller& caller) {
+base::Result<void> run(Filesystem& fs, origin::Origin& origin, Name from, Name to, unsigned flags,
+                       const origin::Caller& caller) {
   AC_ASSIGN(const Ends ends, look_at(fs, origin, from, to));
   const bool is_exchange = (flags & RENAME_EXCHANGE) != 0;
   const bool is_idle = ends.are_one_file() && !is_exchange;

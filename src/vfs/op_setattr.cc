@@ -44,7 +44,8 @@ base::Result<void> apply(Filesystem& fs, origin::Origin& origin, const Setattr& 
   return at_path(fs, ask.id, [&](const std::string& path) { return origin.set_attributes(path, ask.change, caller); });
 }
 
-base::Result<origin::Attributes> run(Filesystem& fs, origin::Origin& origin, const Setattr& ask, const origin::Caller& caller) {
+base::Result<origin::Attributes> run(Filesystem& fs, origin::Origin& origin, const Setattr& ask,
+                                     const origin::Caller& caller) {
   const auto file = target_file(fs, ask);
   AC_ASSIGN(const origin::Attributes before, file ? file->stat() : stat_node(fs, origin, ask.id));
   const bool moves_data = ask.change.size.has_value() && S_ISREG(before.st_mode);
@@ -64,12 +65,14 @@ base::Result<origin::Attributes> run(Filesystem& fs, origin::Origin& origin, con
 
 }  // namespace
 
-void setattr(const FilesystemPtr& fs, Reply reply, NodeId id, origin::AttributeChange change, std::optional<HandleId> handle) {
-  fs->change(node_key(id), [fs, ask = Setattr{id, change, handle}, reply = std::move(reply)](origin::Origin& origin) mutable {
-    const auto after = run(*fs, origin, ask, caller_of(reply.requester()));
-    if (!after) return reply.fail(after.error());
-    reply.attributes(*after, fs->kernel_timeout(fs->clock().now()));
-  });
+void setattr(const FilesystemPtr& fs, Reply reply, NodeId id, origin::AttributeChange change,
+             std::optional<HandleId> handle) {
+  fs->change(node_key(id),
+             [fs, ask = Setattr{id, change, handle}, reply = std::move(reply)](origin::Origin& origin) mutable {
+               const auto after = run(*fs, origin, ask, caller_of(reply.requester()));
+               if (!after) return reply.fail(after.error());
+               reply.attributes(*after, fs->kernel_timeout(fs->clock().now()));
+             });
 }
 
 }  // namespace arenacache::vfs

@@ -61,11 +61,12 @@ void listxattr(const FilesystemPtr& fs, Reply reply, NodeId id, std::size_t room
 }
 
 void change_xattr(const FilesystemPtr& fs, Reply reply, NodeId id, XattrChange change) {
-  fs->change(node_key(id), [fs, id, change = std::move(change), reply = std::move(reply)](origin::Origin& origin) mutable {
-    const auto changed = run(*fs, origin, id, change, caller_of(reply.requester()));
-    if (!changed) return reply.fail(changed.error());
-    reply.done();
-  });
+  fs->change(node_key(id),
+             [fs, id, change = std::move(change), reply = std::move(reply)](origin::Origin& origin) mutable {
+               const auto changed = run(*fs, origin, id, change, caller_of(reply.requester()));
+               if (!changed) return reply.fail(changed.error());
+               reply.done();
+             });
 }
 
 }  // namespace arenacache::vfs

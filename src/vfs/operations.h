@@ -73,7 +73,8 @@ void release(const FilesystemPtr& fs, Reply reply, HandleId handle);
 
 // Changing.
 void write(const FilesystemPtr& fs, Reply reply, FilePlace place, WrittenBytes bytes, bool append);
-void setattr(const FilesystemPtr& fs, Reply reply, NodeId id, origin::AttributeChange change, std::optional<HandleId> handle);
+void setattr(const FilesystemPtr& fs, Reply reply, NodeId id, origin::AttributeChange change,
+             std::optional<HandleId> handle);
 void mkdir(const FilesystemPtr& fs, Reply reply, OwnedName name, mode_t mode);
 void mknod(const FilesystemPtr& fs, Reply reply, OwnedName name, mode_t mode, dev_t device);
 void symlink(const FilesystemPtr& fs, Reply reply, OwnedName name, std::string target);

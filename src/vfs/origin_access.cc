@@ -58,7 +58,8 @@ void note_data_change(Filesystem& fs, NodeId id, origin::OriginFile& file) {
   }
 }
 
-void note_attribute_change(Filesystem& fs, NodeId id, const origin::Attributes& before, const origin::Attributes& after) {
+void note_attribute_change(Filesystem& fs, NodeId id, const origin::Attributes& before,
+                           const origin::Attributes& after) {
   fs.nodes().attributes_changed(id, &before, after, fs.clock().now());
   if (!S_ISREG(after.st_mode)) return;
   const auto where = fs.nodes().path(id);

@@ -49,6 +49,7 @@ auto at_path(Filesystem& fs, const Where& where, Call call) -> decltype(call(std
 /// After a change through the mount that may have moved data: takes the attributes `file` has now.
 void note_data_change(Filesystem& fs, NodeId id, origin::OriginFile& file);
 /// After a change through the mount that left the data alone: tells node table and engine.
-void note_attribute_change(Filesystem& fs, NodeId id, const origin::Attributes& before, const origin::Attributes& after);
+void note_attribute_change(Filesystem& fs, NodeId id, const origin::Attributes& before,
+                           const origin::Attributes& after);
 
 }  // namespace arenacache::vfs

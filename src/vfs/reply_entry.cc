@@ -36,7 +36,7 @@ void reply_entry(Filesystem& fs, Reply& reply, const Entry& entry) {
 base::Result<Entry> entry_now(Filesystem& fs, Name name, const origin::Attributes& attributes) {
   // Other names of the folder may change meanwhile: what was just shown counts for now.
   for (int attempt = 0; attempt < 8; ++attempt) {
-    if (auto entry = fs.nodes().entry_seen(name, attributes, fs.nodes().stamp(), fs.clock().now())) return std::move(*entry);
+    if (auto entry = fs.nodes().entry_seen(name, attributes, fs.nodes().stamp(), fs.clock().now())) return *entry;
   }
   return std::unexpected(gone_error());
 }
@@ -67,7 +67,8 @@ fuse_file_info open_info(HandleId id, const FileHandle& handle, const OpenDecisi
   return info;
 }
 
-void reply_opened(const FilesystemPtr& fs, Reply& reply, std::shared_ptr<FileHandle> handle, const OpenDecision& decision) {
+void reply_opened(const FilesystemPtr& fs, Reply& reply, const std::shared_ptr<FileHandle>& handle,
+                  const OpenDecision& decision) {
   const HandleId id = fs->files().add(handle);
   if (!reply.opened(open_info(id, *handle, decision))) close_handle(fs, id);
 }
@@ -79,7 +80,8 @@ void close_handle(const FilesystemPtr& fs, HandleId id) {
   const OpenKind kind = handle->file ? OpenKind::write : OpenKind::read;
   const bool was_last_writer = fs->nodes().close(node, kind) == 0 && kind == OpenKind::write;
   fs->change(node_key(node), [fs, node, handle = std::move(handle), was_last_writer](origin::Origin&) mutable {
-    const auto attributes = was_last_writer ? handle->file->stat() : base::Result<origin::Attributes>(origin::Attributes{});
+    const auto attributes =
+        was_last_writer ? handle->file->stat() : base::Result<origin::Attributes>(origin::Attributes{});
     handle.reset();
     const auto where = fs->nodes().path(node);
     if (was_last_writer && attributes && where) fs->engine().written(file_ref(*fs, where->path, *attributes));

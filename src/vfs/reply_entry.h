@@ -17,10 +17,11 @@ void reply_new_entry(Filesystem& fs, origin::Origin& origin, Reply& reply, Name 
 [[nodiscard]] base::Result<Entry> entry_now(Filesystem& fs, Name name, const origin::Attributes& attributes);
 
 /// A Reader of `file` for who asked.
-[[nodiscard]] std::shared_ptr<cache::Reader> open_reader(Filesystem& fs, const Requester& requester, const cache::FileRef& file,
-                                                         const OpenDecision& decision);
+[[nodiscard]] std::shared_ptr<cache::Reader> open_reader(Filesystem& fs, const Requester& requester,
+                                                         const cache::FileRef& file, const OpenDecision& decision);
 /// Registers `handle`, already counted in the node table, and answers an open with it.
-void reply_opened(const FilesystemPtr& fs, Reply& reply, std::shared_ptr<FileHandle> handle, const OpenDecision& decision);
+void reply_opened(const FilesystemPtr& fs, Reply& reply, const std::shared_ptr<FileHandle>& handle,
+                  const OpenDecision& decision);
 [[nodiscard]] fuse_file_info open_info(HandleId id, const FileHandle& handle, const OpenDecision& decision);
 /// Takes a handle out of table and counts, and lets its files go where that may block.
 void close_handle(const FilesystemPtr& fs, HandleId id);

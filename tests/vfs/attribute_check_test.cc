@@ -44,7 +44,8 @@ class AttributeCheckTest : public ::testing::Test {
     origin_->put("model", "weights");
     engine_ = test::must(cache::Engine::create(config_, {.clock = clock_, .io = io_, .background = pool_}));
     const auto source = engine_->add_source(config_.mounts[0], guard_);
-    fs_ = std::make_shared<Filesystem>(MirrorOptions{.source = source, .mount = config_.mounts[0], .fuse = {}}, *engine_, clock_);
+    fs_ = std::make_shared<Filesystem>(MirrorOptions{.source = source, .mount = config_.mounts[0], .fuse = {}},
+                                       *engine_, clock_);
   }
 
   void TearDown() override {

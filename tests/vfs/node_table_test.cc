@@ -336,8 +336,12 @@ TEST_F(NodeTableTest, StaysConsistentUnderRandomUse) {
         if (entry) known.emplace_back(entry->id, 1);
         break;
       }
-      case 2: table_.name_removed({parent, name}); break;
-      case 3: table_.name_missing({parent, name}, table_.stamp()); break;
+      case 2:
+        table_.name_removed({parent, name});
+        break;
+      case 3:
+        table_.name_missing({parent, name}, table_.stamp());
+        break;
       case 4: {
         const std::size_t at = roll(static_cast<unsigned>(known.size()));
         if (at == 0) break;
@@ -352,7 +356,8 @@ TEST_F(NodeTableTest, StaysConsistentUnderRandomUse) {
         table_.close(id, OpenKind::read);
         break;
       }
-      default: break;
+      default:
+        break;
     }
     table_.check_invariants();
   }

@@ -94,6 +94,7 @@ class HandleTable {
   std::vector<std::shared_ptr<Handle>> remove_all() {
     base::MutexLock lock(mutex_);
     std::vector<std::shared_ptr<Handle>> all;
+    all.reserve(handles_.size());
     for (auto& [id, handle] : handles_) all.push_back(std::move(handle));
     handles_.clear();
     by_node_.clear();

@@ -55,9 +55,9 @@ struct OpenState {
   unsigned readers = 0;
   unsigned writers = 0;
   std::optional<origin::Version> kernel_pages;  ///< the version the kernel's page cache may hold pages of
-  std::optional<origin::Version> newer;         ///< set when retired: the version that replaced this one behind our back
-  bool retired = false;                         ///< the name's next LOOKUP gets another node
-  bool estale_sent = false;                     ///< an OPEN was sent away once; a second one is served
+  std::optional<origin::Version> newer;  ///< set when retired: the version that replaced this one behind our back
+  bool retired = false;  ///< the name's next LOOKUP gets another node
+  bool estale_sent = false;  ///< an OPEN was sent away once; a second one is served
 };
 
 struct Link {
@@ -70,9 +70,9 @@ struct Link {
 struct Node {
   CompactAttributes attributes;
   base::TimePoint validated = base::TimePoint::min();  ///< when the origin last said so; min: must be asked
-  ChangeStamp changed_at{};                            ///< of its data or attributes
-  ChangeStamp names_changed_at{};                      ///< of the names in it (folders)
-  std::uint64_t lookups = 0;                           ///< the kernel's references
+  ChangeStamp changed_at{};  ///< of its data or attributes
+  ChangeStamp names_changed_at{};  ///< of the names in it (folders)
+  std::uint64_t lookups = 0;  ///< the kernel's references
   const Link* links = nullptr;
   std::unique_ptr<OpenState> open;
   std::uint32_t children = 0;

@@ -47,8 +47,8 @@ struct NodeState {
 
 /// What became of attributes that the origin gave for a node.
 enum class Seen : std::uint8_t {
-  taken,       ///< the node has them now
-  kept,        ///< the node keeps what it had: a change through the mount is newer, or open handles hold the old version
+  taken,  ///< the node has them now
+  kept,  ///< the node keeps what it had: a change through the mount is newer, or open handles hold the old version
   other_file,  ///< they are another file's: the name the node had is not its name any more
 };
 
@@ -77,7 +77,8 @@ class NodeTable {
   /// The name's node, however old its attributes are.
   std::optional<Entry> known_entry(Name name);
   /// The origin has `name` with `attributes`. Nothing: the answer is older than a change of the folder's names.
-  std::optional<Entry> entry_seen(Name name, const origin::Attributes& attributes, ChangeStamp asked, base::TimePoint now);
+  std::optional<Entry> entry_seen(Name name, const origin::Attributes& attributes, ChangeStamp asked,
+                                  base::TimePoint now);
   /// The origin does not have `name`. False: the answer is older than a change of the folder's names, and was dropped.
   bool name_missing(Name name, ChangeStamp asked);
   void forget(NodeId id, std::uint64_t lookups);
@@ -91,7 +92,8 @@ class NodeTable {
   [[nodiscard]] std::optional<NodeState> state(NodeId id) const;
   Seen attributes_seen(NodeId id, const origin::Attributes& attributes, ChangeStamp asked, base::TimePoint now);
   /// A change through the mount left `after`. With `before`, the data is as it was; without, the kernel's pages moved along.
-  void attributes_changed(NodeId id, const origin::Attributes* before, const origin::Attributes& after, base::TimePoint now);
+  void attributes_changed(NodeId id, const origin::Attributes* before, const origin::Attributes& after,
+                          base::TimePoint now);
   /// A change through the mount left attributes nobody knows.
   void attributes_unknown(NodeId id);
 
@@ -142,7 +144,8 @@ class NodeTable {
 
   NodeId node_for_locked(Name name, const CompactAttributes& attributes, ChangeStamp asked) AC_REQUIRES(mutex_);
   NodeId candidate_locked(const Link* link, const CompactAttributes& attributes) const AC_REQUIRES(mutex_);
-  bool goes_on_locked(const Node& node, const CompactAttributes& attributes, ChangeStamp asked) const AC_REQUIRES(mutex_);
+  bool goes_on_locked(const Node& node, const CompactAttributes& attributes, ChangeStamp asked) const
+      AC_REQUIRES(mutex_);
   bool must_retire(const Node& node, const CompactAttributes& attributes) const;
   bool same_pages(const origin::Version& a, const origin::Version& b) const;
   bool is_at_or_above_locked(NodeId upper, NodeId lower) const AC_REQUIRES(mutex_);
@@ -169,7 +172,8 @@ class NodeTable {
   mutable base::Mutex mutex_;
   std::unordered_map<NodeId, Node> nodes_ AC_GUARDED_BY(mutex_);
   std::unordered_set<Link, LinkHash, LinkEqual> links_ AC_GUARDED_BY(mutex_);
-  std::unordered_map<InodeKey, NodeId, InodeHash> by_inode_ AC_GUARDED_BY(mutex_);  ///< empty where inodes are not stable
+  std::unordered_map<InodeKey, NodeId, InodeHash> by_inode_
+      AC_GUARDED_BY(mutex_);  ///< empty where inodes are not stable
   std::uint64_t next_id_ AC_GUARDED_BY(mutex_) = 2;
   std::uint64_t changes_ AC_GUARDED_BY(mutex_) = 0;
 };
