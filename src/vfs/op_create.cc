@@ -41,7 +41,7 @@ void answer(const FilesystemPtr& fs, Reply& reply, const OwnedName& name, Create
   const auto entry = entry_now(*fs, name.view(), created.attributes);
   if (!entry) return reply.fail(entry.error());
   const OpenKind kind = access == O_RDONLY ? OpenKind::read : OpenKind::write;
-  const OpenDecision decision = fs->nodes().open(entry->id, kind);
+  const OpenDecision decision = open_here(*fs, entry->id, kind);
   const cache::FileRef ref = file_ref(*fs, path_of(*fs, name.view()).value_or(name.name), created.attributes);
   auto handle = std::make_shared<FileHandle>();
   handle->node = entry->id;

@@ -64,9 +64,7 @@ void open_nameless(const FilesystemPtr& fs, Reply reply, NodeId id, int access) 
   const auto other = fs->files().find_of_node(id, [&](const FileHandle& handle) { return fits(handle, access); });
   if (!other) return reply.fail(gone_error());
   const OpenKind kind = other->file ? OpenKind::write : OpenKind::read;
-  OpenDecision decision = fs->nodes().open(id, kind);
-  // A retired node asks for a lookup once; there is no name to look up.
-  if (decision.answer == OpenDecision::Answer::look_up_again) decision = fs->nodes().open(id, kind);
+  OpenDecision decision = open_here(*fs, id, kind);
   if (decision.answer == OpenDecision::Answer::look_up_again) return reply.fail(gone_error());
   // The same open file, so the same version that the kernel's pages are of.
   decision.bypass_pages = false;

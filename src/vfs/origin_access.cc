@@ -64,9 +64,7 @@ void note_attribute_change(Filesystem& fs, NodeId id, const origin::Attributes& 
   if (!S_ISREG(after.st_mode)) return;
   const auto where = fs.nodes().path(id);
   if (!where) return;
-  if (fs.engine().known(fs.source(), where->path, after.st_ino)) {
-    fs.engine().attributes_changed(file_ref(fs, where->path, before), origin::version_of(after));
-  }
+  fs.engine().attributes_changed(file_ref(fs, where->path, before), origin::version_of(after));
 }
 
 }  // namespace arenacache::vfs

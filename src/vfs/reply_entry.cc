@@ -50,6 +50,12 @@ void reply_new_entry(Filesystem& fs, origin::Origin& origin, Reply& reply, Name 
   reply_entry(fs, reply, *entry);
 }
 
+OpenDecision open_here(Filesystem& fs, NodeId id, OpenKind kind) {
+  const OpenDecision decision = fs.nodes().open(id, kind);
+  if (decision.answer == OpenDecision::Answer::serve) return decision;
+  return fs.nodes().open(id, kind);  // a retired node is served the second time
+}
+
 std::shared_ptr<cache::Reader> open_reader(Filesystem& fs, const Requester& requester, const cache::FileRef& file,
                                            const OpenDecision& decision) {
   cache::OpenRequest request{.file = file, .pid = requester.pid, .has_writer = decision.has_writer, .caller = nullptr};

@@ -16,6 +16,8 @@ void reply_new_entry(Filesystem& fs, origin::Origin& origin, Reply& reply, Name 
 /// The entry of a name that the origin has just shown, after a change of ours.
 [[nodiscard]] base::Result<Entry> entry_now(Filesystem& fs, Name name, const origin::Attributes& attributes);
 
+/// Counts an open of a node that cannot be sent away to be looked up again.
+[[nodiscard]] OpenDecision open_here(Filesystem& fs, NodeId id, OpenKind kind);
 /// A Reader of `file` for who asked.
 [[nodiscard]] std::shared_ptr<cache::Reader> open_reader(Filesystem& fs, const Requester& requester,
                                                          const cache::FileRef& file, const OpenDecision& decision);
