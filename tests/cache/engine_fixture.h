@@ -16,6 +16,7 @@
 #include "arenacache/base/clock.h"
 #include "arenacache/base/executor.h"
 #include "arenacache/base/mutex.h"
+#include "arenacache/base/text.h"
 #include "arenacache/base/units.h"
 #include "arenacache/cache/engine.h"
 #include "arenacache/origin/guarded_origin.h"
@@ -28,6 +29,8 @@
 namespace arenacache::cache {
 
 inline constexpr std::uint64_t kMiB = base::kMiB;
+/// A virtual disk was seen to hold every fsync up for half a minute.
+inline constexpr auto kPatience = std::chrono::seconds(90);
 
 /// The one answer of a read, to be waited for.
 class Answer {
@@ -49,7 +52,7 @@ class Answer {
     const base::MutexLock lock(state_->mutex);
     return state_->answers > 0;
   }
-  /// The bytes; fails the test on an error or when nothing comes in twenty seconds.
+  /// The bytes; fails the test on an error or when nothing comes in time.
   std::string bytes() {
     wait();
     const base::MutexLock lock(state_->mutex);
@@ -73,11 +76,11 @@ class Answer {
   void wait() {
     const base::SystemClock clock;
     base::SystemClock waiting;
-    const auto deadline = clock.now() + std::chrono::seconds(20);
+    const auto deadline = clock.now() + kPatience;
     base::MutexLock lock(state_->mutex);
     while (state_->answers == 0) {
       if (!waiting.wait_until(lock, state_->arrived, deadline) && state_->answers == 0) {
-        ADD_FAILURE() << "no answer in twenty seconds";
+        ADD_FAILURE() << "no answer in time";
         return;
       }
     }
@@ -151,7 +154,7 @@ class EngineFixture : public ::testing::Test {
   }
   /// Waits for an event that background work brings about.
   static void eventually(const std::string& what, const std::function<bool()>& is_true) {
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    const auto deadline = std::chrono::steady_clock::now() + kPatience;
     while (!is_true()) {
       if (std::chrono::steady_clock::now() > deadline) {
         ADD_FAILURE() << "never: " << what;
@@ -165,6 +168,20 @@ class EngineFixture : public ::testing::Test {
       const auto objects = engine_->list(source_, path);
       return objects.size() == 1 && objects[0].state == ObjectState::resident && !objects[0].is_filling_now;
     });
+    if (HasFailure()) ADD_FAILURE() << "what is known of it: " << describe(path);
+  }
+  std::string describe(const std::string& path) {
+    const auto stats = engine_->stats();
+    std::string text =
+        base::text("fills ", stats.fills_active, " active, ", stats.fills_queued, " queued, ", stats.fills_completed,
+                   " completed, ", stats.fills_failed, " failed; origin ", stats.origins[0].read_bytes, " bytes, ",
+                   stats.origins[0].errors, " errors, ", stats.origins[0].timeouts, " timeouts; ");
+    for (const auto& object : engine_->list(source_, path)) {
+      text += base::text(object.path, object.state == ObjectState::resident ? " resident, " : " filling, ",
+                         object.cached_bytes, " of ", object.size_bytes, object.is_filling_now ? " being filled" : "",
+                         ", ", object.open_readers, " readers; ");
+    }
+    return text;
   }
   void await_quiet() {
     eventually("fills end", [&] {

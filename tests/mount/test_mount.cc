@@ -36,8 +36,8 @@
 namespace arenacache::test {
 namespace {
 
-constexpr auto kStartPatience = std::chrono::seconds(30);
-constexpr auto kStopPatience = std::chrono::seconds(20);
+constexpr auto kStartPatience = std::chrono::seconds(90);  // virtual disks stall for half a minute now and then
+constexpr auto kStopPatience = std::chrono::seconds(60);
 
 std::string make_open_dir(const TempDir& dir, std::string_view name) {
   std::string path = dir.make_dir(name);

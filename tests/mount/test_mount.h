@@ -37,7 +37,7 @@ struct MountOptions {
   std::string source{};  ///< a folder of the test's own; empty: a fresh one
   std::optional<uid_t> run_as{};  ///< the daemon's user
   std::vector<std::string> environment{};  ///< NAME=value, for the daemon
-  std::chrono::seconds watchdog{110};
+  std::chrono::seconds watchdog{220};
 };
 
 class TestMount {
@@ -80,9 +80,9 @@ class TestMount {
 
   /// Asks again and again until `predicate` holds; false when `patience` is over.
   static bool wait_for(const std::function<bool()>& predicate,
-                       std::chrono::seconds patience = std::chrono::seconds(30));
+                       std::chrono::seconds patience = std::chrono::seconds(90));
   /// Fails the test, with what `stats` says, when `name` is not resident in time.
-  void wait_resident(std::string_view name, std::chrono::seconds patience = std::chrono::seconds(30)) const;
+  void wait_resident(std::string_view name, std::chrono::seconds patience = std::chrono::seconds(90)) const;
   /// No fill runs or waits.
   void wait_idle() const;
   /// The store's files that hold objects (not their sidecars).
