@@ -116,6 +116,43 @@ OpenDecision NodeTable::open(NodeId id, OpenKind kind) {
   return decision;
 }
 
+OpenWay NodeTable::settle(NodeId id, OpenKind kind, cache::BackingKey offer) {
+  base::MutexLock lock(mutex_);
+  Node* node = find_locked(id);
+  if (node == nullptr || !node->open) return OpenWay::look_up_again;
+  const OpenWay way = settle_locked(*node, kind, offer);
+  if (way != OpenWay::look_up_again) return way;
+  node->open->retired = true;
+  node->open->estale_sent = true;
+  unsigned& count = kind == OpenKind::read ? node->open->readers : node->open->writers;
+  --count;
+  drop_if_unused_locked(id);
+  return way;
+}
+
+OpenWay NodeTable::settle_locked(Node& node, OpenKind kind, cache::BackingKey offer) {
+  OpenState& open = *node.open;
+  switch (open.way) {
+    case ReadWay::undecided:
+      open.way = offer != cache::kNoBacking ? ReadWay::backed : ReadWay::served;
+      open.backing = offer;
+      if (open.way == ReadWay::served) return OpenWay::served;
+      open.kernel_pages.reset();  // the kernel lets go of them
+      return OpenWay::backed;
+    case ReadWay::served: {
+      // What is open goes on as it is; the name gets a node that the kernel reads by itself.
+      const bool can_move_on = offer != cache::kNoBacking && open.writers == 0 && !open.retired;
+      return can_move_on ? OpenWay::look_up_again : OpenWay::served;
+    }
+    case ReadWay::backed:
+      if (offer == open.backing) return OpenWay::backed;
+      // Another version, or a writer. Who comes by /proc/self/fd finds no other node: a reader reads what is open there.
+      if (!open.estale_sent || kind == OpenKind::write) return OpenWay::look_up_again;
+      return OpenWay::shared;
+  }
+  return OpenWay::served;
+}
+
 unsigned NodeTable::close(NodeId id, OpenKind kind) {
   base::MutexLock lock(mutex_);
   Node* node = find_locked(id);
@@ -123,6 +160,7 @@ unsigned NodeTable::close(NodeId id, OpenKind kind) {
   unsigned& count = kind == OpenKind::read ? node->open->readers : node->open->writers;
   if (count > 0) --count;
   const unsigned left = count;
+  if (node->open->readers + node->open->writers == 0) node->open->way = ReadWay::undecided;
   drop_if_unused_locked(id);
   return left;
 }

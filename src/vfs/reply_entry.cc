@@ -50,10 +50,32 @@ void reply_new_entry(Filesystem& fs, origin::Origin& origin, Reply& reply, Name 
   reply_entry(fs, reply, *entry);
 }
 
-OpenDecision open_here(Filesystem& fs, NodeId id, OpenKind kind) {
-  const OpenDecision decision = fs.nodes().open(id, kind);
-  if (decision.answer == OpenDecision::Answer::serve) return decision;
-  return fs.nodes().open(id, kind);  // a retired node is served the second time
+bool settle_open(Filesystem& fs, FileHandle& handle) {
+  const OpenKind kind = handle.file ? OpenKind::write : OpenKind::read;
+  std::shared_ptr<const BackingIds::Hold> offer;
+  // A node of a small file is never replaced while it is open (its locks), so its way of reading must never have to change.
+  if (handle.reader && handle.reader->version().size > kLargestUnretiredFile && fs.backings().is_available()) {
+    if (const auto file = handle.reader->backing()) offer = fs.backings().acquire(handle.node, *file);
+  }
+  switch (fs.nodes().settle(handle.node, kind, offer ? offer->key() : cache::kNoBacking)) {
+    case OpenWay::served:
+      return true;
+    case OpenWay::backed:
+      handle.backing = std::move(offer);
+      return true;
+    case OpenWay::look_up_again:
+      return false;
+    case OpenWay::shared:
+      break;
+  }
+  const auto other = fs.files().find_of_node(handle.node, [](const FileHandle& one) { return one.backing != nullptr; });
+  if (!other) {
+    fs.nodes().close(handle.node, kind);
+    return false;
+  }
+  handle.reader = other->reader;
+  handle.backing = other->backing;
+  return true;
 }
 
 std::shared_ptr<cache::Reader> open_reader(Filesystem& fs, const Requester& requester, const cache::FileRef& file,
@@ -73,10 +95,13 @@ fuse_file_info open_info(HandleId id, const FileHandle& handle, const OpenDecisi
   return info;
 }
 
+std::int32_t backing_id_of(const FileHandle& handle) { return handle.backing ? handle.backing->id() : 0; }
+
 void reply_opened(const FilesystemPtr& fs, Reply& reply, const std::shared_ptr<FileHandle>& handle,
                   const OpenDecision& decision) {
   const HandleId id = fs->files().add(handle);
-  if (!reply.opened(open_info(id, *handle, decision))) close_handle(fs, id);
+  if (handle->reader) fs->engine().note_open(handle->backing != nullptr);
+  if (!reply.opened(open_info(id, *handle, decision), backing_id_of(*handle))) close_handle(fs, id);
 }
 
 void close_handle(const FilesystemPtr& fs, HandleId id) {

@@ -124,6 +124,7 @@ class EngineFixture : public ::testing::Test {
     if (guard_) guard_->stop();
     if (engine_) engine_->stop();
     if (pool_) pool_->stop();
+    if (engine_) engine_->check_invariants();
     engine_.reset();
     guard_.reset();
     pool_.reset();

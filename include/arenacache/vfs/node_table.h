@@ -64,6 +64,14 @@ struct OpenDecision {
 
 enum class OpenKind : std::uint8_t { read, write };
 
+/// What an open that was counted is to be answered by.
+enum class OpenWay : std::uint8_t {
+  served,  ///< the daemon
+  backed,  ///< the file that was offered
+  shared,  ///< what another open of the node is answered by: its backing file, of the version it has
+  look_up_again,  ///< nothing: the name's next lookup gives a node that can be opened. Not counted any more
+};
+
 class NodeTable {
  public:
   explicit NodeTable(const origin::Fidelity& fidelity);
@@ -106,6 +114,8 @@ class NodeTable {
 
   // Opens.
   OpenDecision open(NodeId id, OpenKind kind);
+  /// Decides the way of an open that open() counted, given the file that the kernel could read (kNoBacking: none, a writer).
+  OpenWay settle(NodeId id, OpenKind kind, cache::BackingKey offer);
   /// Returns how many of `kind` are still open.
   unsigned close(NodeId id, OpenKind kind);
 
@@ -155,6 +165,8 @@ class NodeTable {
   void lose_link_locked(const Link& link) AC_REQUIRES(mutex_);
   static void unchain(Node& node, const Link& link);
   void detach_locked(NodeId id) AC_REQUIRES(mutex_);
+  Node* current_locked(Name name, NodeId& id) AC_REQUIRES(mutex_);
+  OpenWay settle_locked(Node& node, OpenKind kind, cache::BackingKey offer) AC_REQUIRES(mutex_);
   void drop_key_locked(NodeId id, const Node& node) AC_REQUIRES(mutex_);
   void drop_if_unused_locked(NodeId id) AC_REQUIRES(mutex_);
   void names_changed_locked(NodeId parent) AC_REQUIRES(mutex_);
