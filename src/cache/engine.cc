@@ -110,12 +110,10 @@ std::optional<KnownFile> Engine::known(SourceId source, const std::string& path,
 }
 
 std::shared_ptr<Reader> Engine::open(const OpenRequest& request) {
-  core_.counters.opens_total.add();
   auto& source = *core_.source_of(request.file.source);
   const bool is_off = source.mode.load() == config::CacheMode::off;
   const bool is_written = request.has_writer || core_.catalog.has_writer(Catalog::key_of(source, request.file));
   const bool is_ignored = !is_off && source.is_ignored_command(request.pid);
-  if (is_ignored) core_.counters.opens_ignored.add();
   StoreUse use = StoreUse::full;
   if (is_ignored || source.mode.load() == config::CacheMode::use_only || !source.is_cacheable(request.file.path)) {
     use = StoreUse::read_only;
@@ -134,9 +132,7 @@ std::shared_ptr<Reader> Engine::open(const OpenRequest& request) {
     if (request.caller) object->caller = request.caller;
   }
   if (uses_store) look_into(object);
-  auto reader = make_reader(state_->core, object, use, !is_ignored);
-  (reader->was_hit() ? core_.counters.opens_hit : core_.counters.opens_miss).add();
-  return reader;
+  return make_reader(state_->core, object, use, !is_ignored);
 }
 
 void Engine::look_into(const std::shared_ptr<Object>& object) {
@@ -263,9 +259,7 @@ void Engine::set_passthrough(SourceId source, PassthroughState state) {
   core_.source_of(source)->set_passthrough(std::move(state));
 }
 
-void Engine::note_open(bool is_passthrough) {
-  (is_passthrough ? core_.counters.opens_passthrough : core_.counters.opens_served).add();
-}
+bool Engine::trusts_store() const { return !core_.is_store_suspect.load(); }
 
 void Engine::check_invariants() const {
   core_.space->check_invariants();

@@ -159,11 +159,6 @@ class ObjectReader final : public Reader, public std::enable_shared_from_this<Ob
     version_ = object_->version;
     was_hit_ =
         (use_ == StoreUse::full || use_ == StoreUse::read_only) && object_->is_complete() && !object_->is_dropped();
-    if (counts_) {
-      object_->last_use = core_->clock.wall_now();
-      ++object_->uses;
-      object_->row_due = true;
-    }
   }
 
   ~ObjectReader() override {
@@ -181,6 +176,7 @@ class ObjectReader final : public Reader, public std::enable_shared_from_this<Ob
   void read(std::uint64_t offset, std::size_t length, ReadDone done) override;
   [[nodiscard]] const origin::Version& version() const override { return version_; }
   [[nodiscard]] bool was_hit() const override { return was_hit_; }
+  void note_opened(bool by_kernel) override;
   base::Result<std::shared_ptr<origin::OriginFile>> origin_file() override;
   [[nodiscard]] std::optional<BackingFile> backing() const override;
 
@@ -339,6 +335,18 @@ void ObjectReader::serve_exact(Extent extent, ReadDone done) {
 
 base::Result<std::shared_ptr<origin::OriginFile>> ObjectReader::origin_file() {
   return core_->fetcher.wait_for_origin(object_);
+}
+
+void ObjectReader::note_opened(bool by_kernel) {
+  auto& counters = core_->counters;
+  counters.opens_total.add();
+  (was_hit_ ? counters.opens_hit : counters.opens_miss).add();
+  (by_kernel ? counters.opens_passthrough : counters.opens_served).add();
+  if (!counts_) return counters.opens_ignored.add();
+  const base::MutexLock lock(object_->mutex);
+  object_->last_use = core_->clock.wall_now();
+  ++object_->uses;
+  object_->row_due = true;
 }
 
 std::optional<BackingFile> ObjectReader::backing() const {

@@ -33,17 +33,27 @@ std::shared_ptr<const BackingIds::Hold> BackingIds::acquire(NodeId node, const c
       base::log_debug(id.error().what);
       return nullptr;
     }
-    at = shares_.emplace(std::pair(node, file.key), Share{.id = *id}).first;
+    at = shares_.emplace(std::pair(node, file.key), Share{.file = file, .id = *id}).first;
   }
   ++at->second.holds;
   return std::make_shared<const Hold>(*this, node, file, at->second.id);
 }
 
+std::shared_ptr<const BackingIds::Hold> BackingIds::share(NodeId node, cache::BackingKey key) {
+  base::MutexLock lock(mutex_);
+  const auto at = shares_.find({node, key});
+  if (at == shares_.end()) return nullptr;
+  ++at->second.holds;
+  return std::make_shared<const Hold>(*this, node, at->second.file, at->second.id);
+}
+
 void BackingIds::release(NodeId node, cache::BackingKey key) {
+  cache::BackingFile file;  // closed without the lock
   base::MutexLock lock(mutex_);
   const auto at = shares_.find({node, key});
   if (at == shares_.end() || --at->second.holds > 0) return;
   if (device_) device_->close(at->second.id);
+  file = std::move(at->second.file);
   shares_.erase(at);
 }
 

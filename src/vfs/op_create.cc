@@ -60,7 +60,7 @@ base::Result<OpenedNode> open_node(Filesystem& fs, const Reply& reply, const Own
       } else {
         handle->file = created.file;
       }
-      if (settle_open(fs, *handle)) return OpenedNode{entry, decision, std::move(handle)};
+      if (settle_open(fs, reply.requester(), *handle, decision)) return OpenedNode{entry, decision, std::move(handle)};
     }
     fs.nodes().forget(entry.id, 1);
   }
@@ -73,7 +73,7 @@ void answer(const FilesystemPtr& fs, Reply& reply, const OwnedName& name, Create
   auto& [entry, decision, handle] = *opened;
   handle->access = access;
   if (kind == OpenKind::read) {
-    fs->engine().note_open(handle->backing != nullptr);
+    handle->reader->note_opened(handle->backing != nullptr);
   } else if (created.writer) {
     handle->writer = std::move(created.writer);
   } else {

@@ -27,7 +27,7 @@ void serve(const FilesystemPtr& fs, Reply reply, NodeId id) {
   handle->access = O_RDONLY;
   const cache::FileRef file{.source = fs->source(), .path = where->path, .version = decision.version};
   handle->reader = open_reader(*fs, reply.requester(), file, decision);
-  if (!settle_open(*fs, *handle)) return reply.fail(gone_error());
+  if (!settle_open(*fs, reply.requester(), *handle, decision)) return reply.fail(gone_error());
   reply_opened(fs, reply, handle, decision);
 }
 
@@ -62,7 +62,7 @@ void open_nameless(const FilesystemPtr& fs, Reply reply, NodeId id, int access) 
   if (decision.answer == OpenDecision::Answer::look_up_again) return reply.fail(gone_error());
   auto handle = std::make_shared<FileHandle>(*other);
   handle->backing = nullptr;
-  if (!settle_open(*fs, *handle)) return reply.fail(gone_error());
+  if (!settle_open(*fs, reply.requester(), *handle, decision)) return reply.fail(gone_error());
   // The same open file, so the same version that the kernel's pages are of.
   decision.bypass_pages = false;
   decision.keep_pages = true;

@@ -50,32 +50,22 @@ void reply_new_entry(Filesystem& fs, origin::Origin& origin, Reply& reply, Name 
   reply_entry(fs, reply, *entry);
 }
 
-bool settle_open(Filesystem& fs, FileHandle& handle) {
-  const OpenKind kind = handle.file ? OpenKind::write : OpenKind::read;
+bool settle_open(Filesystem& fs, const Requester& requester, FileHandle& handle, const OpenDecision& decision) {
+  Opening opening{.node = handle.node, .thread = requester.pid, .version = decision.version};
+  opening.kind = handle.reader ? OpenKind::read : OpenKind::write;
   std::shared_ptr<const BackingIds::Hold> offer;
   // A node of a small file is never replaced while it is open (its locks), so its way of reading must never have to change.
-  if (handle.reader && handle.reader->version().size > kLargestUnretiredFile && fs.backings().is_available()) {
+  if (handle.reader && decision.version.size > kLargestUnretiredFile && fs.backings().is_available()) {
     if (const auto file = handle.reader->backing()) offer = fs.backings().acquire(handle.node, *file);
   }
-  switch (fs.nodes().settle(handle.node, kind, offer ? offer->key() : cache::kNoBacking)) {
-    case OpenWay::served:
-      return true;
-    case OpenWay::backed:
-      handle.backing = std::move(offer);
-      return true;
-    case OpenWay::look_up_again:
-      return false;
-    case OpenWay::shared:
-      break;
-  }
-  const auto other = fs.files().find_of_node(handle.node, [](const FileHandle& one) { return one.backing != nullptr; });
-  if (!other) {
-    fs.nodes().close(handle.node, kind);
-    return false;
-  }
-  handle.reader = other->reader;
-  handle.backing = other->backing;
-  return true;
+  if (offer) opening.offer = offer->key();
+  opening.may_share = fs.engine().trusts_store();
+  const OpenWay way = fs.nodes().settle(opening);
+  if (way.answer != OpenWay::Answer::backed) return way.answer == OpenWay::Answer::served;
+  handle.backing = way.backing == opening.offer ? std::move(offer) : fs.backings().share(handle.node, way.backing);
+  if (handle.backing) return true;
+  fs.nodes().close(handle.node, opening.kind);
+  return false;
 }
 
 std::shared_ptr<cache::Reader> open_reader(Filesystem& fs, const Requester& requester, const cache::FileRef& file,
@@ -100,7 +90,7 @@ std::int32_t backing_id_of(const FileHandle& handle) { return handle.backing ? h
 void reply_opened(const FilesystemPtr& fs, Reply& reply, const std::shared_ptr<FileHandle>& handle,
                   const OpenDecision& decision) {
   const HandleId id = fs->files().add(handle);
-  if (handle->reader) fs->engine().note_open(handle->backing != nullptr);
+  if (handle->reader) handle->reader->note_opened(handle->backing != nullptr);
   if (!reply.opened(open_info(id, *handle, decision), backing_id_of(*handle))) close_handle(fs, id);
 }
 

@@ -18,7 +18,8 @@ void reply_new_entry(Filesystem& fs, origin::Origin& origin, Reply& reply, Name 
 
 /// Decides who answers the reads of a handle whose open the node table has counted, and gives it the backing file for that.
 /// False: the node cannot be opened that way, the open is not counted any more: its name must be looked up again.
-[[nodiscard]] bool settle_open(Filesystem& fs, FileHandle& handle);
+[[nodiscard]] bool settle_open(Filesystem& fs, const Requester& requester, FileHandle& handle,
+                               const OpenDecision& decision);
 /// A Reader of `file` for who asked.
 [[nodiscard]] std::shared_ptr<cache::Reader> open_reader(Filesystem& fs, const Requester& requester,
                                                          const cache::FileRef& file, const OpenDecision& decision);

@@ -93,8 +93,8 @@ class Engine {
   /// A file in the store's folder, gone when closed, to try on it what the kernel allows.
   [[nodiscard]] base::Result<base::UniqueFd> make_probe_file() const;
   void set_passthrough(SourceId source, PassthroughState state);
-  /// An open for reading was answered: the kernel reads the file itself, or the daemon is asked for each read.
-  void note_open(bool is_passthrough);
+  /// False: the store returned wrong bytes or an error, and was not scrubbed since.
+  [[nodiscard]] bool trusts_store() const;
   /// vfs served an open at its last known version because the origin did not answer in time.
   void note_stale_open();
 

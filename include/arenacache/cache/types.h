@@ -79,6 +79,8 @@ class Reader {
   /// The origin's file behind this open, opened now if it was not. Blocks on the origin: for calls that need a descriptor
   /// (lseek, copy_file_range) and before its name goes; never on a FUSE thread.
   virtual base::Result<std::shared_ptr<origin::OriginFile>> origin_file() = 0;
+  /// The open was answered: counts it, and the use. `by_kernel`: the kernel reads backing() itself.
+  virtual void note_opened(bool by_kernel) = 0;
   /// The store's file, if it is resident, trusted, and may be handed to the kernel for reading. Never to be handed to a writer.
   [[nodiscard]] virtual std::optional<BackingFile> backing() const = 0;
 };

@@ -57,9 +57,12 @@ class BackingIds {
 
   /// Null: the kernel refuses (the file is served instead), or passthrough is not available.
   std::shared_ptr<const Hold> acquire(NodeId node, const cache::BackingFile& file);
+  /// Of a file that an open of the node has; null: none has any more.
+  std::shared_ptr<const Hold> share(NodeId node, cache::BackingKey key);
 
  private:
   struct Share {
+    cache::BackingFile file;
     std::int32_t id = 0;
     unsigned holds = 0;
   };

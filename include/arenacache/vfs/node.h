@@ -63,6 +63,7 @@ struct OpenState {
   std::optional<origin::Version> newer;  ///< set when retired for a version that replaced this one behind our back
   ReadWay way = ReadWay::undecided;
   cache::BackingKey backing = cache::kNoBacking;  ///< of the way `backed`
+  origin::Version backing_version{};
   bool retired = false;  ///< the name's next LOOKUP gets another node
   bool estale_sent = false;  ///< an OPEN was sent away since a name last went; a second one is answered
 };
