@@ -72,11 +72,13 @@ SourceId Engine::add_source(const config::MountConfig& mount, std::shared_ptr<or
 void Engine::start() {
   if (state_->found) restore_objects(core_, *std::exchange(state_->found, std::nullopt));
   core_.committer.start_rounds();
+  core_.read_ahead.start();
 }
 
 void Engine::stop() {
   if (core_.stopping.exchange(true)) return;
   core_.timers.stop();
+  core_.read_ahead.stop();
   const base::TimePoint deadline = core_.clock.now() + kStopPatience;
   core_.committer.write_out(deadline);
   core_.catalog.await_unlinks(deadline);

@@ -32,6 +32,9 @@ using base::Extent;
 constexpr store::BlockIndex kFlightBlocks =
     8;  ///< a kernel request is at most 1 MiB: two blocks; more only for direct reads
 
+/// A smaller file is in memory before a load of it would show.
+constexpr std::uint64_t kWorthReadingAhead = 2 * base::kMiB;
+
 store::BlockIndex first_block(Extent extent) {
   return static_cast<store::BlockIndex>(extent.offset / store::kBlockBytes);
 }
@@ -342,11 +345,18 @@ void ObjectReader::note_opened(bool by_kernel) {
   counters.opens_total.add();
   (was_hit_ ? counters.opens_hit : counters.opens_miss).add();
   (by_kernel ? counters.opens_passthrough : counters.opens_served).add();
-  if (!counts_) return counters.opens_ignored.add();
-  const base::MutexLock lock(object_->mutex);
-  object_->last_use = core_->clock.wall_now();
-  ++object_->uses;
-  object_->row_due = true;
+  if (!counts_) counters.opens_ignored.add();
+  std::shared_ptr<store::RawFile> file;
+  {
+    const base::MutexLock lock(object_->mutex);
+    if (counts_) {
+      object_->last_use = core_->clock.wall_now();
+      ++object_->uses;
+      object_->row_due = true;
+    }
+    if (was_hit_ && !object_->is_dropped()) file = object_->file;
+  }
+  if (file && object_->size >= kWorthReadingAhead) core_->read_ahead.opened(object_, file->descriptor(), file);
 }
 
 std::optional<BackingFile> ObjectReader::backing() const {
