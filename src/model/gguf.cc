@@ -18,6 +18,7 @@
 #include "arenacache/base/units.h"
 #include "arenacache/model/dtype.h"
 #include "head_cursor.h"
+#include "little_endian.h"
 #include "table_builder.h"
 
 namespace arenacache::model {
@@ -108,7 +109,7 @@ Taken<Counts> Walk::begin() {
 
 Taken<std::string_view> Walk::take_string() {
   AC_ASSIGN(const auto length, cursor_.take<std::uint64_t>());
-  AC_ASSIGN(const auto bytes, cursor_.take(length));
+  AC_ASSIGN(const auto bytes, cursor_.take_extra(length));
   return characters(bytes);
 }
 
@@ -171,9 +172,11 @@ Taken<TensorInfo> Walk::next_tensor() {
   if (dimensions > kMaxDimensions)
     return broken(base::text("tensor ", quoted(tensor.name), " has too many dimensions"));
   tensor.dimensions = dimensions;
+  AC_ASSIGN(auto shape, cursor_.take_extra(std::uint64_t{dimensions} * sizeof(std::uint64_t)));
   // The file writes the innermost dimension first.
   for (auto& dimension : std::span(tensor.shape).first(dimensions) | std::views::reverse) {
-    AC_ASSIGN(dimension, cursor_.take<std::uint64_t>());
+    dimension = little_endian<std::uint64_t>(shape);
+    shape = shape.subspan(sizeof(std::uint64_t));
   }
   AC_ASSIGN(tensor.type, cursor_.take<std::uint32_t>());
   AC_ASSIGN(tensor.offset, cursor_.take<std::uint64_t>());

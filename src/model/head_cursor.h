@@ -13,6 +13,7 @@
 #include <string>
 #include <utility>
 
+#include "arenacache/base/result.h"
 #include "little_endian.h"
 
 namespace arenacache::model {
@@ -48,17 +49,18 @@ class HeadCursor {
     expected_ += count * item_bytes;
     return {};
   }
-  void arrived(std::uint64_t item_bytes) { expected_ -= item_bytes; }
+  /// The item at hand; what take() takes counts as its announced bytes until there are none left.
+  void arrived(std::uint64_t item_bytes) { arrived_ = item_bytes; }
 
   Taken<std::span<const std::byte>> take(std::uint64_t length) {
-    if (length > limit_ - position_ - expected_) return beyond_limit();
-    if (length > head_.size() - position_) {
-      return std::unexpected(Stop{.need = position_ + length + expected_, .why = {}});
-    }
-    const auto out = head_.subspan(position_, static_cast<std::size_t>(length));
-    position_ += out.size();
+    const std::uint64_t announced = std::min(length, arrived_);
+    AC_ASSIGN(const auto out, take_behind(length, announced));
+    arrived_ -= announced;
+    expected_ -= announced;
     return out;
   }
+  /// Bytes that come on top of what an item takes at least.
+  Taken<std::span<const std::byte>> take_extra(std::uint64_t length) { return take_behind(length, 0); }
 
   template <std::unsigned_integral T>
   Taken<T> take() {
@@ -68,15 +70,28 @@ class HeadCursor {
   }
 
  private:
+  /// `announced` of the `length` bytes are among those expected.
+  Taken<std::span<const std::byte>> take_behind(std::uint64_t length, std::uint64_t announced) {
+    const std::uint64_t later = expected_ - announced;
+    if (length > limit_ - position_ - later) return beyond_limit();
+    if (length > head_.size() - position_) {
+      return std::unexpected(Stop{.need = position_ + length + later, .why = {}});
+    }
+    const auto out = head_.subspan(position_, static_cast<std::size_t>(length));
+    position_ += out.size();
+    return out;
+  }
+
   static std::unexpected<Stop> beyond_limit() {
     return broken("its header runs beyond the end of the file or beyond what a header may be");
   }
 
-  // Invariant: position_ <= head_.size() and position_ + expected_ <= limit_.
+  // Invariant: position_ <= head_.size(), position_ + expected_ <= limit_, arrived_ <= expected_.
   std::span<const std::byte> head_;
   std::uint64_t limit_;
   std::size_t position_ = 0;
-  std::uint64_t expected_ = 0;  ///< what announced items, not arrived yet, take at least
+  std::uint64_t expected_ = 0;  ///< what announced items take at least, less what was taken of it
+  std::uint64_t arrived_ = 0;  ///< the part of it that is the item's at hand
 };
 
 }  // namespace arenacache::model

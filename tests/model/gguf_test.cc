@@ -139,7 +139,7 @@ TEST(Gguf, AskingForMoreCoversWhatIsAnnounced) {
   const ModelFile file =
       GgufHead(100, 1).key("k", GgufHead::kArray).u32(GgufHead::kString).u64(1'000'000).file(kHuge, 1);
   const auto reading = test::must(read(file));
-  EXPECT_EQ(std::get<NeedMore>(reading).at_least, file.head.size() + 8 * 1'000'000 + 24 * 100);
+  EXPECT_EQ(std::get<NeedMore>(reading).at_least, file.head.size() + 8'000'000U + 2400U);
 }
 
 TEST(Gguf, UnknownTypesOfValuesAreRefused) {

@@ -96,6 +96,7 @@ TEST(ReadHeader, WhoFollowsItsAdviceIsSoonDone) {
 
 /// Every length of head: less than the header asks for more, the rest gives the table.
 void expect_every_length(const ModelFile& file, std::size_t header_bytes) {
+  std::uint64_t asked = 0;
   for (std::size_t length = 0; length <= file.head.size(); ++length) {
     // A copy of its own on the heap, so that a sanitizer sees the first byte read behind its end.
     const std::string head = file.head.substr(0, length);
@@ -105,6 +106,8 @@ void expect_every_length(const ModelFile& file, std::size_t header_bytes) {
     EXPECT_EQ(std::holds_alternative<TensorTable>(*reading), length >= header_bytes) << length;
     if (const auto* more = std::get_if<NeedMore>(&*reading)) {
       EXPECT_LE(more->at_least, header_bytes) << length;
+      EXPECT_GE(more->at_least, asked) << length << ": it asked for more with less";
+      asked = more->at_least;
     }
   }
 }

@@ -54,8 +54,10 @@ std::string safetensors_json(const std::vector<SafetensorsEntry>& entries) {
 ModelFile many_safetensors(std::size_t count) {
   constexpr std::uint64_t kBytes = 8;
   std::vector<std::string> names;
+  names.reserve(count);
   for (std::size_t i = 0; i < count; ++i) names.push_back(layer_name(i));
   std::vector<SafetensorsEntry> entries;
+  entries.reserve(count);
   for (std::size_t i = 0; i < count; ++i) {
     entries.push_back(
         {.name = names[i], .dtype = "F32", .shape = {1, 2}, .begin = i * kBytes, .end = (i + 1) * kBytes});
