@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The headers of .safetensors and GGUF files: from the first bytes of a file to its table of tensors.
-// Promises: pure. A hostile header gives an error value: no crash, no read beyond `head`, no memory beyond a small multiple of `head`,
-// time O(n log n) in it. Files are known by their bytes, not by their names.
+// Promises: pure. A hostile header gives an error value: no crash, no read beyond `head`, no memory beyond a small multiple
+// of `head`, time O(n log n) in it. Files are known by their bytes, not by their names.
 // Threads: any. Never: does I/O; keeps `head`.
 #pragma once
 

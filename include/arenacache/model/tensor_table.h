@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // TensorTable: which bytes of a model file are which tensor, in the order of the file.
-// Promises: sorted by begin, no two overlap, all lie between data_begin() and the end of the file; names differ. Compact: 32 bytes a
-// tensor, 8 a dimension, and the names in one string. Owner: whoever reads the header; it is a value and never changes.
+// Promises: sorted by begin, no two overlap, all lie between data_begin() and the end of the file; names differ. Compact: 32
+// bytes a tensor, 8 a dimension, and the names in one string. Owner: whoever reads the header; it is a value, never changed.
 // Threads: any, to look. Never: keeps the header that it was read from.
 #pragma once
 
