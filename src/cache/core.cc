@@ -24,7 +24,7 @@ Core::Core(EngineDeps deps, store::StoreFolder store_folder, std::shared_ptr<sto
       committer(*this),
       copier(*this),
       timers(clock, background),
-      read_ahead(clock, deps.page_cache) {}
+      read_ahead(clock, io, deps.page_cache) {}
 
 std::vector<std::pair<std::string, std::uint64_t>> Core::lifetime() const {
   std::vector<std::pair<std::string, std::uint64_t>> sums;

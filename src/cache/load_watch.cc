@@ -116,6 +116,11 @@ LoadWatch::Look LoadWatch::follow(base::PageCache& pages) {
   return {.again_after = kWhileFollowing, .has_work = next_due_ < segments_.size()};
 }
 
+void LoadWatch::learn_header(std::uint64_t bytes) {
+  base::MutexLock lock(mutex_);
+  expectation_.header_bytes = std::min(bytes, size_);
+}
+
 void LoadWatch::opened_again() {
   base::MutexLock lock(mutex_);
   interval_ = kFirst;

@@ -45,6 +45,8 @@ class LoadWatch {
   Look look(base::PageCache& pages);
   /// A load has begun, and this much may be read ahead of it.
   Look begin(std::uint64_t budget_bytes);
+  /// Where the file's header ends, found out since. What of a load had come in counts without it.
+  void learn_header(std::uint64_t bytes);
   /// The file was opened once more: the load may begin at once.
   void opened_again();
   /// The next part to read ahead; nothing: none for now. Given out once.
@@ -74,8 +76,8 @@ class LoadWatch {
 
   const int fd_;
   const std::uint64_t size_;
-  const Expectation expectation_;
   mutable base::Mutex mutex_;
+  Expectation expectation_ AC_GUARDED_BY(mutex_);
   Phase phase_ AC_GUARDED_BY(mutex_) = Phase::waiting;
   base::Duration interval_ AC_GUARDED_BY(mutex_);
   std::optional<std::uint64_t> cached_at_first_ AC_GUARDED_BY(mutex_);

@@ -8,14 +8,17 @@
 #include <memory>
 #include <utility>
 
+#include "model_header.h"
+
 namespace arenacache::cache {
 namespace {
 
 /// What one call asks the disk for.
-constexpr std::uint64_t kRequestBytes = std::uint64_t{2} << 20U;
+constexpr std::uint64_t kRequestBytes = std::uint64_t{512} << 10U;
 /// How long a file is watched after its last close.
 constexpr auto kLinger = std::chrono::seconds(30);
 constexpr unsigned kReadThreads = 2;
+constexpr int kRestPerLook = 50;
 /// The part of the memory that is free which is left to programs.
 constexpr std::uint64_t kLeftFree = 5;  // one part of five
 
@@ -45,7 +48,7 @@ void ReadAhead::stop() {
   to_read_.clear();
 }
 
-void ReadAhead::opened(const std::shared_ptr<Object>& object, int descriptor, std::shared_ptr<const void> owner) {
+void ReadAhead::opened(const std::shared_ptr<Object>& object, File file) {
   if (capacity_.load() == 0) return;
   LoadWatch::Expectation expectation;
   {
@@ -53,12 +56,12 @@ void ReadAhead::opened(const std::shared_ptr<Object>& object, int descriptor, st
     expectation.fraction = object->read_fraction;
     expectation.header_bytes = object->header_bytes;
   }
-  auto watched = std::make_shared<Watched>(object, descriptor, std::move(owner), expectation);
+  auto watched = std::make_shared<Watched>(object, std::move(file), expectation);
   {
     base::MutexLock lock(mutex_);
     if (stopped_) return;
     auto& place = watched_[object.get()];
-    if (place && place->owner == watched->owner) {
+    if (place && place->file.owner == watched->file.owner) {
       place->watch.opened_again();
     } else {
       place.swap(watched);  // what it replaces is closed without the lock
@@ -72,7 +75,7 @@ void ReadAhead::opened(const std::shared_ptr<Object>& object, int descriptor, st
 std::shared_ptr<void> ReadAhead::dropped(const Object& object) {
   base::MutexLock lock(mutex_);
   const auto at = watched_.find(&object);
-  if (at == watched_.end()) return nullptr;
+  if (at == watched_.end() || !at->second->file.is_stored) return nullptr;
   auto watched = std::move(at->second);
   watched_.erase(at);
   return watched;
@@ -121,9 +124,12 @@ void ReadAhead::look(const WatchedPtr& watched) {
     is_open = watched->object->readers > 0;
     is_dropped = watched->object->is_dropped();
   }
+  const base::TimePoint begin = clock_.now();
   auto found = watched->watch.look(pages_);
-  if (found.is_load) found = watched->watch.begin(budget());
+  if (found.is_load) found = begin_load(*watched);
   const base::TimePoint now = clock_.now();
+  // Asking takes time by what is in memory: not more than a small part of one core's.
+  found.again_after = std::max(found.again_after, (now - begin) * kRestPerLook);
   bool is_over = false;
   {
     base::MutexLock lock(mutex_);
@@ -140,6 +146,21 @@ void ReadAhead::look(const WatchedPtr& watched) {
     if (is_over && at != watched_.end() && at->second == watched) watched_.erase(at);
   }
   if (is_over) finish(*watched);
+}
+
+/// More than the kernel's own readahead came in. It may still be a long header only.
+LoadWatch::Look ReadAhead::begin_load(Watched& watched) {
+  if (!std::exchange(watched.knows_header, true)) {
+    const std::uint64_t bytes = header_bytes(io_, watched.file.descriptor, watched.object->size);
+    watched.watch.learn_header(bytes);
+    {
+      const base::MutexLock lock(watched.object->mutex);
+      watched.object->header_bytes = bytes;
+    }
+    const auto again = watched.watch.look(pages_);
+    if (!again.is_load) return again;
+  }
+  return watched.watch.begin(budget());
 }
 
 void ReadAhead::finish(Watched& watched) {
@@ -170,7 +191,7 @@ void ReadAhead::read_some(const WatchedPtr& watched) {
   bool may_go_on = extent.has_value();
   for (std::uint64_t done = 0; may_go_on && done < extent->length; done += kRequestBytes) {
     const std::uint64_t length = std::min(kRequestBytes, extent->length - done);
-    pages_.read_ahead(watched->fd, {.offset = extent->offset + done, .length = length});
+    pages_.read_ahead(watched->file.descriptor, {.offset = extent->offset + done, .length = length});
     base::MutexLock lock(mutex_);
     may_go_on = !stopped_;
   }

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "arenacache/base/clock.h"
+#include "arenacache/base/file_io.h"
 #include "arenacache/base/mutex.h"
 #include "arenacache/base/page_cache.h"
 #include "load_watch.h"
@@ -23,7 +24,7 @@ namespace arenacache::cache {
 
 class ReadAhead {
  public:
-  ReadAhead(base::Clock& clock, base::PageCache& pages) : clock_(clock), pages_(pages) {}
+  ReadAhead(base::Clock& clock, base::FileIo& io, base::PageCache& pages) : clock_(clock), io_(io), pages_(pages) {}
   ~ReadAhead() { stop(); }
   ReadAhead(const ReadAhead&) = delete;
   ReadAhead& operator=(const ReadAhead&) = delete;
@@ -34,22 +35,29 @@ class ReadAhead {
   void set_capacity(std::uint64_t bytes) { capacity_.store(bytes); }
   [[nodiscard]] std::uint64_t capacity() const { return capacity_.load(); }
 
-  /// The object was opened; programs read the file of `descriptor`, which `owner` keeps open.
-  void opened(const std::shared_ptr<Object>& object, int descriptor, std::shared_ptr<const void> owner);
-  /// The object was dropped and nobody has it open: its file is let go of. The caller destroys what is returned, without locks.
+  /// A file that programs read now: the store's, or the origin's own.
+  struct File {
+    int descriptor = -1;
+    std::shared_ptr<const void> owner;  ///< keeps the descriptor open
+    bool is_stored = true;
+  };
+  void opened(const std::shared_ptr<Object>& object, File file);
+  /// The object was dropped and nobody has it open: the store's file is let go of. The caller destroys what is returned, without locks.
   [[nodiscard]] std::shared_ptr<void> dropped(const Object& object);
 
  private:
   struct Watched {
-    Watched(std::shared_ptr<Object> its_object, int descriptor, std::shared_ptr<const void> file,
-            LoadWatch::Expectation e)
-        : object(std::move(its_object)), owner(std::move(file)), fd(descriptor), watch(descriptor, object->size, e) {}
+    Watched(std::shared_ptr<Object> its_object, File its_file, LoadWatch::Expectation expectation)
+        : object(std::move(its_object)),
+          file(std::move(its_file)),
+          watch(file.descriptor, object->size, expectation),
+          knows_header(expectation.header_bytes > 0) {}
     const std::shared_ptr<Object> object;
-    const std::shared_ptr<const void> owner;
-    const int fd;
+    const File file;
     LoadWatch watch;
     base::TimePoint look_at;  ///< guarded by ReadAhead's mutex, as the rest
     base::TimePoint closed_at = base::TimePoint::max();  ///< max: it is open
+    bool knows_header;  ///< of the looking thread alone
     bool is_queued = false;  ///< a reading thread has it, or will
   };
   using WatchedPtr = std::shared_ptr<Watched>;
@@ -60,9 +68,11 @@ class ReadAhead {
   void look(const WatchedPtr& watched);
   void read_some(const WatchedPtr& watched);
   [[nodiscard]] std::uint64_t budget() AC_EXCLUDES(mutex_);
+  LoadWatch::Look begin_load(Watched& watched);
   void finish(Watched& watched);
 
   base::Clock& clock_;
+  base::FileIo& io_;
   base::PageCache& pages_;
   std::atomic<std::uint64_t> capacity_{0};
   base::Mutex mutex_;

@@ -282,6 +282,45 @@ TEST_F(PassthroughTest, OpensThatRaceWithFillsAndEvictionsAreAllAnswered) {
   EXPECT_GT(opens.load(), 100);
 }
 
+/// Files of which nothing is cached, on a local disk.
+class PassthroughOriginTest : public PassthroughTest, public ::testing::WithParamInterface<const char*> {};
+
+TEST_P(PassthroughOriginTest, UncachedFileOfALocalSourceIsReadFromTheSourceByTheKernel) {
+  const std::string word = GetParam();
+  TestMount mount(word == "fast"  ? MountOptions{.flags = {{"--origin-kind", "fast"}}}
+                  : word == "off" ? MountOptions{.flags = {{"--cache-mode", "off"}}}
+                                  : MountOptions{.flags = {{"--cache-exclude", "*.bin"}}});
+  START_OR_SKIP(mount);
+  const Model model = add_model(mount, "model.bin");
+  EXPECT_TRUE(load_in_order(model));
+  EXPECT_TRUE(load_mapped(model));
+  const Stats stats = mount.stats();
+  EXPECT_EQ(stats.opens_passthrough, 2U);
+  EXPECT_EQ(stats.origin_read_bytes, 0U) << "the daemon read it";
+  EXPECT_EQ(stats.objects, 0U);
+  EXPECT_TRUE(mount.store_files().empty());
+}
+
+TEST_F(PassthroughTest, UncachedFileShowsChangesAtOnceAsInAPlainFolder) {
+  TestMount mount({.flags = {{"--cache-mode", "off"}}});
+  START_OR_SKIP(mount);
+  const Model model = add_model(mount, "model");
+  const UniqueFd reader = open_file(model.path);
+  EXPECT_TRUE(range_is(reader.get(), 0, model.size, model.pattern));
+  ASSERT_EQ(opens_by_kernel(mount), 1U);
+  EXPECT_EQ(::pwrite(open_file(model.path, O_WRONLY).get(), "new", 3, 9 << 20), 3);
+  std::string seen(3, '\0');
+  EXPECT_EQ(::pread(reader.get(), seen.data(), 3, 9 << 20), 3);
+  EXPECT_EQ(seen, "new");
+  EXPECT_EQ(content_hash(model.path), content_hash(mount.from("model")));
+  put_content(model.path + ".new", "new");
+  ASSERT_EQ(::rename((model.path + ".new").c_str(), model.path.c_str()), 0);
+  EXPECT_EQ(content_of(model.path), "new");
+}
+
+INSTANTIATE_TEST_SUITE_P(Uncached, PassthroughOriginTest, ::testing::Values("fast", "off", "excluded"),
+                         [](const auto& one) { return std::string(one.param); });
+
 class PassthroughStoreTest : public PassthroughTest, public ::testing::WithParamInterface<const char*> {};
 
 TEST_P(PassthroughStoreTest, WorksOnAStoreOnThisFileSystem) {
