@@ -12,9 +12,20 @@ target_compile_options(arenacache_options INTERFACE -fstack-protector-strong $<$
 target_compile_definitions(arenacache_options INTERFACE $<$<CONFIG:Debug>:_GLIBCXX_ASSERTIONS>)
 target_link_options(arenacache_options INTERFACE -Wl,-z,relro,-z,now)
 if(ARENACACHE_SANITIZE)
+  # GCC's own manual: the sanitizers' code makes -Wmaybe-uninitialized cry wolf. The other builds keep the warning.
+  target_compile_options(arenacache_warnings INTERFACE -Wno-maybe-uninitialized)
   target_compile_options(arenacache_options INTERFACE -fsanitize=${ARENACACHE_SANITIZE} -fno-omit-frame-pointer
     -fno-sanitize-recover=all)
   target_link_options(arenacache_options INTERFACE -fsanitize=${ARENACACHE_SANITIZE})
+endif()
+
+if(ARENACACHE_FUZZ)
+  if(NOT CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+    message(FATAL_ERROR "ARENACACHE_FUZZ needs clang: use the preset fuzz")
+  endif()
+  # Everything is instrumented; only the fuzzers have libFuzzer's main. The warnings are GCC's.
+  target_compile_options(arenacache_options INTERFACE -fsanitize=fuzzer-no-link -Wno-unknown-warning-option)
+  target_link_options(arenacache_options INTERFACE -fsanitize=fuzzer-no-link)
 endif()
 
 find_program(ARENACACHE_MOLD mold)

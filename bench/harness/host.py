@@ -179,14 +179,15 @@ def device_read_bytes(folder: Path) -> int | None:
         return None
 
 
-def first_line(*command: str) -> str:
+def first_line(*command: str, about: str = "") -> str:
+    """The first line that a program says of itself, or the first with `about` in it; empty where it is not installed."""
     try:
         done = subprocess.run([program(command[0]), *command[1:]], capture_output=True, text=True, timeout=20,
                               start_new_session=True, check=False)
     except (Unavailable, subprocess.SubprocessError):
         return ""
-    lines = (done.stdout.strip() or done.stderr.strip()).splitlines()
-    return lines[0].strip() if lines else ""
+    lines = (done.stdout + done.stderr).splitlines()
+    return next((line.strip() for line in lines if line.strip() and about.lower() in line.lower()), "")
 
 
 def _field(path: str, key: str) -> str:

@@ -144,6 +144,9 @@ def main(arguments: list[str]) -> int:
     if os.geteuid() != 0:
         print("bench: mounts, network namespaces and empty caches need root: sudo bench/run", file=sys.stderr)
         return 1
+    if not selected(options) and not re.search(options.only, MICRO):
+        print(f"bench: no work matches --only {options.only!r} (try --list)", file=sys.stderr)
+        return 2
     _stop_on_signals()
     if count := undo_leftovers():
         print(f"bench: undid what {count} killed run(s) had left")

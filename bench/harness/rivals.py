@@ -119,7 +119,7 @@ class Sshfs(Rival):
 
     def command(self) -> list[str]:
         sshfs = program("sshfs")
-        self.version = first_line("sshfs", "--version")
+        self.version = first_line("sshfs", "--version", about="sshfs version")
         return [sshfs, "-f", *self._network.sshfs_options(), f"root@{self._network.host}:{self._exported}",
                 str(self.root)]
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 from .host import Failed, Service, Unavailable, call, cpu_seconds, drop_caches, files_below, first_line, read_calls
@@ -99,6 +100,14 @@ class Arenacache(Subject):
         self._service = Service(self._undo, command, self._log)
         self._service.wait_mounted(self.root)
         self._service.wait_ready(self._answers)
+        self._wait_until_source_rests()
+
+    def _wait_until_source_rests(self) -> None:
+        """At its start the daemon looks through the source for links that leave it."""
+        calls = -1
+        while self._feeder and (now := read_calls(self._feeder.pid)) != calls:
+            calls = now
+            time.sleep(0.5)
 
     def _answers(self) -> bool:
         try:

@@ -181,8 +181,8 @@ def _network() -> list[Work]:
 
 def _disk() -> list[Work]:
     return [
-        _rate("disk-rate", "slow disk's own sequential rate (O_DIRECT, 4 MiB)", ("disk",),
-              ByReader("read", _remote, COLD, {"block": 4 * MIB, "direct": 1}), "disk"),
+        _rate("disk-rate", "slow disk's own sequential rate (O_DIRECT, 32 MiB a request)", ("disk",),
+              ByReader("read", _remote, COLD, {"block": 32 * MIB, "direct": 1}), "disk"),
         _rate("disk-first-read", "first load from the slow disk, read()", ("disk", "disk-mount"),
               ByReader("read", _remote, FIRST, LONG, SHORT), "disk"),
         _rate("disk-first-shuffled", "first load from the slow disk, mmap, tensors shuffled", ("disk", "disk-mount"),

@@ -80,6 +80,9 @@ class Object {
   Life life AC_GUARDED_BY(mutex) = Life::filling;
   Trust trust AC_GUARDED_BY(mutex) = Trust::trusted;
   bool full_check_due AC_GUARDED_BY(mutex) = false;  ///< samples matched; every block is still to be compared
+  /// A machine crash came between the sync of its bytes and now: its blocks are compared with their checksums first.
+  bool must_verify AC_GUARDED_BY(mutex) = false;
+  bool is_verifying AC_GUARDED_BY(mutex) = false;
   bool refuted AC_GUARDED_BY(mutex) =
       false;  ///< `version` has other bytes than the store: its readers go to the origin
   std::vector<base::Job> waiting_for_trust AC_GUARDED_BY(mutex);
@@ -107,6 +110,9 @@ class Object {
   bool failed AC_GUARDED_BY(mutex) = false;  ///< the last fill ended with an error of the origin or the store
   std::string refusal AC_GUARDED_BY(mutex);  ///< why refused or failed, for people
   store::BlockIndex cursor AC_GUARDED_BY(mutex) = 0;  ///< where the last reader missed: the copier goes on from here
+
+  double read_fraction AC_GUARDED_BY(mutex) = 1;  ///< of the file, by past loads
+  std::uint64_t header_bytes AC_GUARDED_BY(mutex) = 0;  ///< of a model file: where its tensors begin; 0: not known
 
   // Who uses it.
   unsigned readers AC_GUARDED_BY(mutex) = 0;

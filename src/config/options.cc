@@ -27,6 +27,7 @@ CacheConfig& part(const OptionTarget& target, const CacheConfig* /*which*/) { re
 FillConfig& part(const OptionTarget& target, const FillConfig* /*which*/) { return *target.fill; }
 OriginConfig& part(const OptionTarget& target, const OriginConfig* /*which*/) { return *target.origin; }
 FuseConfig& part(const OptionTarget& target, const FuseConfig* /*which*/) { return *target.fuse; }
+RamConfig& part(const OptionTarget& target, const RamConfig* /*which*/) { return *target.ram; }
 MountConfig& part(const OptionTarget& target, const MountConfig* /*which*/) { return *target.mount; }
 
 template <class Struct, class Field>
@@ -59,11 +60,13 @@ constexpr std::array<Words, 5> kLogLevels = {"debug", "info", "warn", "error", "
 constexpr std::array<Words, 3> kModes = {"active", "use-only", "off"};
 constexpr std::array<Words, 1> kPolicies = {"lru"};
 constexpr std::array<Words, 3> kFidelities = {"auto", "inode", "path"};
+constexpr std::array<Words, 2> kPassthroughs = {"auto", "off"};
 constexpr std::array<Words, 2> kOriginKinds = {"slow", "fast"};
 static_assert(static_cast<std::size_t>(base::LogLevel::off) == 4 && static_cast<std::size_t>(CacheMode::off) == 2 &&
-              static_cast<std::size_t>(FidelityChoice::path) == 2 && static_cast<std::size_t>(OriginKind::fast) == 1);
+              static_cast<std::size_t>(FidelityChoice::path) == 2 && static_cast<std::size_t>(OriginKind::fast) == 1 &&
+              static_cast<std::size_t>(Passthrough::off) == 1);
 
-constexpr std::array<Words, 7> kTables = {"daemon", "store", "cache", "fill", "origin", "fuse", "mount"};
+constexpr std::array<Words, 8> kTables = {"daemon", "store", "cache", "fill", "origin", "fuse", "ram", "mount"};
 
 // clang-format off: a row stays a row
 constexpr auto kOptions = std::to_array<Option>({
@@ -147,9 +150,16 @@ constexpr auto kOptions = std::to_array<Option>({
     {.table = "fuse", .key = "threads", .type = count, .default_text = "0",
      .help = "how many threads serve the mount; 0: sized to the machine", .access = access<&FuseConfig::threads>(),
      .most = 64},
+    {.table = "fuse", .key = "passthrough", .type = choice, .default_text = R"("auto")",
+     .help = "auto: the kernel reads files that are wholly in the store by itself, where it can; off: the daemon serves them",
+     .access = access<&FuseConfig::passthrough>(), .choices = kPassthroughs},
     {.table = "fuse", .key = "source_name", .type = text, .default_text = R"("arenacache")",
      .help = "what mount lists show as the mount's source; store: the store's block device",
      .access = access<&FuseConfig::source_name>()},
+
+    {.table = "ram", .key = "capacity", .type = capacity, .default_text = R"("50%")",
+     .help = "the most that is read into memory ahead of programs that load files from the store; 0: nothing is",
+     .access = access<&RamConfig::capacity>(), .is_reloadable = true},
 
     {.table = "mount", .key = "name", .type = text, .default_text = R"("")",
      .help = "what stats and logs call the mount; empty: the last part of the mountpoint",
@@ -205,6 +215,7 @@ OptionTarget target_of(Config& config) {
           .fill = &config.fill,
           .origin = &config.origin,
           .fuse = &config.fuse,
+          .ram = &config.ram,
           .mount = nullptr};
 }
 
@@ -215,6 +226,7 @@ OptionTarget target_of(MountConfig& mount) {
           .fill = &mount.fill,
           .origin = &mount.origin,
           .fuse = nullptr,
+          .ram = nullptr,
           .mount = &mount};
 }
 

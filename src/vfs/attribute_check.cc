@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "arenacache/vfs/first_of_two.h"
+#include "origin_access.h"
 
 namespace arenacache::vfs {
 
@@ -60,6 +61,21 @@ void start(const FilesystemPtr& fs, AttributeCheck check) {
     if (is_behind) fs->end_check_behind();
     race->offer(std::move(said));
   });
+}
+
+void check_node(const FilesystemPtr& fs, NodeId id, bool is_known,
+                std::move_only_function<void(std::optional<NodeSaid>)> answer) {
+  const ChangeStamp asked = fs->nodes().stamp();
+  AttributeCheck check;
+  check.is_known = is_known;
+  check.call = [fs, id](origin::Origin& origin) { return stat_node(*fs, origin, id); };
+  check.late = [fs, id, asked](const Said& said) { note_attributes(*fs, id, said, asked); };
+  check.answer = [fs, id, asked, answer = std::move(answer)](std::optional<Said> said) mutable {
+    if (!said) return answer(std::nullopt);
+    const Seen seen = note_attributes(*fs, id, *said, asked);
+    answer(NodeSaid{.said = std::move(*said), .seen = seen});
+  };
+  start(fs, std::move(check));
 }
 
 Seen note_attributes(Filesystem& fs, NodeId id, const Said& said, ChangeStamp asked) {

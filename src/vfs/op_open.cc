@@ -16,7 +16,20 @@ namespace arenacache::vfs {
 
 namespace {
 
-using Said = base::Result<origin::Attributes>;
+void settle_and_reply(const FilesystemPtr& fs, Reply& reply, const std::shared_ptr<FileHandle>& handle,
+                      const OpenDecision& decision) {
+  if (!settle_open(*fs, reply.requester(), *handle, decision)) return reply.fail(gone_error());
+  reply_opened(fs, reply, handle, decision);
+}
+
+/// Nothing of the file is cached: the kernel reads the origin's own, if it can be opened; else the reads tell why not.
+void open_origin_first(const FilesystemPtr& fs, Reply reply, const std::shared_ptr<FileHandle>& handle,
+                       const OpenDecision& decision) {
+  fs->look<bool>([handle](origin::Origin& origin) { return handle->reader->open_at(origin).has_value(); },
+                 [fs, handle, decision, reply = std::move(reply)](const base::Result<bool>&) mutable {
+                   settle_and_reply(fs, reply, handle, decision);
+                 });
+}
 
 /// Counts the open, gets a Reader of the node's version, answers.
 void serve(const FilesystemPtr& fs, Reply reply, NodeId id) {
@@ -29,29 +42,27 @@ void serve(const FilesystemPtr& fs, Reply reply, NodeId id) {
   handle->access = O_RDONLY;
   const cache::FileRef file{.source = fs->source(), .path = where->path, .version = decision.version};
   handle->reader = open_reader(*fs, reply.requester(), file, decision);
-  reply_opened(fs, reply, handle, decision);
+  if (fs->backings().is_available() && handle->reader->could_back_by_origin()) {
+    return open_origin_first(fs, std::move(reply), handle, decision);
+  }
+  settle_and_reply(fs, reply, handle, decision);
 }
 
 void open_for_reading(const FilesystemPtr& fs, Reply reply, NodeId id) {
   const auto state = fs->nodes().state(id);
   if (!state) return reply.fail(gone_error());
   if (!state->has_name || state->validated > fs->fresh_since()) return serve(fs, std::move(reply), id);
-  const ChangeStamp asked = fs->nodes().stamp();
-  AttributeCheck check;
-  check.is_known = state->has_attributes;
-  check.call = [fs, id](origin::Origin& origin) { return stat_node(*fs, origin, id); };
-  check.late = [fs, id, asked](const Said& said) { note_attributes(*fs, id, said, asked); };
-  check.answer = [fs, id, asked, reply = std::move(reply)](std::optional<Said> said) mutable {
-    if (said) {
-      const Seen seen = note_attributes(*fs, id, *said, asked);
-      if (seen == Seen::other_file) return reply.fail(gone_error());
-      if (!*said) return reply.fail(said->error());
-    } else {
-      fs->engine().note_stale_open();
-    }
-    serve(fs, std::move(reply), id);
-  };
-  start(fs, std::move(check));
+  check_node(fs, id, state->has_attributes,
+             [fs, id, reply = std::move(reply)](const std::optional<NodeSaid>& answer) mutable {
+               if (!answer) {
+                 fs->engine().note_stale_open();
+               } else if (answer->seen == Seen::other_file) {
+                 return reply.fail(gone_error());
+               } else if (!answer->said) {
+                 return reply.fail(answer->said.error());
+               }
+               serve(fs, std::move(reply), id);
+             });
 }
 
 bool fits(const FileHandle& handle, int access) {
@@ -64,12 +75,15 @@ void open_nameless(const FilesystemPtr& fs, Reply reply, NodeId id, int access) 
   const auto other = fs->files().find_of_node(id, [&](const FileHandle& handle) { return fits(handle, access); });
   if (!other) return reply.fail(gone_error());
   const OpenKind kind = other->file ? OpenKind::write : OpenKind::read;
-  OpenDecision decision = open_here(*fs, id, kind);
+  OpenDecision decision = fs->nodes().open(id, kind);
   if (decision.answer == OpenDecision::Answer::look_up_again) return reply.fail(gone_error());
+  auto handle = std::make_shared<FileHandle>(*other);
+  handle->backing = nullptr;
+  if (!settle_open(*fs, reply.requester(), *handle, decision)) return reply.fail(gone_error());
   // The same open file, so the same version that the kernel's pages are of.
   decision.bypass_pages = false;
   decision.keep_pages = true;
-  reply_opened(fs, reply, std::make_shared<FileHandle>(*other), decision);
+  reply_opened(fs, reply, handle, decision);
 }
 
 void open(const FilesystemPtr& fs, Reply reply, NodeId id, int flags) {

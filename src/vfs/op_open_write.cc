@@ -56,6 +56,8 @@ void run(const FilesystemPtr& fs, origin::Origin& origin, Reply& reply, NodeId i
   if (decision.answer == OpenDecision::Answer::look_up_again) return reply.fail(gone_error());
   auto handle = std::make_shared<FileHandle>();
   handle->node = id;
+  // Before the origin is touched: the open may come again under another node.
+  if (!settle_open(*fs, reply.requester(), *handle, decision)) return reply.fail(gone_error());
   handle->access = origin_flags(flags) & O_ACCMODE;
   if (const auto opened = open_origin(*fs, origin, *handle, *before, reply, flags); !opened) {
     fs->nodes().close(id, OpenKind::write);

@@ -22,6 +22,7 @@
 #include "arenacache/origin/guarded_origin.h"
 #include "arenacache/origin/local_origin.h"
 #include "support/fake_origin.h"
+#include "support/fake_page_cache.h"
 #include "support/faulty_file_io.h"
 #include "support/matchers.h"
 #include "support/temp_dir.h"
@@ -113,7 +114,8 @@ class EngineFixture : public ::testing::Test {
                        .origin = config_.origin}};
     pool_ = std::make_unique<base::ThreadPool>("background", 3);
     guard_ = std::make_shared<origin::GuardedOrigin>(origin_, clock_, origin::GuardLimits{});
-    engine_ = test::must(Engine::create(config_, {.clock = clock_, .io = io_, .background = *pool_}));
+    engine_ = test::must(
+        Engine::create(config_, {.clock = clock_, .io = io_, .background = *pool_, .page_cache = page_cache_}));
     source_ = engine_->add_source(config_.mounts[0], guard_);
     engine_->start();
   }
@@ -124,6 +126,7 @@ class EngineFixture : public ::testing::Test {
     if (guard_) guard_->stop();
     if (engine_) engine_->stop();
     if (pool_) pool_->stop();
+    if (engine_) engine_->check_invariants();
     engine_.reset();
     guard_.reset();
     pool_.reset();
@@ -138,7 +141,9 @@ class EngineFixture : public ::testing::Test {
     return {.source = source_, .path = path, .version = origin::version_of(origin_->attributes(path))};
   }
   std::shared_ptr<Reader> open(const std::string& path, pid_t pid = 0) {
-    return engine_->open({.file = ref(path), .pid = pid, .has_writer = false, .caller = nullptr});
+    auto reader = engine_->open({.file = ref(path), .pid = pid, .has_writer = false, .caller = nullptr});
+    reader->note_opened(false);
+    return reader;
   }
   static std::string read(Reader& reader, std::uint64_t offset, std::size_t length) {
     Answer answer;
@@ -193,6 +198,7 @@ class EngineFixture : public ::testing::Test {
   base::SystemClock clock_;
   test::TempDir store_;
   test::FaultyFileIo io_;
+  test::FakePageCache page_cache_;
   std::shared_ptr<test::FakeOrigin> origin_;
   config::Config config_;
   std::unique_ptr<base::ThreadPool> pool_;
