@@ -162,13 +162,21 @@ def readahead_file(folder: Path) -> Path:
     raise Unavailable(f"the device of {folder} has no readahead to set")
 
 
-def set_readahead(undo: Undo, folder: Path, kib: int) -> int:
-    """Sets the readahead of the folder's device until the end of the run; returns what it was."""
-    path = readahead_file(folder)
-    before = path.read_text().strip()
-    undo.push(write=[str(path), before])
-    path.write_text(str(kib))
-    return int(before)
+class Readahead:
+    """The readahead of a folder's device, held at one value until the end of the run."""
+
+    def __init__(self, undo: Undo, folder: Path, kib: int) -> None:
+        self._path = readahead_file(folder)
+        self._kib = str(kib)
+        self.before_kib = int(self._path.read_text())
+        undo.push(write=[str(self._path), str(self.before_kib)])
+        self._path.write_text(self._kib)
+
+    def hold(self) -> None:
+        """Sets it again if somebody else changed it."""
+        if self._path.read_text().strip() != self._kib:
+            print(f"bench: somebody changed {self._path}; it is {self._kib} KiB again")
+            self._path.write_text(self._kib)
 
 
 def device_read_bytes(folder: Path) -> int | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Callable
 
 from .data import Data
-from .host import Failed, Unavailable, advise_away, call, drop_caches, file_system_of
+from .host import Failed, Readahead, Unavailable, advise_away, call, drop_caches, file_system_of
 from .network import Network
 from .reader import Reader
 from .rivals import Mergerfs, Rclone, Squashfs, Sshfs
@@ -23,13 +23,14 @@ PASSTHROUGH_FLAG = "--fuse-passthrough"
 
 
 class Lab:
-    def __init__(self, folder: Path, data: Data, build: Path, undo: Undo, quick: bool) -> None:
+    def __init__(self, folder: Path, data: Data, build: Path, undo: Undo, readahead: Readahead, quick: bool) -> None:
         self.data = data
         self.quick = quick
         self.reader = Reader(build / "bench/bench_reader")
         self.build = build
         self.work = folder / f"run-{os.getpid()}"
         self._undo = undo
+        self._readahead = readahead
         self._started: dict[str, Subject] = {}
         self._missing: dict[str, str] = {}
         self._sources: dict[str, object] = {}
@@ -149,6 +150,8 @@ class Lab:
     # States.
 
     def settle(self) -> None:
+        """Before every measurement: nobody works in the background."""
+        self._readahead.hold()
         for subject in self._started.values():
             subject.settle()
 

@@ -16,9 +16,9 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
-from . import html_report, text_report
+from . import html_report, not_run, text_report
 from .data import FULL, QUICK, Data
-from .host import Failed, Unavailable, call, facts, set_readahead
+from .host import Failed, Readahead, Unavailable, call, facts
 from .lab import Lab
 from .requirements import evaluate_all
 from .rounds import run_rounds
@@ -91,12 +91,9 @@ def measure(options: argparse.Namespace, folder: Path, undo: Undo) -> dict:
     data = Data(folder, QUICK if options.quick else FULL, "quick" if options.quick else "full")
     data.make()
     machine = facts(data.root, REPOSITORY)
-    try:
-        machine["readahead_before_kib"] = set_readahead(undo, data.root, READAHEAD_KIB)
-    except (Unavailable, OSError) as reason:
-        print(f"bench: the device's readahead stays as it is: {reason}")
-        machine["readahead_before_kib"] = "unknown"
-    lab = Lab(folder, data, options.build, undo, options.quick)
+    readahead = Readahead(undo, data.root, READAHEAD_KIB)
+    machine["readahead_before_kib"] = readahead.before_kib
+    lab = Lab(folder, data, options.build, undo, readahead, options.quick)
     results = run_rounds(lab, selected(options), options.rounds, lambda line: print(line, flush=True))
     return {
         "machine": machine,
@@ -104,7 +101,7 @@ def measure(options: argparse.Namespace, folder: Path, undo: Undo) -> dict:
                      "mib": asdict(data.sizes), "readahead_kib": READAHEAD_KIB, "only": options.only},
         "versions": {name: subject.version for name, subject in lab.started().items()},
         "titles": lab.titles(),
-        "missing": lab.missing(),
+        "missing": {**lab.missing(), **not_run.reasons()},
         "works": [samples.as_json() for samples in results],
         "micro": micro(options.build, options.quick) if re.search(options.only, MICRO) else {},
     }

@@ -54,10 +54,11 @@ class ByReader:
         else:
             lab.keep(subject, names)
         lab.settle()
+        before = subject.counters()
+        # Also before what is warm: where in memory the pages lie makes one file faster than another, so they move each time.
+        left_mib = lab.make_cold(subject, names)
         if self.state == WARM and self.reader == "random":
             lab.reader.read("read", subject.paths(names), {}, subject.prefix)  # sooner than by single pages
-        before = subject.counters()
-        left_mib = 0.0 if self.state == WARM else lab.make_cold(subject, names)
         device_before = device_read_bytes(lab.data.root)
         outcome = lab.reader.read(self.reader, subject.paths(names), options, subject.prefix)
         lab.check_sum(outcome, self.reader, names, options)

@@ -29,7 +29,7 @@ Result<UniqueFd> open_file(const std::string& path, int flags) {
 }
 
 Result<std::uint64_t> size_of(const UniqueFd& fd, const std::string& path) {
-  struct ::stat attributes {};
+  struct ::stat attributes{};
   if (::fstat(fd.get(), &attributes) != 0) return fail_errno(ErrorKind::origin, errno, text("cannot stat ", path));
   return static_cast<std::uint64_t>(attributes.st_size);
 }

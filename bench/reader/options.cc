@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "options.h"
 
+#include <array>
 #include <cerrno>
 #include <charconv>
 #include <cstddef>
@@ -28,23 +29,44 @@ std::optional<std::uint64_t> number_of(std::string_view digits) {
   return value;
 }
 
+struct Number {
+  std::string_view key;
+  std::uint64_t Options::* field;
+};
+constexpr std::array<Number, 9> kNumbers{{{"block", &Options::block_bytes},
+                                          {"length", &Options::length_bytes},
+                                          {"tensor", &Options::tensor_bytes},
+                                          {"count", &Options::count},
+                                          {"seed", &Options::seed},
+                                          {"threads", &Options::threads},
+                                          {"passes", &Options::passes},
+                                          {"warmups", &Options::warmups},
+                                          {"advise_every", &Options::advise_every}}};
+
+struct Switch {
+  std::string_view key;
+  bool Options::* field;
+};
+constexpr std::array<Switch, 3> kSwitches{
+    {{"sum", &Options::sum}, {"direct", &Options::direct}, {"gate", &Options::gate}}};
+
 /// False: no such key.
 bool set(Options& options, std::string_view key, std::uint64_t value) {
-  if (key == "block") options.block_bytes = value;
-  else if (key == "length") options.length_bytes = value;
-  else if (key == "tensor") options.tensor_bytes = value;
-  else if (key == "count") options.count = value;
-  else if (key == "seed") options.seed = value;
-  else if (key == "threads") options.threads = value;
-  else if (key == "passes") options.passes = value;
-  else if (key == "warmups") options.warmups = value;
-  else if (key == "advise_every") options.advise_every = value;
-  else if (key == "limit_ms") options.limit = std::chrono::milliseconds(value);
-  else if (key == "sum") options.sum = value != 0;
-  else if (key == "direct") options.direct = value != 0;
-  else if (key == "gate") options.gate = value != 0;
-  else return false;
-  return true;
+  if (key == "limit_ms") {
+    options.limit = std::chrono::milliseconds(value);
+    return true;
+  }
+  for (const Number& number : kNumbers) {
+    if (number.key != key) continue;
+    options.*number.field = value;
+    return true;
+  }
+  for (const Switch& each : kSwitches) {
+    if (each.key != key) continue;
+    options.*each.field = value != 0;
+    return true;
+  }
+  return false;
 }
 
 Result<void> check(const Options& options) {
@@ -60,7 +82,8 @@ Result<void> check(const Options& options) {
 
 Result<Options> parse_options(std::span<char*> arguments) {
   Options options;
-  if (arguments.size() < 2) return fail(ErrorKind::invalid, EINVAL, "usage: bench_reader WORK KEY=NUMBER... -- FILE...");
+  if (arguments.size() < 2)
+    return fail(ErrorKind::invalid, EINVAL, "usage: bench_reader WORK KEY=NUMBER... -- FILE...");
   options.work = arguments[1];
   std::size_t next = 2;
   for (; next < arguments.size() && std::string_view(arguments[next]) != "--"; ++next) {

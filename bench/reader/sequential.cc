@@ -30,7 +30,8 @@ Result<Outcome> read_one(const Options& options, const std::string& path, Buffer
   const std::uint64_t limit = options.length_bytes == 0 ? ~std::uint64_t{0} : options.length_bytes;
   Outcome outcome;
   while (outcome.bytes < limit) {
-    const auto got = ::read(fd.get(), buffer.span().data(), std::min<std::uint64_t>(buffer.size(), limit - outcome.bytes));
+    const auto got =
+        ::read(fd.get(), buffer.span().data(), std::min<std::uint64_t>(buffer.size(), limit - outcome.bytes));
     if (got < 0) return fail_errno(ErrorKind::origin, errno, text("cannot read ", path));
     if (got == 0) break;
     const auto size = static_cast<std::size_t>(got);
