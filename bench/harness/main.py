@@ -22,7 +22,7 @@ from .host import Failed, Readahead, Unavailable, call, facts
 from .lab import Lab
 from .requirements import evaluate_all
 from .rounds import run_rounds
-from .undo import Undo, undo_leftovers
+from .undo import OnlyRun, Undo, undo_leftovers
 from .works import Work, all_works
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -87,9 +87,18 @@ def micro(folder: Path, quick: bool) -> dict[str, float]:
     return {name: statistics.median(times) for name, times in runs.items()}
 
 
+def _warn_of_space(folder: Path, data: Data) -> None:
+    """Stores, the rivals' caches and images hold the same files again."""
+    wanted_mib = data.sizes.total * 9 // 2
+    free_mib = shutil.disk_usage(folder).free >> 20
+    if free_mib < wanted_mib:
+        print(f"bench: {folder} has {free_mib >> 10} GiB free; all subjects together may need {wanted_mib >> 10} GiB")
+
+
 def measure(options: argparse.Namespace, folder: Path, undo: Undo) -> dict:
     data = Data(folder, QUICK if options.quick else FULL, "quick" if options.quick else "full")
     data.make()
+    _warn_of_space(folder, data)
     machine = facts(data.root, REPOSITORY)
     readahead = Readahead(undo, data.root, READAHEAD_KIB)
     machine["readahead_before_kib"] = readahead.before_kib
@@ -109,11 +118,12 @@ def measure(options: argparse.Namespace, folder: Path, undo: Undo) -> dict:
 
 def write_results(results: dict, out: Path) -> None:
     results["requirements"] = evaluate_all(results)
+    made = [folder for folder in (out, *out.parents) if not folder.exists()]
     out.mkdir(parents=True, exist_ok=True)
     (out / "results.json").write_text(json.dumps(results, indent=1) + "\n")
     (out / "report.html").write_text(html_report.page(results))
     if owner := os.environ.get("SUDO_UID"):
-        for path in (out, out / "results.json", out / "report.html"):
+        for path in (*made, out / "results.json", out / "report.html"):
             os.chown(path, int(owner), int(os.environ.get("SUDO_GID", owner)))
 
 
@@ -144,6 +154,10 @@ def main(arguments: list[str]) -> int:
     if not selected(options) and not re.search(options.only, MICRO):
         print(f"bench: no work matches --only {options.only!r} (try --list)", file=sys.stderr)
         return 2
+    only_run = OnlyRun()
+    if not only_run.take():
+        print("bench: another bench/run is at work: each would empty the other's caches", file=sys.stderr)
+        return 1
     _stop_on_signals()
     if count := undo_leftovers():
         print(f"bench: undid what {count} killed run(s) had left")

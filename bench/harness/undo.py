@@ -11,6 +11,7 @@ Steps, undone last first:
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -84,6 +85,24 @@ def undo_step(step: dict) -> None:
             remove(value)
     except (OSError, subprocess.SubprocessError) as error:
         print(f"bench: could not undo {step}: {error}")
+
+
+class OnlyRun:
+    """Two runs at once would empty each other's caches. The kernel lets go of the lock with the process."""
+
+    def __init__(self, folder: Path = JOURNALS) -> None:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._file = open(folder / "lock", "w", encoding="utf-8")
+
+    def take(self) -> bool:
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def release(self) -> None:
+        self._file.close()
 
 
 class Undo:

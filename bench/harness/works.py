@@ -128,7 +128,7 @@ def _hits() -> list[Work]:
         _rate("random-4k-cold", "hit, 4 KiB preads at random, cold", FEW,
               hit("random", COLD, options={"block": 4096, "count": 20_000}, quick={"count": 5_000})),
         _rate("random-4k-warm", "hit, 4 KiB preads at random, warm", FEW,
-              hit("random", WARM, options={"block": 4096, "count": 50_000, "warmups": 0})),
+              hit("random", WARM, options={"block": 4096, "count": 50_000, "warmups": 0}, quick={"count": 20_000})),
         _rate("random-1m-cold", "hit, 1 MiB preads at random, cold", FEW,
               hit("random", COLD, options={"block": MIB, "count": 500}, quick={"count": 100})),
         _rate("together-cold", "hit, 8 files at once, read() with 1 MiB, cold", FEW + ("mergerfs",),

@@ -53,6 +53,7 @@ Result<Outcome> read_passes(const Options& options, const base::UniqueFd& fd, st
   std::vector<Result<void>> results(buffers.size());
   {
     std::vector<std::jthread> threads;
+    threads.reserve(buffers.size());
     for (std::size_t i = 0; i < buffers.size(); ++i) {
       threads.emplace_back([&, i] { results[i] = read_shared(shared, buffers[i]); });
     }

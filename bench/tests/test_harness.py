@@ -72,6 +72,14 @@ class UndoTest(unittest.TestCase):
         self.assertFalse(made.exists())
         self.assertFalse(journal.exists())
 
+    def test_only_one_run_at_a_time(self) -> None:
+        first, second = undo.OnlyRun(self.journals), undo.OnlyRun(self.journals)
+        self.assertTrue(first.take())
+        self.assertFalse(second.take())
+        first.release()
+        self.assertTrue(second.take())
+        second.release()
+
     def test_ends_a_process_of_ours_but_never_one_that_got_its_number_later(self) -> None:
         child = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
         undo.end_process(child.pid, "1")
