@@ -69,6 +69,7 @@ std::optional<Entry> NodeTable::fresh_entry(Name name, base::TimePoint since) {
   NodeId id = kNoNode;
   Node* node = current_locked(name, id);
   if (node == nullptr || node->validated <= since || (node->open && node->open->retired)) return std::nullopt;
+  if (is_written_unseen(*node)) return std::nullopt;
   ++node->lookups;
   return entry_of(id, *node);
 }

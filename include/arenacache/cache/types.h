@@ -57,6 +57,12 @@ using ReadDone = std::move_only_function<void(base::Result<ReadBytes>)>;
 /// What a file that the kernel reads in the daemon's place is known by: equal keys are the same bytes of the same file.
 enum class BackingKey : std::uint64_t {};
 inline constexpr BackingKey kNoBacking{0};
+/// Of an origin's own file. The numbers of the store's objects never get there.
+inline constexpr std::uint64_t kOriginBackings = std::uint64_t{1} << 63U;
+[[nodiscard]] constexpr BackingKey origin_backing(std::uint64_t inode) { return BackingKey{inode | kOriginBackings}; }
+[[nodiscard]] constexpr bool is_origin_backing(BackingKey key) {
+  return (static_cast<std::uint64_t>(key) & kOriginBackings) != 0;
+}
 
 /// A file that holds the bytes of an open, so that the kernel can be given it (passthrough).
 struct BackingFile {
