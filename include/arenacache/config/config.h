@@ -69,7 +69,7 @@ struct CacheConfig {
 
 struct FillConfig {
   unsigned threads = 2;  ///< objects filled at once, over all mounts; 1..64
-  unsigned parallel = 4;  ///< origin reads in flight for one background fill; 1..64
+  std::optional<unsigned> parallel;  ///< origin reads in flight for one background fill; 1..64; nothing: found by measuring
   std::uint64_t bandwidth_limit = 0;  ///< bytes a second of background fills; 0: no limit
   bool on_write = false;  ///< fill an object right after a program wrote it through the mount
 };
