@@ -42,6 +42,11 @@ class ReadAhead {
     bool is_stored = true;
   };
   void opened(const std::shared_ptr<Object>& object, File file);
+  /// Reads the whole of the store's file into memory, if it fits beside what else is wanted there.
+  enum class Loading : std::uint8_t { none, under_way, done, no_room };
+  void load(const std::shared_ptr<Object>& object, File file, std::uint64_t used_bytes);
+  [[nodiscard]] Loading loading(const Object& object);
+
   /// The object was dropped and nobody has it open: the store's file is let go of. The caller destroys what is returned, without locks.
   [[nodiscard]] std::shared_ptr<void> dropped(const Object& object);
 
@@ -62,11 +67,20 @@ class ReadAhead {
   };
   using WatchedPtr = std::shared_ptr<Watched>;
 
+  struct Load {
+    std::shared_ptr<Object> object;  ///< null once it has ended, as the file's owner is
+    File file;
+    Loading state = Loading::under_way;
+    std::uint64_t size = 0;
+    std::uint64_t next = 0;
+  };
+
   void run_looks();
   void run_reads();
   WatchedPtr next_look() AC_REQUIRES(mutex_);
   void look(const WatchedPtr& watched);
   void read_some(const WatchedPtr& watched);
+  void load_some(const std::shared_ptr<Load>& load);
   [[nodiscard]] std::uint64_t budget() AC_EXCLUDES(mutex_);
   LoadWatch::Look begin_load(Watched& watched);
   void finish(Watched& watched);
@@ -81,6 +95,8 @@ class ReadAhead {
   bool stopped_ AC_GUARDED_BY(mutex_) = false;
   std::map<const Object*, WatchedPtr> watched_ AC_GUARDED_BY(mutex_);
   std::deque<WatchedPtr> to_read_ AC_GUARDED_BY(mutex_);
+  std::map<const Object*, std::shared_ptr<Load>> loads_ AC_GUARDED_BY(mutex_);
+  std::deque<std::shared_ptr<Load>> to_load_ AC_GUARDED_BY(mutex_);
   std::vector<std::thread> threads_;
 };
 

@@ -24,6 +24,7 @@ struct Arguments {
   bool wants_json = false;
   std::vector<std::string> paths;  ///< prefetch, pin, unpin, evict: at least one; ls: at most one
   bool waits = false;              ///< prefetch --wait
+  bool to_ram = false;             ///< prefetch --ram
   std::string mode;                ///< mode: the one to set; empty: tell the present one
   std::string store;               ///< rebuild --store; empty: the config's
 };
