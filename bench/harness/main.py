@@ -22,7 +22,7 @@ from .host import Failed, Readahead, Unavailable, call, facts
 from .lab import Lab
 from .requirements import evaluate_all
 from .rounds import run_rounds
-from .undo import Undo, undo_leftovers
+from .undo import Undo, only_one, undo_leftovers
 from .works import Work, all_works
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -89,16 +89,18 @@ def micro(folder: Path, quick: bool) -> dict[str, float]:
 
 def measure(options: argparse.Namespace, folder: Path, undo: Undo) -> dict:
     data = Data(folder, QUICK if options.quick else FULL, "quick" if options.quick else "full")
+    works = selected(options)
+    data.check_room({name for work in works for name in work.subjects})
     data.make()
     machine = facts(data.root, REPOSITORY)
     readahead = Readahead(undo, data.root, READAHEAD_KIB)
     machine["readahead_before_kib"] = readahead.before_kib
     lab = Lab(folder, data, options.build, undo, readahead, options.quick)
-    results = run_rounds(lab, selected(options), options.rounds, lambda line: print(line, flush=True))
+    results = run_rounds(lab, works, options.rounds, lambda line: print(line, flush=True))
     return {
         "machine": machine,
         "settings": {"rounds": options.rounds, "sizes": "quick" if options.quick else "full",
-                     "mib": asdict(data.sizes), "readahead_kib": READAHEAD_KIB, "only": options.only},
+                     "mib": asdict(data.sizes), "readahead_kib": readahead.kib, "only": options.only},
         "versions": {name: subject.version for name, subject in lab.started().items()},
         "titles": lab.titles(),
         "missing": {**lab.missing(), **not_run.reasons()},
@@ -144,6 +146,10 @@ def main(arguments: list[str]) -> int:
     if not selected(options) and not re.search(options.only, MICRO):
         print(f"bench: no work matches --only {options.only!r} (try --list)", file=sys.stderr)
         return 2
+    lock = only_one()
+    if lock is None:
+        print("bench: another run is going on, and two would spoil each other's figures", file=sys.stderr)
+        return 1
     _stop_on_signals()
     if count := undo_leftovers():
         print(f"bench: undid what {count} killed run(s) had left")
