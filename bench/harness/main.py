@@ -27,6 +27,7 @@ from .works import Work, all_works
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 READAHEAD_KIB = 128  # Linux's default
+DOCS = REPOSITORY / "docs/performance.md"
 MICRO = "micro"
 
 
@@ -40,6 +41,7 @@ def parsed(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--dir", type=Path, metavar="DIR", default=Path("/var/tmp"),
                         help="a folder on the SSD to measure; the generated models stay there for the next run")
     parser.add_argument("--build", type=Path, metavar="DIR", help="take this build folder as it is; default: build/bench")
+    parser.add_argument("--write-docs", action="store_true", help="write the results into docs/performance.md too")
     parser.add_argument("--list", action="store_true", help="list works and subjects, and end")
     options = parser.parse_args(arguments)
     options.rounds = options.rounds or (3 if options.quick else 5)
@@ -171,5 +173,7 @@ def main(arguments: list[str]) -> int:
         undo.all()
     out = (options.out or REPOSITORY / "bench/results" / time.strftime("%Y%m%d-%H%M%S")).resolve()
     write_results(results, out)
+    if options.write_docs:
+        text_report.update_docs(DOCS, results)
     print(f"\n{text_report.terminal_report(results)}\n\nResults: {out}/results.json and {out}/report.html")
     return 0
