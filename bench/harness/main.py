@@ -22,11 +22,12 @@ from .host import Failed, Readahead, Unavailable, call, facts
 from .lab import Lab
 from .requirements import evaluate_all
 from .rounds import run_rounds
-from .undo import Undo, undo_leftovers
+from .undo import Undo, only_one, undo_leftovers
 from .works import Work, all_works
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 READAHEAD_KIB = 128  # Linux's default
+DOCS = REPOSITORY / "docs/performance.md"
 MICRO = "micro"
 
 
@@ -40,6 +41,7 @@ def parsed(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--dir", type=Path, metavar="DIR", default=Path("/var/tmp"),
                         help="a folder on the SSD to measure; the generated models stay there for the next run")
     parser.add_argument("--build", type=Path, metavar="DIR", help="take this build folder as it is; default: build/bench")
+    parser.add_argument("--write-docs", action="store_true", help="write the results into docs/performance.md too")
     parser.add_argument("--list", action="store_true", help="list works and subjects, and end")
     options = parser.parse_args(arguments)
     options.rounds = options.rounds or (3 if options.quick else 5)
@@ -89,16 +91,18 @@ def micro(folder: Path, quick: bool) -> dict[str, float]:
 
 def measure(options: argparse.Namespace, folder: Path, undo: Undo) -> dict:
     data = Data(folder, QUICK if options.quick else FULL, "quick" if options.quick else "full")
+    works = selected(options)
+    data.check_room({name for work in works for name in work.subjects})
     data.make()
     machine = facts(data.root, REPOSITORY)
     readahead = Readahead(undo, data.root, READAHEAD_KIB)
     machine["readahead_before_kib"] = readahead.before_kib
     lab = Lab(folder, data, options.build, undo, readahead, options.quick)
-    results = run_rounds(lab, selected(options), options.rounds, lambda line: print(line, flush=True))
+    results = run_rounds(lab, works, options.rounds, lambda line: print(line, flush=True))
     return {
         "machine": machine,
         "settings": {"rounds": options.rounds, "sizes": "quick" if options.quick else "full",
-                     "mib": asdict(data.sizes), "readahead_kib": READAHEAD_KIB, "only": options.only},
+                     "mib": asdict(data.sizes), "readahead_kib": readahead.kib, "only": options.only},
         "versions": {name: subject.version for name, subject in lab.started().items()},
         "titles": lab.titles(),
         "missing": {**lab.missing(), **not_run.reasons()},
@@ -144,6 +148,10 @@ def main(arguments: list[str]) -> int:
     if not selected(options) and not re.search(options.only, MICRO):
         print(f"bench: no work matches --only {options.only!r} (try --list)", file=sys.stderr)
         return 2
+    lock = only_one()
+    if lock is None:
+        print("bench: another run is going on, and two would spoil each other's figures", file=sys.stderr)
+        return 1
     _stop_on_signals()
     if count := undo_leftovers():
         print(f"bench: undid what {count} killed run(s) had left")
@@ -165,5 +173,7 @@ def main(arguments: list[str]) -> int:
         undo.all()
     out = (options.out or REPOSITORY / "bench/results" / time.strftime("%Y%m%d-%H%M%S")).resolve()
     write_results(results, out)
+    if options.write_docs:
+        text_report.update_docs(DOCS, results)
     print(f"\n{text_report.terminal_report(results)}\n\nResults: {out}/results.json and {out}/report.html")
     return 0

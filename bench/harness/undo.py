@@ -11,6 +11,7 @@ Steps, undone last first:
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -121,6 +122,21 @@ class Undo:
         draft = self._journal.with_suffix(".new")
         draft.write_text(json.dumps(record))
         draft.replace(self._journal)
+
+
+def only_one(folder: Path = JOURNALS) -> int | None:
+    """A lock, held until the process ends, so that no other run empties the caches or puts the readahead back under this one.
+
+    None: another run has it.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    fd = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(fd)
+        return None
+    return fd
 
 
 def undo_leftovers(folder: Path = JOURNALS) -> int:
