@@ -14,10 +14,12 @@ namespace arenacache::cache {
 namespace {
 
 /// What one call asks the disk for.
-constexpr std::uint64_t kRequestBytes = std::uint64_t{512} << 10U;
+constexpr std::uint64_t kRequestBytes = std::uint64_t{2} << 20U;
 /// How long a file is watched after its last close.
 constexpr auto kLinger = std::chrono::seconds(30);
-constexpr unsigned kReadThreads = 2;
+constexpr unsigned kReadThreads = 3;
+/// Parts of one file that are read at a time, so that the disk has the next request before it has ended the last.
+constexpr unsigned kReadsPerFile = 1;
 constexpr int kRestPerLook = 50;
 /// The part of the memory that is free which is left to programs.
 constexpr std::uint64_t kLeftFree = 5;  // one part of five
@@ -190,8 +192,7 @@ void ReadAhead::look(const WatchedPtr& watched) {
     if (!is_open && watched->closed_at == base::TimePoint::max()) watched->closed_at = now;
     is_over = !is_open && (is_dropped || now - watched->closed_at >= kLinger);
     watched->look_at = now + found.again_after;
-    if (found.has_work && !watched->is_queued) {
-      watched->is_queued = true;
+    for (; found.has_work && watched->reads < kReadsPerFile; ++watched->reads) {
       to_read_.push_back(watched);
       read_due_.notify_one();
     }
@@ -255,7 +256,7 @@ void ReadAhead::read_some(const WatchedPtr& watched) {
     may_go_on = !stopped_;
   }
   base::MutexLock lock(mutex_);
-  watched->is_queued = may_go_on;
+  if (!may_go_on) --watched->reads;
   // Behind the others: files that are loaded side by side get on side by side.
   if (may_go_on) to_read_.push_back(watched);
 }

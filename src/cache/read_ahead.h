@@ -2,7 +2,7 @@
 // ReadAhead: watches the files that programs have open for loads, and reads ahead of them into the kernel's page cache.
 // Promises: what is read ahead of open files stays within ram.capacity and what memory is free; a file is watched while it is
 // open and for half a minute longer (a mapping outlives its close), but never keeps a dropped object's file.
-// Threads: one that looks, two that read. Locks: one, above its LoadWatches'; never held across a system call. Never: on the way of a read.
+// Threads: one that looks, three that read. Locks: one, above its LoadWatches'; never held across a system call. Never: on the way of a read.
 #pragma once
 
 #include <atomic>
@@ -63,7 +63,7 @@ class ReadAhead {
     base::TimePoint look_at;  ///< guarded by ReadAhead's mutex, as the rest
     base::TimePoint closed_at = base::TimePoint::max();  ///< max: it is open
     bool knows_header;  ///< of the looking thread alone
-    bool is_queued = false;  ///< a reading thread has it, or will
+    unsigned reads = 0;  ///< reading threads that have it, or will
   };
   using WatchedPtr = std::shared_ptr<Watched>;
 
