@@ -170,7 +170,7 @@ Taken<TensorInfo> Walk::next_tensor() {
   AC_ASSIGN(tensor.name, take_string());
   AC_ASSIGN(const auto dimensions, cursor_.take<std::uint32_t>());
   if (dimensions > kMaxDimensions)
-    return broken(base::text("tensor ", quoted(tensor.name), " has too many dimensions"));
+    return broken(base::text("tensor ", shown_name(tensor.name), " has too many dimensions"));
   tensor.dimensions = dimensions;
   AC_ASSIGN(auto shape, cursor_.take_extra(std::uint64_t{dimensions} * sizeof(std::uint64_t)));
   // The file writes the innermost dimension first.
@@ -185,7 +185,7 @@ Taken<TensorInfo> Walk::next_tensor() {
 
 base::Result<void> add(TableBuilder& builder, const TensorInfo& tensor, std::uint32_t alignment) {
   const auto refuse = [&](std::string_view why) {
-    return base::fail(base::ErrorKind::invalid, 0, base::text("tensor ", quoted(tensor.name), why));
+    return base::fail(base::ErrorKind::invalid, 0, base::text("tensor ", shown_name(tensor.name), why));
   };
   const auto shape = std::span(tensor.shape).first(tensor.dimensions);
   const DType dtype = dtype_of_ggml(tensor.type);

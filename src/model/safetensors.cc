@@ -54,7 +54,7 @@ base::Result<void> check_covered(const TensorTable& table, std::uint64_t file_si
   std::uint64_t covered = table.data_begin();
   for (std::size_t i = 0; i < table.size(); ++i) {
     const Tensor tensor = table.at(i);
-    if (tensor.begin != covered) return refuse(base::text("there is a hole before tensor ", quoted(tensor.name)));
+    if (tensor.begin != covered) return refuse(base::text("there is a hole before tensor ", shown_name(tensor.name)));
     covered = tensor.end;
   }
   if (covered == file_size) return {};
