@@ -43,7 +43,7 @@ std::string shown_name(std::string_view name) {
 
 base::Result<void> TableBuilder::add(const Entry& entry) {
   if (table_.rows_.size() == kMaxTensors) return refuse("it has more than ", kMaxTensors, " tensors");
-  if (entry.name.size() > kMaxNameBytes) return refuse("a tensor's name has ", entry.name.size(), " bytes");
+  if (entry.name.size() > kMaxNameBytes) return refuse("the name of a tensor has ", entry.name.size(), " bytes");
   if (entry.shape.size() > kMaxDimensions) return refuse("tensor ", shown_name(entry.name), " has too many dimensions");
   const std::uint64_t data_bytes = file_size_ - table_.data_begin_;
   if (entry.offset > data_bytes || entry.length.value_or(0) > data_bytes - entry.offset) {
