@@ -56,6 +56,7 @@ EngineStats Engine::stats() const {
   stats.stale_reads = counters.stale_reads.value();
   for (const auto& source : core_.sources) {
     stats.origins.push_back({.mount = source->name,
+                             .calls = source->guarded->calls(),
                              .read_bytes = source->read_bytes.value(),
                              .read_ops = source->read_ops.value(),
                              .errors = source->errors.value(),

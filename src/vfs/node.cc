@@ -6,26 +6,9 @@
 #include <cstdint>
 
 #include "arenacache/origin/origin.h"
+#include "node_times.h"
 
 namespace arenacache::vfs {
-
-namespace {
-
-constexpr std::int64_t kNanosecondsPerSecond = 1'000'000'000;
-
-std::int64_t to_ns(const timespec& time) { return time.tv_sec * kNanosecondsPerSecond + time.tv_nsec; }
-
-timespec to_timespec(std::int64_t ns) {
-  std::int64_t seconds = ns / kNanosecondsPerSecond;
-  std::int64_t rest = ns % kNanosecondsPerSecond;
-  if (rest < 0) {
-    rest += kNanosecondsPerSecond;
-    --seconds;
-  }
-  return {.tv_sec = seconds, .tv_nsec = rest};
-}
-
-}  // namespace
 
 CompactAttributes::CompactAttributes(const origin::Attributes& full)
     : device_(full.st_dev),

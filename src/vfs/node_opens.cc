@@ -61,7 +61,7 @@ Seen NodeTable::attributes_seen(NodeId id, const origin::Attributes& attributes,
   }
   node->attributes = compact;
   node->has_attributes = true;
-  node->validated = now;
+  node->validated = node->doubted_at <= asked ? now : base::TimePoint::min();
   return Seen::taken;
 }
 

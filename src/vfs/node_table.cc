@@ -87,7 +87,7 @@ std::optional<Entry> NodeTable::entry_seen(Name name, const origin::Attributes& 
   const CompactAttributes compact(attributes);
   base::MutexLock lock(mutex_);
   Node* parent = find_locked(name.parent);
-  if (parent == nullptr || parent->names_changed_at > asked) return std::nullopt;
+  if (parent == nullptr || parent->doubted_at > asked) return std::nullopt;
   ++parent->lookups;  // held while names in it come and go
   const NodeId id = node_for_locked(name, compact, asked);
   --parent->lookups;
@@ -95,16 +95,70 @@ std::optional<Entry> NodeTable::entry_seen(Name name, const origin::Attributes& 
   if (node.changed_at <= asked) {
     node.attributes = compact;
     node.has_attributes = true;
-    node.validated = now;
+    node.validated = node.doubted_at <= asked ? now : base::TimePoint::min();
   }
   ++node.lookups;
   return entry_of(id, node);
 }
 
+std::optional<Entry> NodeTable::entry_listed(Name name, const ListedAttributes& listed) {
+  const CompactAttributes compact(listed.attributes);
+  base::MutexLock lock(mutex_);
+  Node* parent = find_locked(name.parent);
+  if (parent == nullptr || parent->doubted_at > listed.asked) return std::nullopt;
+  const Link* link = link_locked(name);
+  NodeId id = link != nullptr ? link->node : candidate_locked(nullptr, compact);
+  if (id == kNoNode) {
+    id = make_node_locked(compact);
+    add_link_locked(name, id);
+    Node& made = nodes_.at(id);
+    made.has_attributes = true;
+    made.validated = listed.validated;
+    ++made.lookups;
+    return entry_of(id, made);
+  }
+  Node& node = nodes_.at(id);
+  const bool is_same = node.has_attributes && node.attributes.type() == compact.type() &&
+                       node.attributes.inode() == compact.inode() && node.attributes.version() == compact.version();
+  // What is known by another name, or differs, is for the origin to say.
+  if (link == nullptr || (node.open && node.open->retired)) return std::nullopt;
+  if (is_same && node.doubted_at <= listed.asked && node.changed_at <= listed.asked) {
+    node.validated = std::max(node.validated, listed.validated);
+  }
+  ++node.lookups;
+  return entry_of(id, node);
+}
+
+bool NodeTable::is_fresh(Name name, base::TimePoint since) const {
+  base::MutexLock lock(mutex_);
+  const Link* link = link_locked(name);
+  const Node* node = link != nullptr ? find_locked(link->node) : nullptr;
+  return node != nullptr && node->validated > since && !(node->open && node->open->retired);
+}
+
+bool NodeTable::names_changed_since(NodeId id, ChangeStamp asked) const {
+  base::MutexLock lock(mutex_);
+  const Node* node = find_locked(id);
+  return node == nullptr || node->doubted_at > asked;
+}
+
+std::optional<NodeId> NodeTable::find(std::string_view path) const {
+  base::MutexLock lock(mutex_);
+  NodeId id = kRootNode;
+  while (!path.empty()) {
+    const std::size_t slash = path.find('/');
+    const Link* link = link_locked({id, path.substr(0, slash)});
+    if (link == nullptr) return std::nullopt;
+    id = link->node;
+    path = slash == std::string_view::npos ? std::string_view() : path.substr(slash + 1);
+  }
+  return id;
+}
+
 bool NodeTable::name_missing(Name name, ChangeStamp asked) {
   base::MutexLock lock(mutex_);
   const Node* parent = find_locked(name.parent);
-  if (parent != nullptr && parent->names_changed_at > asked) return false;
+  if (parent != nullptr && parent->doubted_at > asked) return false;
   const Link* link = link_locked(name);
   if (link == nullptr) return true;
   lose_link_locked(*link);
@@ -285,12 +339,62 @@ std::optional<NodeId> NodeTable::child(Name name) const {
   return link->node;
 }
 
+// Changes behind our back.
+
+void NodeTable::doubt_locked(Node& node, ChangeStamp now) {
+  node.doubted_at = now;
+  node.validated = base::TimePoint::min();
+}
+
+ChangeStamp NodeTable::name_doubted(Name name) {
+  base::MutexLock lock(mutex_);
+  const ChangeStamp now = advance_locked();
+  if (Node* parent = find_locked(name.parent)) doubt_locked(*parent, now);
+  const Link* link = link_locked(name);
+  Node* node = link != nullptr ? find_locked(link->node) : nullptr;
+  if (node != nullptr) doubt_locked(*node, now);
+  return now;
+}
+
+ChangeStamp NodeTable::attributes_doubted(NodeId id) {
+  base::MutexLock lock(mutex_);
+  const ChangeStamp now = advance_locked();
+  if (Node* node = find_locked(id)) doubt_locked(*node, now);
+  return now;
+}
+
+std::vector<NodeId> NodeTable::tree_doubted(NodeId top) {
+  base::MutexLock lock(mutex_);
+  const ChangeStamp now = advance_locked();
+  std::unordered_map<NodeId, bool> folders;  // whether what has this for its folder is below `top`
+  const auto is_inside = [&](const auto& self, NodeId id) AC_REQUIRES(mutex_) -> bool {
+    if (id == top) return true;
+    if (id == kRootNode) return false;
+    if (const auto known = folders.find(id); known != folders.end()) return known->second;
+    const Node* node = find_locked(id);
+    const bool is_below = node != nullptr && node->links != nullptr && self(self, node->links->parent);
+    folders[id] = is_below;
+    return is_below;
+  };
+  std::vector<NodeId> inside;
+  for (auto& [id, node] : nodes_) {
+    bool is_below = id == top;
+    for (const Link* link = node.links; link != nullptr && !is_below; link = link->next) {
+      is_below = is_inside(is_inside, link->parent);
+    }
+    if (!is_below) continue;
+    doubt_locked(node, now);
+    inside.push_back(id);
+  }
+  return inside;
+}
+
 // Names changed through the mount.
 
 void NodeTable::names_changed_locked(NodeId parent) {
   const ChangeStamp now = advance_locked();
   if (Node* node = find_locked(parent)) {
-    node->names_changed_at = now;
+    node->doubted_at = now;
     unvalidate(*node, now);
   }
 }

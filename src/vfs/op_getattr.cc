@@ -42,7 +42,10 @@ void getattr(const FilesystemPtr& fs, Reply reply, NodeId id) {
   AttributeCheck check;
   check.is_known = state->has_attributes;
   check.call = [fs, id](origin::Origin& origin) { return stat_node(*fs, origin, id); };
-  check.late = [fs, id, asked](const Said& said) { note_attributes(*fs, id, said, asked); };
+  check.late = [fs, id, asked](const Said& said) {
+    note_attributes(*fs, id, said, asked);
+    fs->kernel().attributes_changed(id);  // it was given what was known
+  };
   check.answer = [fs, id, asked, reply = std::move(reply)](std::optional<Said> said) mutable {
     if (said) {
       answer_with(*fs, reply, id, *said, asked);

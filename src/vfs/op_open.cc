@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "attribute_check.h"
+#include "kernel_is_behind.h"
 #include "op_open.h"
 #include "operations.h"
 #include "origin_access.h"
@@ -35,17 +36,19 @@ void serve(const FilesystemPtr& fs, Reply reply, NodeId id) {
 void open_for_reading(const FilesystemPtr& fs, Reply reply, NodeId id) {
   const auto state = fs->nodes().state(id);
   if (!state) return reply.fail(gone_error());
-  if (!state->has_name || state->validated > fs->fresh_since()) return serve(fs, std::move(reply), id);
+  if (!state->has_name || state->validated > fs->fresh_for_open_since()) return serve(fs, std::move(reply), id);
   const ChangeStamp asked = fs->nodes().stamp();
   AttributeCheck check;
   check.is_known = state->has_attributes;
   check.call = [fs, id](origin::Origin& origin) { return stat_node(*fs, origin, id); };
   check.late = [fs, id, asked](const Said& said) { note_attributes(*fs, id, said, asked); };
-  check.answer = [fs, id, asked, reply = std::move(reply)](std::optional<Said> said) mutable {
+  check.answer = [fs, id, asked, before = state->attributes, has_before = state->has_attributes,
+                  reply = std::move(reply)](std::optional<Said> said) mutable {
     if (said) {
       const Seen seen = note_attributes(*fs, id, *said, asked);
       if (seen == Seen::other_file) return reply.fail(gone_error());
       if (!*said) return reply.fail(said->error());
+      if (has_before && kernel_is_behind(*fs, id, seen, before, **said)) return reply.fail(gone_error());
     } else {
       fs->engine().note_stale_open();
     }

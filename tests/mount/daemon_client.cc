@@ -78,6 +78,8 @@ Stats read_stats(const Json& json) {
   out.opens_miss = number(json, "/opens/miss");
   out.reads_hit = number(json, "/reads/hit");
   out.reads_miss = number(json, "/reads/miss");
+  out.origin_calls = number(json, "/mounts/0/origin_calls");
+  out.requests = number(json, "/mounts/0/requests");
   out.origin_read_bytes = number(json, "/origin/read_bytes");
   out.origin_read_ops = number(json, "/origin/read_ops");
   out.origin_errors = number(json, "/origin/errors");

@@ -30,6 +30,13 @@ struct Name {
   std::string_view name;
 };
 
+/// A Name that owns its bytes, to be kept while the origin is asked.
+struct OwnedName {
+  NodeId parent{};
+  std::string name;
+  [[nodiscard]] Name view() const { return {parent, name}; }
+};
+
 /// stat(2)'s answer without its padding and its device of the mount.
 class CompactAttributes {
  public:
@@ -71,7 +78,8 @@ struct Node {
   CompactAttributes attributes;
   base::TimePoint validated = base::TimePoint::min();  ///< when the origin last said so; min: must be asked
   ChangeStamp changed_at{};  ///< of its data or attributes
-  ChangeStamp names_changed_at{};  ///< of the names in it (folders)
+  /// When what the origin had said was last in doubt: a change of the names in it (folders), or one behind our back.
+  ChangeStamp doubted_at{};
   std::uint64_t lookups = 0;  ///< the kernel's references
   const Link* links = nullptr;
   std::unique_ptr<OpenState> open;

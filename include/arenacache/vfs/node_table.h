@@ -11,8 +11,10 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <unordered_set>
+#include <vector>
 
 #include "arenacache/base/mutex.h"
 #include "arenacache/vfs/node.h"
@@ -27,6 +29,13 @@ struct Entry {
   NodeId id{};
   origin::Attributes attributes{};
   base::TimePoint validated = base::TimePoint::min();
+};
+
+/// What a listing says of a name.
+struct ListedAttributes {
+  origin::Attributes attributes{};
+  base::TimePoint validated = base::TimePoint::min();
+  ChangeStamp asked{};
 };
 
 struct NodePath {
@@ -79,6 +88,11 @@ class NodeTable {
   /// The origin has `name` with `attributes`. Nothing: the answer is older than a change of the folder's names.
   std::optional<Entry> entry_seen(Name name, const origin::Attributes& attributes, ChangeStamp asked,
                                   base::TimePoint now);
+  /// A listing has `name`, with what the origin said some time ago; what the table knows better stays. Nothing: the origin must
+  /// be asked.
+  std::optional<Entry> entry_listed(Name name, const ListedAttributes& listed);
+  /// Whether fresh_entry() would find one.
+  [[nodiscard]] bool is_fresh(Name name, base::TimePoint since) const;
   /// The origin does not have `name`. False: the answer is older than a change of the folder's names, and was dropped.
   bool name_missing(Name name, ChangeStamp asked);
   void forget(NodeId id, std::uint64_t lookups);
@@ -88,6 +102,11 @@ class NodeTable {
   [[nodiscard]] std::optional<std::string> child_path(Name name) const;
   [[nodiscard]] std::optional<NodeId> child(Name name) const;
 
+  /// The node at `path`, if every name on the way is known.
+  [[nodiscard]] std::optional<NodeId> find(std::string_view path) const;
+  /// The folder's names changed after `asked`, or it is gone.
+  [[nodiscard]] bool names_changed_since(NodeId id, ChangeStamp asked) const;
+
   // Attributes.
   [[nodiscard]] std::optional<NodeState> state(NodeId id) const;
   Seen attributes_seen(NodeId id, const origin::Attributes& attributes, ChangeStamp asked, base::TimePoint now);
@@ -96,6 +115,12 @@ class NodeTable {
                           base::TimePoint now);
   /// A change through the mount left attributes nobody knows.
   void attributes_unknown(NodeId id);
+
+  // Changed behind our back: what was said before is old, and what was asked before is not believed. The stamp is of the doubt.
+  ChangeStamp name_doubted(Name name);
+  ChangeStamp attributes_doubted(NodeId id);
+  /// `top` and all below it, which is returned.
+  std::vector<NodeId> tree_doubted(NodeId top);
 
   // Names changed through the mount.
   void name_added(NodeId parent);
@@ -159,6 +184,7 @@ class NodeTable {
   void drop_if_unused_locked(NodeId id) AC_REQUIRES(mutex_);
   void names_changed_locked(NodeId parent) AC_REQUIRES(mutex_);
   void name_removed_locked(Name name) AC_REQUIRES(mutex_);
+  static void doubt_locked(Node& node, ChangeStamp now);
   static void unvalidate(Node& node, ChangeStamp now) {
     node.changed_at = now;
     node.validated = base::TimePoint::min();
