@@ -66,8 +66,10 @@ Filesystem::Filesystem(const MirrorOptions& options, cache::Engine& engine, base
       listing_writer_(listings_, clock) {
   listings_.restore(engine.take_listings(options.source));
   const auto top = listings_.find("");
-  const auto self = top ? top->self() : std::nullopt;
-  if (self) static_cast<void>(nodes_.attributes_seen(kRootNode, *self, nodes_.stamp(), top->validated()));
+  const auto source = top ? top->source() : std::nullopt;
+  if (!source) return;
+  static_cast<void>(nodes_.attributes_seen(kRootNode, source->top, nodes_.stamp(), top->validated()));
+  space_.set(source->space, top->validated(), space_.changes());
 }
 
 Timing Filesystem::timing() const {
@@ -106,8 +108,11 @@ void Filesystem::change(std::pair<origin::ChangeKey, origin::ChangeKey> keys,
   const std::array<origin::ChangeKey, 2> both{keys.first, keys.second};
   origin_calls_.add();
   const std::span<const origin::ChangeKey> distinct(both.data(), keys.first == keys.second ? 1 : 2);
-  origin_.change(distinct, [call = std::move(call)](origin::Origin& origin) mutable {
+  origin_.change(distinct, [self = shared_from_this(), call = std::move(call)](origin::Origin& origin) mutable {
+    // Before, as the call itself answers the program; after, as somebody may have asked in between.
+    self->space_.changed();
     guarded("changing the origin", [&] { call(origin); });
+    self->space_.changed();
   });
 }
 

@@ -25,6 +25,7 @@
 #include "arenacache/vfs/mirror.h"
 #include "arenacache/vfs/node_table.h"
 #include "kernel_notifier.h"
+#include "known_space.h"
 #include "listing_writer.h"
 #include "missing_names.h"
 
@@ -71,6 +72,7 @@ class Filesystem : public std::enable_shared_from_this<Filesystem> {
   [[nodiscard]] DirectoryCache& listings() { return listings_; }
   [[nodiscard]] ListingWriter& listing_writer() { return listing_writer_; }
   [[nodiscard]] KernelNotifier& kernel() { return kernel_; }
+  [[nodiscard]] KnownSpace& space() { return space_; }
   [[nodiscard]] MissingNames& missing_names() { return missing_names_; }
 
   [[nodiscard]] Timing timing() const;
@@ -142,6 +144,7 @@ class Filesystem : public std::enable_shared_from_this<Filesystem> {
   DirectoryCache listings_;
   DeadlineTimer timer_;
   KernelNotifier kernel_;
+  KnownSpace space_;
   MissingNames missing_names_;
   ListingWriter listing_writer_;
 };

@@ -74,14 +74,14 @@ void FolderListing::forget_attributes(std::string_view name, ChangeStamp now) {
   ++changes_;
 }
 
-std::optional<origin::Attributes> FolderListing::self() const {
+std::optional<SourceFacts> FolderListing::source() const {
   base::MutexLock lock(mutex_);
-  return self_;
+  return source_;
 }
 
-void FolderListing::set_self(const origin::Attributes& attributes, base::TimePoint validated) {
+void FolderListing::set_source(const SourceFacts& source, base::TimePoint validated) {
   base::MutexLock lock(mutex_);
-  self_ = attributes;
+  source_ = source;
   note_age_locked(validated);
   ++changes_;
 }
@@ -149,7 +149,7 @@ std::string FolderListing::encoded(std::uint64_t owner) const {
     base::MutexLock lock(mutex_);
     append_raw(bytes, std::span(attributes_));
     append_raw(bytes, std::span(profiles_));
-    append_raw(bytes, self_ ? std::span<const origin::Attributes>(&*self_, 1) : std::span<const origin::Attributes>());
+    append_raw(bytes, source_ ? std::span<const SourceFacts>(&*source_, 1) : std::span<const SourceFacts>());
   }
   const std::array<std::uint64_t, 1> checksum{base::xxh3_64(bytes)};
   append_raw(bytes, std::span<const std::uint64_t>(checksum));
@@ -170,13 +170,13 @@ std::shared_ptr<FolderListing> FolderListing::decoded(std::string_view bytes, st
   if (!snapshot) return nullptr;
   auto listing = std::make_shared<FolderListing>(std::make_shared<const DirectorySnapshot>(std::move(*snapshot)),
                                                  validated, ChangeStamp{});
-  std::vector<origin::Attributes> self;
+  std::vector<SourceFacts> source;
   base::MutexLock lock(listing->mutex_);
-  if (!take_raw(rest, listing->attributes_) || !take_raw(rest, listing->profiles_) || !take_raw(rest, self) ||
-      !rest.empty() || self.size() > 1 || !listing->is_sound_locked()) {
+  if (!take_raw(rest, listing->attributes_) || !take_raw(rest, listing->profiles_) || !take_raw(rest, source) ||
+      !rest.empty() || source.size() > 1 || !listing->is_sound_locked()) {
     return nullptr;
   }
-  if (!self.empty()) listing->self_ = self.front();
+  if (!source.empty()) listing->source_ = source.front();
   for (const Profile& profile : listing->profiles_) {
     listing->profile_numbers_.emplace(profile, static_cast<std::uint16_t>(listing->profile_numbers_.size()));
   }

@@ -65,31 +65,42 @@ std::uint64_t inode_of(Filesystem& fs, NodeId id) {
 struct Listed {
   std::string path;
   std::vector<origin::DirectoryEntry> entries;
-  std::optional<origin::Attributes> self;  ///< of the top folder only: all others are looked up by name
+  std::optional<SourceFacts> source;  ///< with the top folder only
 };
 
 base::Result<Listed> ask_for_listing(Filesystem& fs, origin::Origin& origin, NodeId id) {
   return at_path(fs, id, [&](const std::string& path) -> base::Result<Listed> {
     origin.watch_folder(path, true);
-    Listed listed{.path = path, .entries = {}, .self = {}};
+    Listed listed{.path = path, .entries = {}, .source = {}};
     if (id == kRootNode) {
-      AC_ASSIGN(listed.self, origin.stat(path));
+      SourceFacts source;
+      AC_ASSIGN(source.top, origin.stat(path));
+      AC_ASSIGN(source.space, origin.space());
+      listed.source = source;
     }
     AC_ASSIGN(listed.entries, origin.list(path));
     return listed;
   });
 }
 
-FolderListingPtr make_listing(Filesystem& fs, NodeId id, Listed listed, ChangeStamp asked) {
+/// When a listing was asked for.
+struct Asked {
+  ChangeStamp names{};
+  std::uint64_t space = 0;
+};
+Asked ask_now(Filesystem& fs) { return {.names = fs.nodes().stamp(), .space = fs.space().changes()}; }
+
+FolderListingPtr make_listing(Filesystem& fs, NodeId id, Listed listed, const Asked& asked) {
   const auto where = fs.nodes().path(id);
   const NodeId parent = where && where->parent != kNoNode ? where->parent : id;
   auto snapshot =
       std::make_shared<const DirectorySnapshot>(std::move(listed.entries), inode_of(fs, id), inode_of(fs, parent));
   const base::TimePoint now = fs.clock().now();
-  auto listing = std::make_shared<FolderListing>(std::move(snapshot), now, asked);
-  if (listed.self) {
-    static_cast<void>(fs.nodes().attributes_seen(id, *listed.self, asked, now));
-    listing->set_self(*listed.self, now);
+  auto listing = std::make_shared<FolderListing>(std::move(snapshot), now, asked.names);
+  if (listed.source) {
+    static_cast<void>(fs.nodes().attributes_seen(id, listed.source->top, asked.names, now));
+    fs.space().set(listed.source->space, now, asked.space);
+    listing->set_source(*listed.source, now);
   }
   keep_listing(fs, id, listed.path, listing);
   return listing;
@@ -107,7 +118,7 @@ void with_listing(const FilesystemPtr& fs, Reply reply, const ListingRequest& re
     handle->set_listing(known);
     return go_on(std::move(reply), known);
   }
-  const ChangeStamp asked = fs->nodes().stamp();
+  const Asked asked = ask_now(*fs);
   OriginCheck<Listed> check;
   check.is_known = known != nullptr;
   check.call = [fs, id = request.node](origin::Origin& origin) { return ask_for_listing(*fs, origin, id); };

@@ -6,6 +6,8 @@
 // Threads: any. Locks: one mutex, a leaf. Never: asks anybody.
 #pragma once
 
+#include <sys/statvfs.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -22,6 +24,12 @@
 #include "arenacache/vfs/node.h"
 
 namespace arenacache::vfs {
+
+/// The source's top folder, which is not looked up by name, and the space it has.
+struct SourceFacts {
+  origin::Attributes top{};
+  struct ::statvfs space{};
+};
 
 class FolderListing {
  public:
@@ -44,9 +52,9 @@ class FolderListing {
                       ChangeStamp asked);
   /// What was said of `name` before `now` is no longer so.
   void forget_attributes(std::string_view name, ChangeStamp now);
-  /// What is known of the folder itself (kept with the source's top folder only).
-  [[nodiscard]] std::optional<origin::Attributes> self() const;
-  void set_self(const origin::Attributes& attributes, base::TimePoint validated);
+  /// What is known of the source itself (kept with its top folder only).
+  [[nodiscard]] std::optional<SourceFacts> source() const;
+  void set_source(const SourceFacts& source, base::TimePoint validated);
 
   /// Grows whenever the contents change.
   [[nodiscard]] std::uint64_t changes() const;
@@ -97,7 +105,7 @@ class FolderListing {
   std::vector<Profile> profiles_ AC_GUARDED_BY(mutex_);
   std::map<Profile, std::uint16_t> profile_numbers_ AC_GUARDED_BY(mutex_);
   std::map<std::size_t, ChangeStamp> changed_ AC_GUARDED_BY(mutex_);  ///< entries whose attributes are to be asked anew
-  std::optional<origin::Attributes> self_ AC_GUARDED_BY(mutex_);
+  std::optional<SourceFacts> source_ AC_GUARDED_BY(mutex_);
   std::uint64_t changes_ AC_GUARDED_BY(mutex_) = 1;
 };
 
