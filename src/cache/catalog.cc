@@ -31,7 +31,7 @@ ObjectKey Catalog::key_of(const Source& source, const FileRef& file) {
 }
 
 std::shared_ptr<Object> Catalog::obtain(const FileRef& file, bool reading) {
-  const auto& source = core_.sources[static_cast<std::size_t>(file.source)];
+  const auto& source = core_.source_of(file.source);
   const ObjectKey key = key_of(*source, file);
   std::vector<base::Job> after;
   std::shared_ptr<Object> object;
@@ -88,7 +88,7 @@ std::shared_ptr<Object> Catalog::match_locked(const FileRef& file, const ObjectK
 }
 
 std::shared_ptr<Object> Catalog::make_locked(const FileRef& file, const ObjectKey& key) {
-  const auto& source = core_.sources[static_cast<std::size_t>(file.source)];
+  const auto& source = core_.source_of(file.source);
   auto object = std::make_shared<Object>(core_.index->next_id(), source, key, file, core_.clock.now());
   object->reservation = core_.space->enter(object->id);
   enter_locked(object, key, file.path);
@@ -102,7 +102,8 @@ void Catalog::enter_locked(const std::shared_ptr<Object>& object, const ObjectKe
   if (is_pinned_locked(object->source->id, path) && pin_holds_.insert(object->id).second) core_.space->hold(object->id);
 }
 
-std::shared_ptr<Object> Catalog::restore(const store::IndexRow& row, const std::shared_ptr<Source>& source) {
+std::shared_ptr<Object> Catalog::restore(const store::IndexRow& row, const std::shared_ptr<Source>& source,
+                                         bool must_verify) {
   const FileRef file{.source = source->id,
                      .path = row.origin.path,
                      .version = {.size = row.origin.size,
@@ -127,7 +128,7 @@ std::shared_ptr<Object> Catalog::restore(const store::IndexRow& row, const std::
     object->trust = row.needs_check ? Trust::unchecked : Trust::trusted;
     object->last_use = base::WallTime(std::chrono::nanoseconds(row.last_use_ns));
     object->uses = row.uses;
-    object->admitted = false;
+    object->must_verify = must_verify;
     if (row.resident) object->set_life(Life::resident);
   }
   const base::MutexLock lock(mutex_);
@@ -137,14 +138,14 @@ std::shared_ptr<Object> Catalog::restore(const store::IndexRow& row, const std::
 }
 
 std::shared_ptr<Object> Catalog::find(const FileRef& file) const {
-  const auto& source = core_.sources[static_cast<std::size_t>(file.source)];
+  const auto& source = core_.source_of(file.source);
   const base::MutexLock lock(mutex_);
   const auto it = by_key_.find(key_of(*source, file));
   return it == by_key_.end() ? nullptr : it->second;
 }
 
 std::vector<std::shared_ptr<Object>> Catalog::all_of(const FileRef& file) {
-  const auto key = key_of(*core_.sources[static_cast<std::size_t>(file.source)], file);
+  const auto key = key_of(*core_.source_of(file.source), file);
   const base::MutexLock lock(mutex_);
   std::vector<std::shared_ptr<Object>> result;
   if (const auto it = by_key_.find(key); it != by_key_.end()) result.push_back(it->second);

@@ -37,7 +37,7 @@ class Catalog {
   /// is dropped. It counts one more reader when `reading`.
   std::shared_ptr<Object> obtain(const FileRef& file, bool reading);
   /// Puts an object of an earlier life back. Only before start() is over.
-  std::shared_ptr<Object> restore(const store::IndexRow& row, const std::shared_ptr<Source>& source);
+  std::shared_ptr<Object> restore(const store::IndexRow& row, const std::shared_ptr<Source>& source, bool must_verify);
 
   [[nodiscard]] std::shared_ptr<Object> find(const FileRef& file) const;
   [[nodiscard]] std::shared_ptr<Object> find_path(SourceId source, const std::string& path) const;

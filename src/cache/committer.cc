@@ -80,12 +80,14 @@ void Committer::version_seen(const std::shared_ptr<Object>& object, const base::
     core_.catalog.drop(object);
     return;
   }
-  if (auto done = make_resident(object); !done) store_failed(object, done.error());
+  const auto done = make_resident(object);
+  if (!done && done.error().kind != base::ErrorKind::cancelled) store_failed(object, done.error());
 }
 
 base::Result<void> Committer::make_resident(const std::shared_ptr<Object>& object) {
   AC_ASSIGN(const auto file, core_.fetcher.open_store(*object));
   AC_TRY(file->sync());
+  AC_TRY(core_.verifier.verify(*object));  // the kernel serves it unasked from now on
   store::Sidecar sidecar{.id = object->id, .origin = {}, .resident = true, .blocks = {}};
   {
     const base::MutexLock lock(object->mutex);
@@ -95,21 +97,28 @@ base::Result<void> Committer::make_resident(const std::shared_ptr<Object>& objec
   }
   AC_TRY(core_.tier->write_sidecar(sidecar));
   AC_ASSIGN(const std::uint64_t allocated, file->refresh_allocated());
+  // Closed without the lock: a close may block.
   std::shared_ptr<store::RawFile> idle;
   std::shared_ptr<origin::OriginFile> closed;
+  bool is_dropped = false;
   {
     const base::MutexLock lock(object->mutex);
-    if (object->is_dropped()) return core_.tier->remove(object->id);  // a sidecar written after the drop's unlink
-    object->set_life(Life::resident);
-    object->commit_scheduled = false;
-    object->checkpoint_due = object->describe() != sidecar.origin;  // renamed meanwhile: the next round writes it again
-    object->row_due = false;
-    object->allocated_bytes = allocated;
-    core_.index->put(object->row());
+    is_dropped = object->is_dropped();
+    if (!is_dropped) become_resident(*object, sidecar, allocated);
     idle = object->take_idle_file();
     if (object->readers == 0 && !object->admitted) closed = std::exchange(object->origin_file, nullptr);
   }
+  if (is_dropped) return core_.tier->remove(object->id);  // the sidecar was written after the drop's unlink
   return {};
+}
+
+void Committer::become_resident(Object& object, const store::Sidecar& written, std::uint64_t allocated) {
+  object.set_life(Life::resident);
+  object.commit_scheduled = false;
+  object.checkpoint_due = object.describe() != written.origin;  // renamed meanwhile: the next round writes it again
+  object.row_due = false;
+  object.allocated_bytes = allocated;
+  core_.index->put(object.row());
 }
 
 bool Committer::load(const std::shared_ptr<Object>& object) {
@@ -170,13 +179,21 @@ base::Result<void> Committer::checkpoint(const std::shared_ptr<Object>& object) 
   if (file) {
     AC_ASSIGN(allocated, file->refresh_allocated());
   }
-  std::shared_ptr<store::RawFile> idle;
-  const base::MutexLock lock(object->mutex);
-  if (object->is_dropped()) return core_.tier->remove(object->id);
-  object->row_due = false;
-  if (file) object->allocated_bytes = allocated;
-  core_.index->put(object->row());
-  idle = object->take_idle_file();
+  std::shared_ptr<store::RawFile> idle;  // closed without the lock
+  bool is_dropped = false;
+  {
+    const base::MutexLock lock(object->mutex);
+    is_dropped = object->is_dropped();
+    if (!is_dropped) {
+      // It became resident meanwhile: this sidecar may have replaced the one that says so.
+      if ((object->life == Life::resident) != sidecar.resident) object->checkpoint_due = true;
+      object->row_due = false;
+      if (file) object->allocated_bytes = allocated;
+      core_.index->put(object->row());
+      idle = object->take_idle_file();
+    }
+  }
+  if (is_dropped) return core_.tier->remove(object->id);
   return {};
 }
 
@@ -188,10 +205,7 @@ void Committer::write_out_one(const std::shared_ptr<Object>& object) {
     checkpoint_due = object->checkpoint_due;
     if (!checkpoint_due && object->row_due && object->is_stored()) {
       object->row_due = false;
-      // A fill that no sidecar tells of yet has no row either.
-      if (object->life == Life::resident || !object->has_map || object->blocks.present_blocks() > 0) {
-        core_.index->put(object->row());
-      }
+      core_.index->put(object->row());
     }
   }
   if (!checkpoint_due) return;
@@ -227,7 +241,11 @@ void Committer::write_out(base::TimePoint deadline) {
 }
 
 void Committer::write_counters() {
-  for (const auto& [name, value] : core_.lifetime()) core_.index->put_counter(name, value);
+  const base::MutexLock lock(counters_mutex_);
+  for (const auto& [name, value] : core_.lifetime()) {
+    auto& written = counters_written_[name];
+    if (std::exchange(written, value) != value) core_.index->put_counter(name, value);
+  }
 }
 
 }  // namespace arenacache::cache

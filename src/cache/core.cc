@@ -20,6 +20,7 @@ Core::Core(EngineDeps deps, store::StoreFolder store_folder, std::shared_ptr<sto
       evictor(*this),
       fetcher(*this),
       checker(*this),
+      verifier(*this),
       committer(*this),
       copier(*this),
       timers(clock, background) {}

@@ -28,6 +28,7 @@
 #include "source.h"
 #include "space.h"
 #include "timer_queue.h"
+#include "verifier.h"
 
 namespace arenacache::cache {
 
@@ -46,12 +47,16 @@ struct Core : std::enable_shared_from_this<Core> {
   std::atomic<config::CacheMode> mode{
       config::CacheMode::active};  ///< as last switched, for all mounts; each has its own
   std::atomic<bool> stopping{false};
+  /// The store returned what was not written, or an error: what it holds is checked at each read until it has been scrubbed,
+  /// so the kernel is not given its files.
+  std::atomic<bool> is_store_suspect{false};
   std::vector<std::shared_ptr<Source>> sources;  ///< fixed after start()
 
   Catalog catalog;
   Evictor evictor;
   Fetcher fetcher;
   Checker checker;
+  Verifier verifier;
   Committer committer;
   Copier copier;
   TimerQueue timers;
@@ -60,6 +65,9 @@ struct Core : std::enable_shared_from_this<Core> {
   [[nodiscard]] std::vector<std::pair<std::string, std::uint64_t>> lifetime() const;
   std::map<std::string, std::uint64_t> earlier_lives;  ///< fixed once opened
 
+  [[nodiscard]] const std::shared_ptr<Source>& source_of(SourceId id) const {
+    return sources[static_cast<std::size_t>(id)];
+  }
   [[nodiscard]] bool is_filling(const Source& source) const {
     return source.mode.load() == config::CacheMode::active && !stopping.load();
   }

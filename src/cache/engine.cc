@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "arenacache/cache/engine.h"
 
+#include <fcntl.h>
+
 #include <algorithm>
 #include <chrono>
 #include <memory>
@@ -21,8 +23,6 @@ namespace {
 
 /// What stop() may take to write out what is due.
 constexpr auto kStopPatience = std::chrono::seconds(5);
-
-std::size_t number(SourceId id) { return static_cast<std::size_t>(id); }
 
 ObjectInfo describe(const Core& core, Object& object) {
   ObjectInfo info;
@@ -110,12 +110,10 @@ std::optional<KnownFile> Engine::known(SourceId source, const std::string& path,
 }
 
 std::shared_ptr<Reader> Engine::open(const OpenRequest& request) {
-  core_.counters.opens_total.add();
-  auto& source = *core_.sources[number(request.file.source)];
+  auto& source = *core_.source_of(request.file.source);
   const bool is_off = source.mode.load() == config::CacheMode::off;
   const bool is_written = request.has_writer || core_.catalog.has_writer(Catalog::key_of(source, request.file));
   const bool is_ignored = !is_off && source.is_ignored_command(request.pid);
-  if (is_ignored) core_.counters.opens_ignored.add();
   StoreUse use = StoreUse::full;
   if (is_ignored || source.mode.load() == config::CacheMode::use_only || !source.is_cacheable(request.file.path)) {
     use = StoreUse::read_only;
@@ -133,9 +131,21 @@ std::shared_ptr<Reader> Engine::open(const OpenRequest& request) {
     const base::MutexLock lock(object->mutex);
     if (request.caller) object->caller = request.caller;
   }
-  auto reader = make_reader(state_->core, object, use, !is_ignored);
-  (reader->was_hit() ? core_.counters.opens_hit : core_.counters.opens_miss).add();
-  return reader;
+  if (uses_store) look_into(object);
+  return make_reader(state_->core, object, use, !is_ignored);
+}
+
+void Engine::look_into(const std::shared_ptr<Object>& object) {
+  bool start_check = false;
+  bool must_verify = false;
+  {
+    const base::MutexLock lock(object->mutex);
+    must_verify = object->must_verify && object->life == Life::resident;
+    start_check = object->trust == Trust::unchecked && object->life == Life::resident;
+    if (start_check) object->trust = Trust::checking;
+  }
+  if (start_check) core_.checker.start(object);
+  if (must_verify) core_.verifier.start(object);
 }
 
 std::shared_ptr<Writer> Engine::open_for_writing(const FileRef& file) { return make_writer(state_->core, file); }
@@ -154,7 +164,7 @@ void Engine::before_name_goes(const FileRef& file) {
 }
 
 void Engine::renamed(SourceId source, const std::string& from, const std::string& to, bool exchanged) {
-  core_.catalog.renamed(*core_.sources[number(source)], from, to, exchanged);
+  core_.catalog.renamed(*core_.source_of(source), from, to, exchanged);
 }
 
 void Engine::attributes_changed(const FileRef& before, const origin::Version& after) {
@@ -162,7 +172,7 @@ void Engine::attributes_changed(const FileRef& before, const origin::Version& af
 }
 
 void Engine::written(const FileRef& file) {
-  if (core_.sources[number(file.source)]->options()->fill.on_write) static_cast<void>(prefetch(file));
+  if (core_.source_of(file.source)->options()->fill.on_write) static_cast<void>(prefetch(file));
 }
 
 config::CacheMode Engine::mode() const { return core_.mode.load(); }
@@ -173,7 +183,7 @@ void Engine::set_mode(config::CacheMode mode) {
 }
 
 bool Engine::prefetch(const FileRef& file) {
-  const auto& source = *core_.sources[number(file.source)];
+  const auto& source = *core_.source_of(file.source);
   if (!core_.is_filling(source) || file.version.size == 0) return false;
   return core_.copier.ask(core_.catalog.obtain(file, false));
 }
@@ -200,19 +210,17 @@ PrefetchProgress Engine::prefetch_progress(SourceId source, const std::string& p
 }
 
 void Engine::pin(SourceId source, const std::string& path) {
-  if (core_.catalog.pin(source, path))
-    core_.index->put_pin({.source = core_.sources[number(source)]->name, .path = path});
+  if (core_.catalog.pin(source, path)) core_.index->put_pin({.source = core_.source_of(source)->name, .path = path});
 }
 
 void Engine::unpin(SourceId source, const std::string& path) {
   if (core_.catalog.unpin(source, path))
-    core_.index->remove_pin({.source = core_.sources[number(source)]->name, .path = path});
+    core_.index->remove_pin({.source = core_.source_of(source)->name, .path = path});
 }
 
 std::vector<std::pair<std::string, std::string>> Engine::pins() const {
   std::vector<std::pair<std::string, std::string>> result;
-  for (auto& [source, path] : core_.catalog.pins())
-    result.emplace_back(core_.sources[number(source)]->name, std::move(path));
+  for (auto& [source, path] : core_.catalog.pins()) result.emplace_back(core_.source_of(source)->name, std::move(path));
   return result;
 }
 
@@ -243,10 +251,28 @@ std::vector<ObjectInfo> Engine::list(SourceId source, const std::string& path) c
   return result;
 }
 
+base::Result<base::UniqueFd> Engine::make_probe_file() const {
+  return core_.io.open(core_.folder.raw_path(), O_TMPFILE | O_RDWR, 0600);
+}
+
+void Engine::set_passthrough(SourceId source, PassthroughState state) {
+  core_.source_of(source)->set_passthrough(std::move(state));
+}
+
+bool Engine::trusts_store() const { return !core_.is_store_suspect.load(); }
+
+void Engine::check_invariants() const {
+  core_.space->check_invariants();
+  for (const auto& object : core_.catalog.all()) {
+    const base::MutexLock lock(object->mutex);
+    object->check_invariants();
+  }
+}
+
 std::size_t Engine::source_count() const { return core_.sources.size(); }
 
-const config::MountConfig& Engine::mount_of(SourceId source) const { return core_.sources[number(source)]->mount; }
+const config::MountConfig& Engine::mount_of(SourceId source) const { return core_.source_of(source)->mount; }
 
-origin::GuardedOrigin& Engine::origin_of(SourceId source) const { return *core_.sources[number(source)]->guarded; }
+origin::GuardedOrigin& Engine::origin_of(SourceId source) const { return *core_.source_of(source)->guarded; }
 
 }  // namespace arenacache::cache

@@ -49,12 +49,15 @@ EngineStats Engine::stats() const {
   stats.opens_miss = counters.opens_miss.value();
   stats.opens_stale = counters.opens_stale.value();
   stats.opens_ignored = counters.opens_ignored.value();
+  stats.opens_passthrough = counters.opens_passthrough.value();
+  stats.opens_served = counters.opens_served.value();
   stats.reads_hit = counters.reads_hit.value();
   stats.reads_miss = counters.reads_miss.value();
   stats.hit_bytes = counters.hit_bytes.value();
   stats.miss_bytes = counters.miss_bytes.value();
   stats.stale_reads = counters.stale_reads.value();
   for (const auto& source : core_.sources) {
+    stats.passthrough.push_back(source->passthrough());
     stats.origins.push_back({.mount = source->name,
                              .calls = source->guarded->calls(),
                              .read_bytes = source->read_bytes.value(),

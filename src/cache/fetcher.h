@@ -27,7 +27,7 @@ enum class Purpose : std::uint8_t { demand, background };
 
 class Fetcher {
  public:
-  /// Bytes that have arrived and wait to be written: beyond it, new flights wait, or go on unkept when the store is stuck.
+  /// Bytes that have arrived and wait to be written: beyond it, new flights wait.
   static constexpr std::uint64_t kUnwrittenBytes = 64 * base::kMiB;
 
   explicit Fetcher(Core& core) : core_(core) {}

@@ -80,6 +80,9 @@ class Object {
   Life life AC_GUARDED_BY(mutex) = Life::filling;
   Trust trust AC_GUARDED_BY(mutex) = Trust::trusted;
   bool full_check_due AC_GUARDED_BY(mutex) = false;  ///< samples matched; every block is still to be compared
+  /// A machine crash came between the sync of its bytes and now: its blocks are compared with their checksums first.
+  bool must_verify AC_GUARDED_BY(mutex) = false;
+  bool is_verifying AC_GUARDED_BY(mutex) = false;
   bool refuted AC_GUARDED_BY(mutex) =
       false;  ///< `version` has other bytes than the store: its readers go to the origin
   std::vector<base::Job> waiting_for_trust AC_GUARDED_BY(mutex);

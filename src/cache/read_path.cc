@@ -63,6 +63,9 @@ base::Result<void> read_checked(Core& core, Object& object, store::RawFile& file
 void distrust(Core& core, const std::shared_ptr<Object>& object, Extent extent, const base::Error& error) {
   base::log_warn(base::text("the store failed, the origin is read instead: ", error.what));
   core.counters.store_errors.add();
+  if (!core.is_store_suspect.exchange(true)) {
+    base::log_warn("every read of the store is checked from now on (no passthrough) until it has been scrubbed");
+  }
   core.catalog.drop(object);
   const base::MutexLock lock(object->mutex);
   for (store::BlockIndex block = first_block(extent); block <= last_block(extent); ++block) object->blocks.clear(block);
@@ -156,11 +159,6 @@ class ObjectReader final : public Reader, public std::enable_shared_from_this<Ob
     version_ = object_->version;
     was_hit_ =
         (use_ == StoreUse::full || use_ == StoreUse::read_only) && object_->is_complete() && !object_->is_dropped();
-    if (counts_) {
-      object_->last_use = core_->clock.wall_now();
-      ++object_->uses;
-      object_->row_due = true;
-    }
   }
 
   ~ObjectReader() override {
@@ -178,7 +176,9 @@ class ObjectReader final : public Reader, public std::enable_shared_from_this<Ob
   void read(std::uint64_t offset, std::size_t length, ReadDone done) override;
   [[nodiscard]] const origin::Version& version() const override { return version_; }
   [[nodiscard]] bool was_hit() const override { return was_hit_; }
+  void note_opened(bool by_kernel) override;
   base::Result<std::shared_ptr<origin::OriginFile>> origin_file() override;
+  [[nodiscard]] std::optional<BackingFile> backing() const override;
 
  private:
   enum class Way : std::uint8_t { hit, flights, exact, wait };
@@ -335,6 +335,29 @@ void ObjectReader::serve_exact(Extent extent, ReadDone done) {
 
 base::Result<std::shared_ptr<origin::OriginFile>> ObjectReader::origin_file() {
   return core_->fetcher.wait_for_origin(object_);
+}
+
+void ObjectReader::note_opened(bool by_kernel) {
+  auto& counters = core_->counters;
+  counters.opens_total.add();
+  (was_hit_ ? counters.opens_hit : counters.opens_miss).add();
+  (by_kernel ? counters.opens_passthrough : counters.opens_served).add();
+  if (!counts_) return counters.opens_ignored.add();
+  const base::MutexLock lock(object_->mutex);
+  object_->last_use = core_->clock.wall_now();
+  ++object_->uses;
+  object_->row_due = true;
+}
+
+std::optional<BackingFile> ObjectReader::backing() const {
+  const bool uses_store = use_ == StoreUse::full || use_ == StoreUse::read_only;
+  if (!uses_store || follows() || core_->is_store_suspect.load()) return std::nullopt;
+  const base::MutexLock lock(object_->mutex);
+  if (object_->life != Life::resident || object_->trust != Trust::trusted || object_->refuted) return std::nullopt;
+  if (object_->must_verify || !object_->file) return std::nullopt;
+  return BackingFile{.key = BackingKey{store::to_number(object_->id)},
+                     .descriptor = object_->file->descriptor(),
+                     .owner = object_->file};
 }
 
 }  // namespace

@@ -54,6 +54,16 @@ void Source::set_options(config::MountConfig options) {
   options_.swap(fresh);
 }
 
+PassthroughState Source::passthrough() const {
+  const base::MutexLock lock(mutex_);
+  return passthrough_;
+}
+
+void Source::set_passthrough(PassthroughState state) {
+  const base::MutexLock lock(mutex_);
+  passthrough_ = std::move(state);
+}
+
 bool Source::is_cacheable(std::string_view path) const {
   const auto current = options();
   if (current->origin.kind == config::OriginKind::fast) return false;

@@ -41,10 +41,13 @@ class Source {
   [[nodiscard]] bool is_ignored_command(pid_t pid) const;
   /// How long a version must have been seen before it is committed.
   [[nodiscard]] base::Duration settle_time() const;
+  [[nodiscard]] PassthroughState passthrough() const;
+  void set_passthrough(PassthroughState state);
 
  private:
   mutable base::Mutex mutex_;
   std::shared_ptr<const config::MountConfig> options_ AC_GUARDED_BY(mutex_);
+  PassthroughState passthrough_ AC_GUARDED_BY(mutex_);
 };
 
 }  // namespace arenacache::cache

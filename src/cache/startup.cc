@@ -49,10 +49,14 @@ std::shared_ptr<Source> source_named(const Core& core, const std::string& name) 
   return it == core.sources.end() ? nullptr : *it;
 }
 
-void forget_row(Core& core, store::ObjectId id) {
-  core.index->remove(id);
+/// Rows first, durably: a file without a row is collected at the next start, a row without a file would be trusted.
+void forget_rows(Core& core, const std::vector<store::ObjectId>& ids) {
+  if (ids.empty()) return;
+  for (const auto id : ids) core.index->remove(id);
   if (auto synced = core.index->sync(); !synced) base::log_warn(synced.error().what);
-  if (auto removed = core.tier->remove(id); !removed) base::log_warn(removed.error().what);
+  for (const auto id : ids) {
+    if (auto removed = core.tier->remove(id); !removed) base::log_warn(removed.error().what);
+  }
 }
 
 }  // namespace
@@ -90,23 +94,28 @@ void restore_objects(Core& core, Found found) {
   for (const auto& pin : found.contents.pins) {
     if (const auto source = source_named(core, pin.source)) core.catalog.restore_pin(source->id, pin.path);
   }
-  std::uint64_t kept = 0, removed = 0;
+  // After a crash of the machine what was synced should be there; the disk may have lied, so it is looked at first.
+  const bool must_verify = !found.contents.clean && !found.contents.same_boot;
+  std::uint64_t kept = 0;
+  std::vector<store::ObjectId> forgotten;
   std::vector<std::shared_ptr<Object>> interrupted;
   for (const auto& row : rows) {
     const auto source = source_named(core, row.origin.source);
     const bool is_usable = source && !row.dirty;
     core.tier->account(row.id, row.allocated_bytes);
-    const auto object = is_usable ? core.catalog.restore(row, source) : nullptr;
+    const auto object = is_usable ? core.catalog.restore(row, source, must_verify) : nullptr;
     if (!object) {
-      forget_row(core, row.id);
-      ++removed;
+      forgotten.push_back(row.id);
       continue;
     }
     ++kept;
     // Its whole size was reserved: a copy was under way.
     if (!row.resident && row.allocated_bytes >= row.origin.size && row.origin.size > 0) interrupted.push_back(object);
   }
-  if (kept + removed > 0) base::log_info(base::text("the store holds ", kept, " objects; ", removed, " removed"));
+  forget_rows(core, forgotten);
+  if (kept + forgotten.size() > 0) {
+    base::log_info(base::text("the store holds ", kept, " objects; ", forgotten.size(), " removed"));
+  }
   for (const auto& object : interrupted) core.copier.ask(object);
 }
 

@@ -35,9 +35,7 @@ void data_of_one_changes(Core& core, const std::shared_ptr<Object>& object) {
 class ObjectWriter final : public Writer {
  public:
   ObjectWriter(std::shared_ptr<Core> core, FileRef file)
-      : core_(std::move(core)),
-        file_(std::move(file)),
-        key_(Catalog::key_of(*core_->sources[static_cast<std::size_t>(file_.source)], file_)) {
+      : core_(std::move(core)), file_(std::move(file)), key_(Catalog::key_of(*core_->source_of(file_.source), file_)) {
     core_->catalog.writer_opened(key_);
     is_marked_ = mark(true);
   }

@@ -96,6 +96,16 @@ std::string opens_text(const json& opens) {
   return out;
 }
 
+/// By whom the reads of opened files were answered.
+std::string readers_text(const json& stats) {
+  const json opens = object_at(stats, "opens");
+  const json passthrough = object_at(stats, "passthrough");
+  std::string out = text(format_count(number_at(opens, "passthrough")), " by the kernel, ",
+                         format_count(number_at(opens, "served")), " by the daemon");
+  if (!passthrough.value("available", false)) out += text(" (no passthrough: ", passthrough.value("reason", ""), ")");
+  return out;
+}
+
 std::string reads_text(const json& stats) {
   const json reads = object_at(stats, "reads");
   if (number_at(reads, "hit") + number_at(reads, "miss") == 0) return "none served by the daemon";
@@ -124,6 +134,7 @@ std::string activity_view(const json& stats, Style style) {
   const json evictions = object_at(stats, "evictions");
   Table table({{.title = ""}, {.title = ""}});
   table.add_row({{.text = "opens"}, {.text = opens_text(object_at(stats, "opens"))}});
+  table.add_row({{.text = "read"}, {.text = readers_text(stats)}});
   table.add_row({{.text = "reads"}, {.text = reads_text(stats)}});
   table.add_row({{.text = "fills"}, {.text = fills_text(object_at(stats, "fills"))}});
   table.add_row({{.text = "origin"}, {.text = origin_text(object_at(stats, "origin"))}});

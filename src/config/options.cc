@@ -59,9 +59,11 @@ constexpr std::array<Words, 5> kLogLevels = {"debug", "info", "warn", "error", "
 constexpr std::array<Words, 3> kModes = {"active", "use-only", "off"};
 constexpr std::array<Words, 1> kPolicies = {"lru"};
 constexpr std::array<Words, 3> kFidelities = {"auto", "inode", "path"};
+constexpr std::array<Words, 2> kPassthroughs = {"auto", "off"};
 constexpr std::array<Words, 2> kOriginKinds = {"slow", "fast"};
 static_assert(static_cast<std::size_t>(base::LogLevel::off) == 4 && static_cast<std::size_t>(CacheMode::off) == 2 &&
-              static_cast<std::size_t>(FidelityChoice::path) == 2 && static_cast<std::size_t>(OriginKind::fast) == 1);
+              static_cast<std::size_t>(FidelityChoice::path) == 2 && static_cast<std::size_t>(OriginKind::fast) == 1 &&
+              static_cast<std::size_t>(Passthrough::off) == 1);
 
 constexpr std::array<Words, 7> kTables = {"daemon", "store", "cache", "fill", "origin", "fuse", "mount"};
 
@@ -147,6 +149,9 @@ constexpr auto kOptions = std::to_array<Option>({
     {.table = "fuse", .key = "threads", .type = count, .default_text = "0",
      .help = "how many threads serve the mount; 0: sized to the machine", .access = access<&FuseConfig::threads>(),
      .most = 64},
+    {.table = "fuse", .key = "passthrough", .type = choice, .default_text = R"("auto")",
+     .help = "auto: the kernel reads files that are wholly in the store by itself, where it can; off: the daemon serves them",
+     .access = access<&FuseConfig::passthrough>(), .choices = kPassthroughs},
     {.table = "fuse", .key = "source_name", .type = text, .default_text = R"("arenacache")",
      .help = "what mount lists show as the mount's source; store: the store's block device",
      .access = access<&FuseConfig::source_name>()},

@@ -77,6 +77,13 @@ json mounts_answer(const std::vector<MountAnswer>& mounts, const EngineStats& st
   return out;
 }
 
+/// Of all mounts: available where every one has it, else why the first one has not.
+json passthrough_answer(const std::vector<cache::PassthroughState>& mounts) {
+  const auto without = std::ranges::find(mounts, false, &cache::PassthroughState::is_available);
+  if (mounts.empty() || without == mounts.end()) return {{"available", !mounts.empty()}, {"reason", ""}};
+  return {{"available", false}, {"reason", without->reason}};
+}
+
 json tiers_answer(const std::vector<TierStats>& tiers) {
   json out = json::array();
   for (const TierStats& tier : tiers) out.push_back(tier_answer(tier));
@@ -104,7 +111,10 @@ json stats_answer(const EngineStats& stats, const std::vector<MountAnswer>& moun
         {"hit", stats.opens_hit},
         {"miss", stats.opens_miss},
         {"stale", stats.opens_stale},
-        {"ignored", stats.opens_ignored}}},
+        {"ignored", stats.opens_ignored},
+        {"passthrough", stats.opens_passthrough},
+        {"served", stats.opens_served}}},
+      {"passthrough", passthrough_answer(stats.passthrough)},
       {"reads",
        {{"hit", stats.reads_hit},
         {"miss", stats.reads_miss},

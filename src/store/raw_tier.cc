@@ -64,9 +64,17 @@ base::Result<base::UniqueFd> RawTier::create_data_file(ObjectId id, std::uint64_
   return fd;
 }
 
-base::Result<std::shared_ptr<RawFile>> RawTier::open_file(ObjectId id) {
+base::Result<std::shared_ptr<RawFile>> RawTier::open_file(ObjectId id) { return open_with(id, O_RDWR); }
+
+base::Result<std::shared_ptr<RawFile>> RawTier::open_direct(ObjectId id) {
+  auto file = open_with(id, O_RDONLY | O_DIRECT);
+  if (!file && file.error().errno_value == EINVAL) return open_with(id, O_RDONLY);
+  return file;
+}
+
+base::Result<std::shared_ptr<RawFile>> RawTier::open_with(ObjectId id, int flags) {
   Hold held(*this, id);
-  AC_ASSIGN(base::UniqueFd fd, io_.open(data_path(id), O_RDWR, 0));
+  AC_ASSIGN(base::UniqueFd fd, io_.open(data_path(id), flags, 0));
   set_on_disk(id);
   std::shared_ptr<RawFile> file(new RawFile(held.keep(), id, std::move(fd)));
   AC_TRY(file->refresh_allocated());

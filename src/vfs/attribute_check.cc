@@ -2,6 +2,9 @@
 #include "attribute_check.h"
 
 #include <cerrno>
+#include <utility>
+
+#include "origin_access.h"
 
 namespace arenacache::vfs {
 
@@ -31,6 +34,24 @@ bool is_no_answer(const base::Error& error) {
     default:
       return false;
   }
+}
+
+void check_node(const FilesystemPtr& fs, NodeId id, bool is_known,
+                std::move_only_function<void(std::optional<NodeSaid>)> answer) {
+  const ChangeStamp asked = fs->nodes().stamp();
+  AttributeCheck check;
+  check.is_known = is_known;
+  check.call = [fs, id](origin::Origin& origin) { return stat_node(*fs, origin, id); };
+  check.late = [fs, id, asked](const Said& said) {
+    note_attributes(*fs, id, said, asked);
+    fs->kernel().attributes_changed(id);  // it was given what was known
+  };
+  check.answer = [fs, id, asked, answer = std::move(answer)](std::optional<Said> said) mutable {
+    if (!said) return answer(std::nullopt);
+    const Seen seen = note_attributes(*fs, id, *said, asked);
+    answer(NodeSaid{.said = std::move(*said), .seen = seen});
+  };
+  start(fs, std::move(check));
 }
 
 Seen note_attributes(Filesystem& fs, NodeId id, const Said& said, ChangeStamp asked) {

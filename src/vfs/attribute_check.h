@@ -58,6 +58,15 @@ void start(const FilesystemPtr& fs, OriginCheck<T> check) {
   });
 }
 
+/// Asks for the attributes of node `id`. `answer` runs once: with what the origin said and whether the node is still that
+/// file, or with nothing: what is known is the answer.
+struct NodeSaid {
+  base::Result<origin::Attributes> said;
+  Seen seen;
+};
+void check_node(const FilesystemPtr& fs, NodeId id, bool is_known,
+                std::move_only_function<void(std::optional<NodeSaid>)> answer);
+
 /// Tells the node table what the origin said of a node. Other errors than "no such file" say nothing: Seen::kept.
 Seen note_attributes(Filesystem& fs, NodeId id, const base::Result<origin::Attributes>& said, ChangeStamp asked);
 

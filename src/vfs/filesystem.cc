@@ -125,6 +125,7 @@ bool Filesystem::begin_check_behind() {
 void Filesystem::stop() {
   timer_.stop();
   kernel_.stop();
+  backings_.stop();
   directories_.remove_all();
   // Closing a file of the origin may block: where changes may.
   for (auto& handle : files_.remove_all()) {

@@ -19,6 +19,7 @@
 #include "arenacache/base/mutex.h"
 #include "arenacache/base/result.h"
 #include "arenacache/cache/engine.h"
+#include "arenacache/vfs/backing_ids.h"
 #include "arenacache/vfs/deadline_timer.h"
 #include "arenacache/vfs/directory_cache.h"
 #include "arenacache/vfs/handle_table.h"
@@ -64,6 +65,7 @@ class Filesystem : public std::enable_shared_from_this<Filesystem> {
   [[nodiscard]] NodeTable& nodes() { return nodes_; }
   [[nodiscard]] HandleTable<FileHandle>& files() { return files_; }
   [[nodiscard]] HandleTable<DirectoryHandle>& directories() { return directories_; }
+  [[nodiscard]] BackingIds& backings() { return backings_; }
   [[nodiscard]] cache::Engine& engine() { return engine_; }
   [[nodiscard]] cache::SourceId source() const { return source_; }
   [[nodiscard]] const origin::Fidelity& fidelity() const { return origin_.fidelity(); }
@@ -132,6 +134,7 @@ class Filesystem : public std::enable_shared_from_this<Filesystem> {
   const cache::SourceId source_;
   origin::GuardedOrigin& origin_;
   NodeTable nodes_;
+  BackingIds backings_;  ///< before the handles, which hold shares of it
   HandleTable<FileHandle> files_;
   HandleTable<DirectoryHandle> directories_;
   mutable base::Mutex timing_mutex_;

@@ -56,6 +56,7 @@ origin::AttributeChange change_of(const struct ::stat& attributes, int to_set) {
 void on_init(void* userdata, fuse_conn_info* connection) {
   FuseContext& context = *static_cast<FuseContext*>(userdata);
   negotiate(context.options, *connection);
+  ask_for_passthrough(context.passthrough, *connection);
   context.is_negotiated = true;
 }
 

@@ -8,6 +8,7 @@
 
 #include "arenacache/base/log.h"
 #include "arenacache/base/text.h"
+#include "fuse_passthrough.h"
 
 namespace arenacache::vfs {
 
@@ -183,12 +184,17 @@ bool Reply::entry(const fuse_entry_param& entry) {
   return answer([&](fuse_req_t request) { return ::fuse_reply_entry(request, &entry); });
 }
 
-bool Reply::opened(const fuse_file_info& info) {
-  return answer([&](fuse_req_t request) { return ::fuse_reply_open(request, &info); });
+bool Reply::opened(const fuse_file_info& info, std::int32_t backing_id) {
+  return answer([&](fuse_req_t request) {
+    return backing_id != 0 ? reply_backed_open(request, nullptr, info, backing_id) : ::fuse_reply_open(request, &info);
+  });
 }
 
-bool Reply::created(const fuse_entry_param& entry, const fuse_file_info& info) {
-  return answer([&](fuse_req_t request) { return ::fuse_reply_create(request, &entry, &info); });
+bool Reply::created(const fuse_entry_param& entry, const fuse_file_info& info, std::int32_t backing_id) {
+  return answer([&](fuse_req_t request) {
+    return backing_id != 0 ? reply_backed_open(request, &entry, info, backing_id)
+                           : ::fuse_reply_create(request, &entry, &info);
+  });
 }
 
 }  // namespace arenacache::vfs

@@ -96,8 +96,9 @@ class Reply {
   void xattr_size(std::size_t bytes);
   // These three hand out references; false: the kernel did not take them, take them back.
   [[nodiscard]] bool entry(const fuse_entry_param& entry);
-  [[nodiscard]] bool opened(const fuse_file_info& info);
-  [[nodiscard]] bool created(const fuse_entry_param& entry, const fuse_file_info& info);
+  // `backing_id`: the kernel's own of the file it is to read; 0: it asks the daemon.
+  [[nodiscard]] bool opened(const fuse_file_info& info, std::int32_t backing_id = 0);
+  [[nodiscard]] bool created(const fuse_entry_param& entry, const fuse_file_info& info, std::int32_t backing_id);
   /// bytes() of a listing with attributes, which hands out references too.
   [[nodiscard]] bool entries(std::span<const std::byte> bytes);
 

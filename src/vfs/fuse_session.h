@@ -14,6 +14,7 @@
 #include "arenacache/base/result.h"
 #include "arenacache/base/unique_fd.h"
 #include "arenacache/config/config.h"
+#include "fuse_passthrough.h"
 #include "fuse_reply.h"
 #include "operations.h"
 
@@ -24,6 +25,7 @@ struct FuseContext {
   FilesystemPtr fs;
   std::shared_ptr<ReplyDesk> desk;
   config::FuseConfig options;
+  PassthroughAsked passthrough{};
   bool is_negotiated = false;  ///< INIT was seen
 };
 
@@ -40,6 +42,12 @@ class FuseSession {
  public:
   static base::Result<std::unique_ptr<FuseSession>> start(base::UniqueFd fd, FuseContext context);
   ~FuseSession();
+  /// The FUSE descriptor, open until the desk's end.
+  [[nodiscard]] int descriptor() const { return ::fuse_session_fd(session_); }
+  /// Whether the kernel can read files in our place, and was asked to.
+  [[nodiscard]] bool has_passthrough() const {
+    return context_.passthrough.is_offered && context_.passthrough.stack_depth > 0;
+  }
   FuseSession(const FuseSession&) = delete;
   FuseSession& operator=(const FuseSession&) = delete;
   void stop();

@@ -8,12 +8,13 @@
 
 namespace arenacache::vfs {
 
-/// `before`: what the node table had; `now`: what the origin said, of which `seen` was made. True: answer ESTALE, once: the
+/// `known`: what the node table had; `now`: what the origin said, of which `seen` was made. True: answer ESTALE, once: the
 /// kernel asks for the name and comes again, and what it finds then was seen just now.
-[[nodiscard]] inline bool kernel_is_behind(Filesystem& fs, NodeId id, Seen seen, const origin::Attributes& before,
-                                           const origin::Attributes& now) {
-  if (seen != Seen::taken || origin::version_of(before).same_data(origin::version_of(now))) return false;
-  if (const auto state = fs.nodes().state(id); state && state->validated == base::TimePoint::min()) return false;
+[[nodiscard]] inline bool kernel_is_behind(Filesystem& fs, NodeId id, Seen seen, const NodeState& known,
+                                           const origin::Attributes& now, pid_t thread) {
+  if (seen != Seen::taken || !known.has_attributes) return false;
+  if (origin::version_of(known.attributes).same_data(origin::version_of(now))) return false;
+  if (!fs.nodes().send_away(thread)) return false;
   fs.kernel().attributes_changed(id);
   return true;
 }

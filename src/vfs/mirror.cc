@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "arenacache/vfs/mirror.h"
 
+#include <cerrno>
 #include <memory>
 #include <utility>
 
+#include "arenacache/base/log.h"
+#include "arenacache/base/text.h"
 #include "filesystem.h"
+#include "fuse_passthrough.h"
 #include "fuse_reply.h"
 #include "fuse_session.h"
 #include "kernel_channel.h"
@@ -61,13 +65,42 @@ class FuseMirror final : public Mirror {
   std::shared_ptr<OriginChanges> changes_;
 };
 
+/// Whether the kernel reads files of the store in our place: found out by giving it one.
+cache::PassthroughState try_passthrough(Filesystem& fs, const FuseSession& session, const MirrorOptions& options,
+                                        const base::Result<base::UniqueFd>& probe) {
+  if (options.fuse.passthrough == config::Passthrough::off)
+    return {.is_available = false, .reason = "fuse.passthrough is off"};
+  if (!probe) return {.is_available = false, .reason = probe.error().what};
+  if (!session.has_passthrough())
+    return {.is_available = false, .reason = "the kernel has none (Linux 6.9 or later does)"};
+  const auto device = make_backing_device(session.descriptor());
+  const auto id = device->open(probe->get());
+  if (!id) {
+    const bool is_forbidden = id.error().errno_value == EPERM;
+    return {.is_available = false, .reason = is_forbidden ? "the daemon lacks CAP_SYS_ADMIN" : id.error().what};
+  }
+  device->close(*id);
+  fs.backings().start(device);
+  return {.is_available = true, .reason = {}};
+}
+
 }  // namespace
 
 base::Result<std::unique_ptr<Mirror>> Mirror::start(base::UniqueFd fuse_fd, const MirrorOptions& options,
                                                     cache::Engine& engine, base::Clock& clock) {
   auto fs = std::make_shared<Filesystem>(options, engine, clock);
   auto desk = std::make_shared<ReplyDesk>(clock);
-  AC_ASSIGN(auto session, FuseSession::start(std::move(fuse_fd), {.fs = fs, .desk = desk, .options = options.fuse}));
+  // What the kernel is asked for depends on where the store lies, so that is looked at before.
+  const auto probe = engine.make_probe_file();
+  FuseContext context{.fs = fs, .desk = desk, .options = options.fuse};
+  if (options.fuse.passthrough == config::Passthrough::automatic && probe)
+    context.passthrough.stack_depth = stack_depth_over(probe->get());
+  AC_ASSIGN(auto session, FuseSession::start(std::move(fuse_fd), std::move(context)));
+  auto state = try_passthrough(*fs, *session, options, probe);
+  base::log_info(state.is_available
+                     ? base::text(options.mount.name, ": the kernel reads resident files itself (passthrough)")
+                     : base::text(options.mount.name, ": no passthrough, the daemon serves all reads: ", state.reason));
+  engine.set_passthrough(options.source, std::move(state));
   return std::make_unique<FuseMirror>(std::move(fs), std::move(desk), std::move(session));
 }
 

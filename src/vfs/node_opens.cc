@@ -2,11 +2,18 @@
 // NodeTable: what new attributes and opens do to a node: which version the kernel's pages are of, and when a node is retired.
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <memory>
 
 #include "arenacache/vfs/node_table.h"
 
 namespace arenacache::vfs {
+
+namespace {
+
+constexpr std::size_t kMostSentAway = 256;
+
+}  // namespace
 
 /// Whether pages of version `a` are pages of version `b`. Stricter than same_data() where ctime can be trusted: what changed
 /// in place and had its mtime put back has another ctime, and reading again costs little.
@@ -116,6 +123,65 @@ OpenDecision NodeTable::open(NodeId id, OpenKind kind) {
   return decision;
 }
 
+OpenWay NodeTable::settle(const Opening& opening) {
+  base::MutexLock lock(mutex_);
+  Node* node = find_locked(opening.node);
+  if (node == nullptr || !node->open) return {.answer = OpenWay::Answer::look_up_again};
+  OpenState& open = *node->open;
+  const OpenWay way = settle_locked(open, opening);
+  const auto sent_away = std::ranges::find(sent_away_, opening.thread);
+  if (sent_away != sent_away_.end()) sent_away_.erase(sent_away);
+  if (way.answer != OpenWay::Answer::look_up_again) return way;
+  note_sent_away_locked(opening.thread);
+  open.retired = true;
+  open.estale_sent = true;
+  --(opening.kind == OpenKind::read ? open.readers : open.writers);
+  drop_if_unused_locked(opening.node);
+  return way;
+}
+
+bool NodeTable::send_away(pid_t thread) {
+  base::MutexLock lock(mutex_);
+  if (std::ranges::find(sent_away_, thread) != sent_away_.end()) return false;
+  note_sent_away_locked(thread);
+  return true;
+}
+
+void NodeTable::note_sent_away_locked(pid_t thread) {
+  sent_away_.push_back(thread);
+  if (sent_away_.size() > kMostSentAway) sent_away_.pop_front();
+}
+
+OpenWay NodeTable::settle_locked(OpenState& open, const Opening& opening) {
+  using enum OpenWay::Answer;
+  const bool was_sent_away = std::ranges::find(sent_away_, opening.thread) != sent_away_.end();
+  switch (open.way) {
+    case ReadWay::undecided:
+      open.way = opening.offer != cache::kNoBacking ? ReadWay::backed : ReadWay::served;
+      if (open.way == ReadWay::served) return {.answer = served};
+      open.backing = opening.offer;
+      open.backing_version = opening.version;
+      open.kernel_pages.reset();  // the kernel lets go of them
+      return {.answer = backed, .backing = open.backing};
+    case ReadWay::served: {
+      // What is open goes on as it is; the name gets a node that the kernel reads by itself.
+      const bool can_move_on =
+          opening.offer != cache::kNoBacking && open.writers == 0 && !open.retired && !was_sent_away;
+      return {.answer = can_move_on ? look_up_again : served};
+    }
+    case ReadWay::backed: {
+      const bool is_reader = opening.kind == OpenKind::read;
+      // Evicted and filled again meanwhile, maybe twice: the same bytes.
+      const bool is_as_good = was_sent_away && opening.may_share && open.backing_version.same_data(opening.version);
+      // Of another version: who comes by /proc/self/fd finds no other node, and reads what is open there.
+      const bool can_share = opening.offer == open.backing || is_as_good || open.estale_sent;
+      if (is_reader && can_share) return {.answer = backed, .backing = open.backing};
+      return {.answer = look_up_again};
+    }
+  }
+  return {};
+}
+
 unsigned NodeTable::close(NodeId id, OpenKind kind) {
   base::MutexLock lock(mutex_);
   Node* node = find_locked(id);
@@ -123,6 +189,7 @@ unsigned NodeTable::close(NodeId id, OpenKind kind) {
   unsigned& count = kind == OpenKind::read ? node->open->readers : node->open->writers;
   if (count > 0) --count;
   const unsigned left = count;
+  if (node->open->readers + node->open->writers == 0) node->open->way = ReadWay::undecided;
   drop_if_unused_locked(id);
   return left;
 }

@@ -66,20 +66,41 @@ std::size_t NodeTable::size() const {
 
 std::optional<Entry> NodeTable::fresh_entry(Name name, base::TimePoint since) {
   base::MutexLock lock(mutex_);
-  const Link* link = link_locked(name);
-  Node* node = link != nullptr ? find_locked(link->node) : nullptr;
+  NodeId id = kNoNode;
+  Node* node = current_locked(name, id);
   if (node == nullptr || node->validated <= since || (node->open && node->open->retired)) return std::nullopt;
   ++node->lookups;
-  return entry_of(link->node, *node);
+  return entry_of(id, *node);
 }
 
 std::optional<Entry> NodeTable::known_entry(Name name) {
   base::MutexLock lock(mutex_);
-  const Link* link = link_locked(name);
-  Node* node = link != nullptr ? find_locked(link->node) : nullptr;
+  NodeId id = kNoNode;
+  Node* node = current_locked(name, id);
   if (node == nullptr) return std::nullopt;
   ++node->lookups;
-  return entry_of(link->node, *node);
+  return entry_of(id, *node);
+}
+
+/// The node that `name` is known by. One that was retired for the way it is read, not for its version, has its successor made
+/// here: the origin need not be asked for that.
+Node* NodeTable::current_locked(Name name, NodeId& id) {
+  const Link* link = link_locked(name);
+  Node* node = link != nullptr ? find_locked(link->node) : nullptr;
+  if (node == nullptr) return nullptr;
+  id = link->node;
+  if (!node->open || !node->open->retired || node->open->newer) return node;
+  const CompactAttributes attributes = node->attributes;
+  const base::TimePoint validated = node->validated;
+  Node& parent = nodes_.at(name.parent);
+  ++parent.lookups;  // held while names in it come and go
+  id = node_for_locked(name, attributes, advance_locked());
+  --parent.lookups;
+  Node& successor = nodes_.at(id);
+  successor.attributes = attributes;
+  successor.has_attributes = true;
+  successor.validated = validated;
+  return &successor;
 }
 
 std::optional<Entry> NodeTable::entry_seen(Name name, const origin::Attributes& attributes, ChangeStamp asked,
@@ -260,7 +281,10 @@ void NodeTable::detach_locked(NodeId id) {
   ++node.lookups;  // held while its names go
   while (node.links != nullptr) drop_link_locked(*node.links);
   drop_key_locked(id, node);
-  if (node.open) node.open->retired = true;
+  if (node.open) {
+    node.open->retired = true;
+    node.open->estale_sent = false;  // another of its names may still be opened by its number
+  }
   --node.lookups;
   drop_if_unused_locked(id);
 }

@@ -38,25 +38,53 @@ base::Result<Created> run(Filesystem& fs, origin::Origin& origin, const OwnedNam
   return created;
 }
 
+/// A node of the created file that is open now, with its entry, for which the kernel has one reference more.
+struct OpenedNode {
+  Entry entry;
+  OpenDecision decision;
+  std::shared_ptr<FileHandle> handle;
+};
+
+/// Opens the name's node. One that cannot be opened this way (it was there, and is open in another) is replaced: the kernel need
+/// not look the name up again, it learns of the node by our answer.
+base::Result<OpenedNode> open_node(Filesystem& fs, const Reply& reply, const OwnedName& name, const Created& created,
+                                   OpenKind kind) {
+  const cache::FileRef ref = file_ref(fs, path_of(fs, name.view()).value_or(name.name), created.attributes);
+  while (true) {
+    AC_ASSIGN(const Entry entry, entry_now(fs, name.view(), created.attributes));
+    const OpenDecision decision = fs.nodes().open(entry.id, kind);
+    if (decision.answer == OpenDecision::Answer::serve) {
+      auto handle = std::make_shared<FileHandle>();
+      handle->node = entry.id;
+      if (kind == OpenKind::read) {
+        handle->reader = open_reader(fs, reply.requester(), ref, decision);
+      } else {
+        handle->file = created.file;
+      }
+      if (settle_open(fs, reply.requester(), *handle, decision)) return OpenedNode{entry, decision, std::move(handle)};
+    }
+    fs.nodes().forget(entry.id, 1);
+  }
+}
+
 void answer(const FilesystemPtr& fs, Reply& reply, const OwnedName& name, Created created, int access) {
-  const auto entry = entry_now(*fs, name.view(), created.attributes);
-  if (!entry) return reply.fail(entry.error());
   const OpenKind kind = access == O_RDONLY ? OpenKind::read : OpenKind::write;
-  const OpenDecision decision = open_here(*fs, entry->id, kind);
-  const cache::FileRef ref = file_ref(*fs, path_of(*fs, name.view()).value_or(name.name), created.attributes);
-  auto handle = std::make_shared<FileHandle>();
-  handle->node = entry->id;
+  auto opened = open_node(*fs, reply, name, created, kind);
+  if (!opened) return reply.fail(opened.error());
+  auto& [entry, decision, handle] = *opened;
   handle->access = access;
   if (kind == OpenKind::read) {
-    handle->reader = open_reader(*fs, reply.requester(), ref, decision);
+    handle->reader->note_opened(handle->backing != nullptr);
+  } else if (created.writer) {
+    handle->writer = std::move(created.writer);
   } else {
-    handle->file = std::move(created.file);
-    handle->writer = created.writer ? std::move(created.writer) : fs->engine().open_for_writing(ref);
+    const std::string path = path_of(*fs, name.view()).value_or(name.name);
+    handle->writer = fs->engine().open_for_writing(file_ref(*fs, path, created.attributes));
   }
   const HandleId id = fs->files().add(handle);
-  if (reply.created(entry_param(*fs, *entry), open_info(id, *handle, decision))) return;
+  if (reply.created(entry_param(*fs, entry), open_info(id, *handle, decision), backing_id_of(*handle))) return;
   close_handle(fs, id);
-  fs->nodes().forget(entry->id, 1);
+  fs->nodes().forget(entry.id, 1);
 }
 
 }  // namespace

@@ -4,13 +4,10 @@
 
 #include "attribute_check.h"
 #include "operations.h"
-#include "origin_access.h"
 
 namespace arenacache::vfs {
 
 namespace {
-
-using Said = base::Result<origin::Attributes>;
 
 void answer_from_table(Filesystem& fs, Reply& reply, NodeId id) {
   const auto state = fs.nodes().state(id);
@@ -18,14 +15,13 @@ void answer_from_table(Filesystem& fs, Reply& reply, NodeId id) {
   reply.attributes(state->attributes, fs.kernel_timeout(state->validated));
 }
 
-void answer_with(Filesystem& fs, Reply& reply, NodeId id, const Said& said, ChangeStamp asked) {
-  const Seen seen = note_attributes(fs, id, said, asked);
-  if (seen == Seen::other_file) {
+void answer_with(Filesystem& fs, Reply& reply, NodeId id, const NodeSaid& answer) {
+  if (answer.seen == Seen::other_file) {
     // Open files go on with the file they have; whoever came by the name looks it up again.
     const auto state = fs.nodes().state(id);
     if (!state || state->readers + state->writers == 0) return reply.fail(gone_error());
-  } else if (!said) {
-    return reply.fail(said.error());
+  } else if (!answer.said) {
+    return reply.fail(answer.said.error());
   }
   answer_from_table(fs, reply, id);
 }
@@ -38,22 +34,14 @@ void getattr(const FilesystemPtr& fs, Reply reply, NodeId id) {
   if (state->validated > fs->fresh_since()) {
     return reply.attributes(state->attributes, fs->kernel_timeout(state->validated));
   }
-  const ChangeStamp asked = fs->nodes().stamp();
-  AttributeCheck check;
-  check.is_known = state->has_attributes;
-  check.call = [fs, id](origin::Origin& origin) { return stat_node(*fs, origin, id); };
-  check.late = [fs, id, asked](const Said& said) {
-    note_attributes(*fs, id, said, asked);
-    fs->kernel().attributes_changed(id);  // it was given what was known
-  };
-  check.answer = [fs, id, asked, reply = std::move(reply)](std::optional<Said> said) mutable {
-    if (said) {
-      answer_with(*fs, reply, id, *said, asked);
-    } else {
-      answer_from_table(*fs, reply, id);
-    }
-  };
-  start(fs, std::move(check));
+  check_node(fs, id, state->has_attributes,
+             [fs, id, reply = std::move(reply)](const std::optional<NodeSaid>& answer) mutable {
+               if (answer) {
+                 answer_with(*fs, reply, id, *answer);
+               } else {
+                 answer_from_table(*fs, reply, id);
+               }
+             });
 }
 
 }  // namespace arenacache::vfs

@@ -17,8 +17,6 @@ namespace arenacache::vfs {
 
 namespace {
 
-using Said = base::Result<origin::Attributes>;
-
 /// Counts the open, gets a Reader of the node's version, answers.
 void serve(const FilesystemPtr& fs, Reply reply, NodeId id) {
   const auto where = fs->nodes().path(id);
@@ -30,6 +28,7 @@ void serve(const FilesystemPtr& fs, Reply reply, NodeId id) {
   handle->access = O_RDONLY;
   const cache::FileRef file{.source = fs->source(), .path = where->path, .version = decision.version};
   handle->reader = open_reader(*fs, reply.requester(), file, decision);
+  if (!settle_open(*fs, reply.requester(), *handle, decision)) return reply.fail(gone_error());
   reply_opened(fs, reply, handle, decision);
 }
 
@@ -37,24 +36,19 @@ void open_for_reading(const FilesystemPtr& fs, Reply reply, NodeId id) {
   const auto state = fs->nodes().state(id);
   if (!state) return reply.fail(gone_error());
   if (!state->has_name || state->validated > fs->fresh_for_open_since()) return serve(fs, std::move(reply), id);
-  const ChangeStamp asked = fs->nodes().stamp();
-  AttributeCheck check;
-  check.is_known = state->has_attributes;
-  check.call = [fs, id](origin::Origin& origin) { return stat_node(*fs, origin, id); };
-  check.late = [fs, id, asked](const Said& said) { note_attributes(*fs, id, said, asked); };
-  check.answer = [fs, id, asked, before = state->attributes, has_before = state->has_attributes,
-                  reply = std::move(reply)](std::optional<Said> said) mutable {
-    if (said) {
-      const Seen seen = note_attributes(*fs, id, *said, asked);
-      if (seen == Seen::other_file) return reply.fail(gone_error());
-      if (!*said) return reply.fail(said->error());
-      if (has_before && kernel_is_behind(*fs, id, seen, before, **said)) return reply.fail(gone_error());
-    } else {
-      fs->engine().note_stale_open();
-    }
-    serve(fs, std::move(reply), id);
-  };
-  start(fs, std::move(check));
+  check_node(fs, id, state->has_attributes,
+             [fs, id, known = state, reply = std::move(reply)](const std::optional<NodeSaid>& answer) mutable {
+               if (!answer) {
+                 fs->engine().note_stale_open();
+               } else if (answer->seen == Seen::other_file) {
+                 return reply.fail(gone_error());
+               } else if (!answer->said) {
+                 return reply.fail(answer->said.error());
+               } else if (kernel_is_behind(*fs, id, answer->seen, *known, *answer->said, reply.requester().pid)) {
+                 return reply.fail(gone_error());
+               }
+               serve(fs, std::move(reply), id);
+             });
 }
 
 bool fits(const FileHandle& handle, int access) {
@@ -67,12 +61,15 @@ void open_nameless(const FilesystemPtr& fs, Reply reply, NodeId id, int access) 
   const auto other = fs->files().find_of_node(id, [&](const FileHandle& handle) { return fits(handle, access); });
   if (!other) return reply.fail(gone_error());
   const OpenKind kind = other->file ? OpenKind::write : OpenKind::read;
-  OpenDecision decision = open_here(*fs, id, kind);
+  OpenDecision decision = fs->nodes().open(id, kind);
   if (decision.answer == OpenDecision::Answer::look_up_again) return reply.fail(gone_error());
+  auto handle = std::make_shared<FileHandle>(*other);
+  handle->backing = nullptr;
+  if (!settle_open(*fs, reply.requester(), *handle, decision)) return reply.fail(gone_error());
   // The same open file, so the same version that the kernel's pages are of.
   decision.bypass_pages = false;
   decision.keep_pages = true;
-  reply_opened(fs, reply, std::make_shared<FileHandle>(*other), decision);
+  reply_opened(fs, reply, handle, decision);
 }
 
 void open(const FilesystemPtr& fs, Reply reply, NodeId id, int flags) {

@@ -55,13 +55,15 @@ void run(const FilesystemPtr& fs, origin::Origin& origin, Reply& reply, NodeId i
   const Seen seen = note_attributes(*fs, id, before, asked);
   if (seen == Seen::other_file) return reply.fail(gone_error());
   if (!before) return reply.fail(before.error());
-  if (known && known->has_attributes && kernel_is_behind(*fs, id, seen, known->attributes, *before)) {
+  if (known && kernel_is_behind(*fs, id, seen, *known, *before, reply.requester().pid)) {
     return reply.fail(gone_error());
   }
   const OpenDecision decision = fs->nodes().open(id, OpenKind::write);
   if (decision.answer == OpenDecision::Answer::look_up_again) return reply.fail(gone_error());
   auto handle = std::make_shared<FileHandle>();
   handle->node = id;
+  // Before the origin is touched: the open may come again under another node.
+  if (!settle_open(*fs, reply.requester(), *handle, decision)) return reply.fail(gone_error());
   handle->access = origin_flags(flags) & O_ACCMODE;
   if (const auto opened = open_origin(*fs, origin, *handle, *before, reply, flags); !opened) {
     fs->nodes().close(id, OpenKind::write);

@@ -60,10 +60,22 @@ void reply_new_entry(Filesystem& fs, origin::Origin& origin, Reply& reply, Name 
   reply_entry(fs, reply, *entry);
 }
 
-OpenDecision open_here(Filesystem& fs, NodeId id, OpenKind kind) {
-  const OpenDecision decision = fs.nodes().open(id, kind);
-  if (decision.answer == OpenDecision::Answer::serve) return decision;
-  return fs.nodes().open(id, kind);  // a retired node is served the second time
+bool settle_open(Filesystem& fs, const Requester& requester, FileHandle& handle, const OpenDecision& decision) {
+  Opening opening{.node = handle.node, .thread = requester.pid, .version = decision.version};
+  opening.kind = handle.reader ? OpenKind::read : OpenKind::write;
+  std::shared_ptr<const BackingIds::Hold> offer;
+  // A node of a small file is never replaced while it is open (its locks), so its way of reading must never have to change.
+  if (handle.reader && decision.version.size > kLargestUnretiredFile && fs.backings().is_available()) {
+    if (const auto file = handle.reader->backing()) offer = fs.backings().acquire(handle.node, *file);
+  }
+  if (offer) opening.offer = offer->key();
+  opening.may_share = fs.engine().trusts_store();
+  const OpenWay way = fs.nodes().settle(opening);
+  if (way.answer != OpenWay::Answer::backed) return way.answer == OpenWay::Answer::served;
+  handle.backing = way.backing == opening.offer ? std::move(offer) : fs.backings().share(handle.node, way.backing);
+  if (handle.backing) return true;
+  fs.nodes().close(handle.node, opening.kind);
+  return false;
 }
 
 std::shared_ptr<cache::Reader> open_reader(Filesystem& fs, const Requester& requester, const cache::FileRef& file,
@@ -83,10 +95,13 @@ fuse_file_info open_info(HandleId id, const FileHandle& handle, const OpenDecisi
   return info;
 }
 
+std::int32_t backing_id_of(const FileHandle& handle) { return handle.backing ? handle.backing->id() : 0; }
+
 void reply_opened(const FilesystemPtr& fs, Reply& reply, const std::shared_ptr<FileHandle>& handle,
                   const OpenDecision& decision) {
   const HandleId id = fs->files().add(handle);
-  if (!reply.opened(open_info(id, *handle, decision))) close_handle(fs, id);
+  if (handle->reader) handle->reader->note_opened(handle->backing != nullptr);
+  if (!reply.opened(open_info(id, *handle, decision), backing_id_of(*handle))) close_handle(fs, id);
 }
 
 void close_handle(const FilesystemPtr& fs, HandleId id) {

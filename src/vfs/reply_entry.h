@@ -16,8 +16,10 @@ void reply_new_entry(Filesystem& fs, origin::Origin& origin, Reply& reply, Name 
 /// The entry of a name that the origin has just shown, after a change of ours.
 [[nodiscard]] base::Result<Entry> entry_now(Filesystem& fs, Name name, const origin::Attributes& attributes);
 
-/// Counts an open of a node that cannot be sent away to be looked up again.
-[[nodiscard]] OpenDecision open_here(Filesystem& fs, NodeId id, OpenKind kind);
+/// Decides who answers the reads of a handle whose open the node table has counted, and gives it the backing file for that.
+/// False: the node cannot be opened that way, the open is not counted any more: its name must be looked up again.
+[[nodiscard]] bool settle_open(Filesystem& fs, const Requester& requester, FileHandle& handle,
+                               const OpenDecision& decision);
 /// A Reader of `file` for who asked.
 [[nodiscard]] std::shared_ptr<cache::Reader> open_reader(Filesystem& fs, const Requester& requester,
                                                          const cache::FileRef& file, const OpenDecision& decision);
@@ -25,6 +27,8 @@ void reply_new_entry(Filesystem& fs, origin::Origin& origin, Reply& reply, Name 
 void reply_opened(const FilesystemPtr& fs, Reply& reply, const std::shared_ptr<FileHandle>& handle,
                   const OpenDecision& decision);
 [[nodiscard]] fuse_file_info open_info(HandleId id, const FileHandle& handle, const OpenDecision& decision);
+/// The kernel's id of the handle's backing file; 0: it has none.
+[[nodiscard]] std::int32_t backing_id_of(const FileHandle& handle);
 /// Takes a handle out of table and counts, and lets its files go where that may block.
 void close_handle(const FilesystemPtr& fs, HandleId id);
 

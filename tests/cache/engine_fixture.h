@@ -124,6 +124,7 @@ class EngineFixture : public ::testing::Test {
     if (guard_) guard_->stop();
     if (engine_) engine_->stop();
     if (pool_) pool_->stop();
+    if (engine_) engine_->check_invariants();
     engine_.reset();
     guard_.reset();
     pool_.reset();
@@ -138,7 +139,9 @@ class EngineFixture : public ::testing::Test {
     return {.source = source_, .path = path, .version = origin::version_of(origin_->attributes(path))};
   }
   std::shared_ptr<Reader> open(const std::string& path, pid_t pid = 0) {
-    return engine_->open({.file = ref(path), .pid = pid, .has_writer = false, .caller = nullptr});
+    auto reader = engine_->open({.file = ref(path), .pid = pid, .has_writer = false, .caller = nullptr});
+    reader->note_opened(false);
+    return reader;
   }
   static std::string read(Reader& reader, std::uint64_t offset, std::size_t length) {
     Answer answer;

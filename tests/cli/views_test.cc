@@ -18,7 +18,8 @@ json full_stats() {
     "mounts": [{"name": "models", "source": "/nas/models", "mountpoint": "/home/u/ComfyUI/models",
                 "links_out": [{"path": "checkpoints", "target": "/hdd/ckpt"}, {"path": "vae", "target": "/hdd/vae"}]},
                {"name": "ckpt", "source": "/hdd/c", "mountpoint": "/hdd/c", "links_out": []}],
-    "opens": {"total": 1412, "hit": 1380, "miss": 32, "stale": 0, "ignored": 0},
+    "opens": {"total": 1412, "hit": 1380, "miss": 32, "stale": 0, "ignored": 0, "passthrough": 1300, "served": 112},
+    "passthrough": {"available": true, "reason": ""},
     "reads": {"hit": 900, "miss": 100, "hit_bytes": 3221225472, "miss_bytes": 1073741824},
     "hit_ratio": 0.9, "byte_hit_ratio": 0.75,
     "origin": {"read_bytes": 1073741824, "read_ops": 1024, "errors": 0},
@@ -42,6 +43,7 @@ TEST(StatsView, TellsTheWholeStory) {
             "\n"
             "Since the start\n"
             "  opens      1,412: 1,380 hit (97.7 %), 32 miss\n"
+            "  read       1,300 by the kernel, 112 by the daemon\n"
             "  reads      3.0 GiB hit, 1.0 GiB miss: 90.0 % of reads, 75.0 % of bytes\n"
             "  fills      2.0 GiB copied: 40 complete, 2 active, 5 queued, 0 failed\n"
             "  origin     1.0 GiB in 1,024 reads, 0 errors\n"

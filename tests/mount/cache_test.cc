@@ -52,7 +52,7 @@ TEST_F(CacheTest, SecondOpenCostsTheOriginNothing) {
 }
 
 TEST_F(CacheTest, PagesDroppedByTheKernelComeFromTheStore) {
-  TestMount mount;
+  TestMount mount({.flags = {{"--fuse-passthrough", "off"}}});
   ASSERT_NO_FATAL_FAILURE(mount.start());
   const Model model = add_model(mount, "model");
   make_resident(mount, "model", model);

@@ -76,6 +76,11 @@ Stats read_stats(const Json& json) {
   out.opens_total = number(json, "/opens/total");
   out.opens_hit = number(json, "/opens/hit");
   out.opens_miss = number(json, "/opens/miss");
+  out.opens_passthrough = number(json, "/opens/passthrough");
+  out.opens_served = number(json, "/opens/served");
+  const nlohmann::json passthrough = json.value("passthrough", nlohmann::json::object());
+  out.has_passthrough = passthrough.value("available", false);
+  out.no_passthrough_reason = passthrough.value("reason", "");
   out.reads_hit = number(json, "/reads/hit");
   out.reads_miss = number(json, "/reads/miss");
   out.origin_calls = number(json, "/mounts/0/origin_calls");

@@ -14,7 +14,9 @@ namespace arenacache::test {
 /// The numbers of `stats` that tests look at, named as there.
 struct Stats {
   std::string mode;
-  std::uint64_t opens_total = 0, opens_hit = 0, opens_miss = 0;
+  std::uint64_t opens_total = 0, opens_hit = 0, opens_miss = 0, opens_passthrough = 0, opens_served = 0;
+  bool has_passthrough = false;
+  std::string no_passthrough_reason;
   std::uint64_t reads_hit = 0, reads_miss = 0;
   std::uint64_t origin_calls = 0;  ///< made for programs on the first mount
   std::uint64_t requests = 0;  ///< of the kernel, to the first mount

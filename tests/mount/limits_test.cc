@@ -168,8 +168,8 @@ TEST_F(LimitsTest, StoreFolderThatIsTakenAwayCostsNoRead) {
   EXPECT_TRUE(load_in_order(add(mount, 1)));
 }
 
-TEST_F(LimitsTest, CorruptStoreFileIsNeverServed) {
-  TestMount mount;
+TEST_F(LimitsTest, CorruptStoreFileIsNeverServedByTheDaemon) {
+  TestMount mount({.flags = {{"--fuse-passthrough", "off"}}});
   ASSERT_NO_FATAL_FAILURE(mount.start());
   const Model model = add(mount, 0);
   make_resident(mount, name_of(0), model);

@@ -95,7 +95,7 @@ TestMount::TestMount(MountOptions options)
     : options_(std::move(options)),
       source_(options_.source.empty() ? make_open_dir(dir_, "source") : options_.source),
       mountpoint_(options_.over_source ? source_ : make_open_dir(dir_, "mount")),
-      store_(dir_.path("store")),
+      store_(options_.store.empty() ? dir_.path("store") : options_.store),
       socket_(dir_.path("socket")),
       client_(socket_) {
   AC_CHECK(::chmod(dir_.path().c_str(), 0755) == 0);

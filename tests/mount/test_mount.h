@@ -35,6 +35,7 @@ struct MountOptions {
   std::string capacity = "1GiB";
   bool over_source = false;  ///< the mountpoint is the source itself
   std::string source{};  ///< a folder of the test's own; empty: a fresh one
+  std::string store{};  ///< the same of the store
   std::optional<uid_t> run_as{};  ///< the daemon's user
   std::vector<std::string> environment{};  ///< NAME=value, for the daemon
   std::chrono::seconds watchdog{220};

@@ -73,8 +73,11 @@ class WritersTest : public ModelTest {
   }
 };
 
+/// Readers that the kernel serves keep what they opened (passthrough_test.cc); those that the daemon serves see each change.
+const MountOptions kServed{.flags = {{"--fuse-passthrough", "off"}}};
+
 TEST_F(WritersTest, SharedMappingBesideReadersWritesTheOriginAndNeverTheStore) {
-  TestMount mount;
+  TestMount mount(kServed);
   ASSERT_NO_FATAL_FAILURE(mount.start());
   const Model model = add_model(mount, "model");
   make_resident(mount, "model", model);
@@ -98,7 +101,7 @@ TEST_F(WritersTest, SharedMappingBesideReadersWritesTheOriginAndNeverTheStore) {
 }
 
 TEST_F(WritersTest, EveryWayToChangeAResidentFileReachesItsReaders) {
-  TestMount mount;
+  TestMount mount(kServed);
   ASSERT_NO_FATAL_FAILURE(mount.start());
   const auto expect_followed = [&](const char* name, const auto& change) {
     SCOPED_TRACE(name);

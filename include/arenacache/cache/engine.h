@@ -13,12 +13,14 @@
 
 #include "arenacache/base/executor.h"
 #include "arenacache/base/file_io.h"
+#include "arenacache/base/unique_fd.h"
 #include "arenacache/cache/types.h"
 
 namespace arenacache::cache {
 
 struct Core;
 class EngineState;
+class Object;
 
 struct EngineDeps {
   base::Clock& clock;
@@ -94,11 +96,22 @@ class Engine {
   /// How many bytes of listings one source may keep.
   [[nodiscard]] std::uint64_t listing_budget() const;
 
+  /// For tests: AC_CHECKs what must hold of every object and of the space between calls.
+  void check_invariants() const;
+
+  // Told by vfs, for stats.
+  /// A file in the store's folder, gone when closed, to try on it what the kernel allows.
+  [[nodiscard]] base::Result<base::UniqueFd> make_probe_file() const;
+  void set_passthrough(SourceId source, PassthroughState state);
+  /// False: the store returned wrong bytes or an error, and was not scrubbed since.
+  [[nodiscard]] bool trusts_store() const;
   /// vfs served an open at its last known version because the origin did not answer in time.
   void note_stale_open();
 
  private:
   explicit Engine(std::unique_ptr<EngineState> state);
+  /// Starts what stands between the object and passthrough, before its readers would.
+  void look_into(const std::shared_ptr<Object>& object);
   std::unique_ptr<EngineState> state_;
   Core& core_;
 };

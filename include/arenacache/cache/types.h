@@ -61,6 +61,17 @@ struct ReadBytes {
 /// Called once, on any thread, also inside read() itself when nothing needs to be waited for.
 using ReadDone = std::move_only_function<void(base::Result<ReadBytes>)>;
 
+/// What a file that the kernel reads in the daemon's place is known by: equal keys are the same bytes of the same file.
+enum class BackingKey : std::uint64_t {};
+inline constexpr BackingKey kNoBacking{0};
+
+/// A file that holds the bytes of an open, so that the kernel can be given it (passthrough).
+struct BackingFile {
+  BackingKey key = kNoBacking;
+  int descriptor = -1;
+  std::shared_ptr<const void> owner;  ///< keeps the descriptor open
+};
+
 /// One open for reading: holds one version of one file until it is destroyed.
 class Reader {
  public:
@@ -75,6 +86,10 @@ class Reader {
   /// The origin's file behind this open, opened now if it was not. Blocks on the origin: for calls that need a descriptor
   /// (lseek, copy_file_range) and before its name goes; never on a FUSE thread.
   virtual base::Result<std::shared_ptr<origin::OriginFile>> origin_file() = 0;
+  /// The open was answered: counts it, and the use. `by_kernel`: the kernel reads backing() itself.
+  virtual void note_opened(bool by_kernel) = 0;
+  /// The store's file, if it is resident, trusted, and may be handed to the kernel for reading. Never to be handed to a writer.
+  [[nodiscard]] virtual std::optional<BackingFile> backing() const = 0;
 };
 
 /// One open for writing: while it lives its file is not committed. Cheap; destroyed at the last release.
@@ -112,6 +127,12 @@ struct PrefetchProgress {
   std::string reason;  ///< why failed or skipped
 };
 
+/// Whether the kernel reads resident files of a mount by itself.
+struct PassthroughState {
+  bool is_available = false;
+  std::string reason;  ///< why not
+};
+
 struct OriginStats {
   std::string mount;
   std::uint64_t calls = 0;  ///< of any kind
@@ -140,6 +161,9 @@ struct TierStats {
 struct EngineStats {
   config::CacheMode mode = config::CacheMode::active;
   std::uint64_t opens_total = 0, opens_hit = 0, opens_miss = 0, opens_stale = 0, opens_ignored = 0;
+  std::uint64_t opens_passthrough = 0,
+                opens_served = 0;  ///< of all opens for reading: by whom their reads are answered
+  std::vector<PassthroughState> passthrough;  ///< of each mount
   std::uint64_t reads_hit = 0, reads_miss = 0, hit_bytes = 0, miss_bytes = 0;
   std::uint64_t stale_reads = 0;  ///< answered ESTALE: the version was gone
   std::vector<OriginStats> origins;

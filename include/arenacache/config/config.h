@@ -36,6 +36,9 @@ enum class FidelityChoice : std::uint8_t { automatic, inode, path };
 /// Is the origin slower than the store? slow: copy. fast: mirror without copying.
 enum class OriginKind : std::uint8_t { slow, fast };
 
+/// Does the kernel read resident files by itself? automatic: where it can.
+enum class Passthrough : std::uint8_t { automatic, off };
+
 struct DaemonConfig {
   std::string socket = "/run/arenacache/arenacache.sock";
   std::string socket_group;  ///< owner group of the socket (mode 0660); empty: the daemon's own
@@ -81,6 +84,7 @@ struct OriginConfig {
 struct FuseConfig {
   std::uint64_t readahead = 4 * base::kMiB;  ///< the mount's read_ahead_kb (set when root)
   unsigned threads = 0;  ///< 0: sized to the machine
+  Passthrough passthrough = Passthrough::automatic;
   std::string source_name = "arenacache";  ///< mountinfo's source: a word, or "store": the store's block device
 };
 

@@ -76,6 +76,9 @@ class RawTier : public std::enable_shared_from_this<RawTier> {
   /// Makes the data file of a new object (sparse, `size` bytes long, mode 0600) and reserves nothing.
   base::Result<std::shared_ptr<RawFile>> create(ObjectId id, std::uint64_t size);
   base::Result<std::shared_ptr<RawFile>> open_file(ObjectId id);
+  /// For reading what the disk has, whatever the page cache says; read() takes whole sectors (4 KiB) only. Where the file system
+  /// cannot do that, through the page cache.
+  base::Result<std::shared_ptr<RawFile>> open_direct(ObjectId id);
   base::Result<void> write_sidecar(const Sidecar& sidecar);
   base::Result<Sidecar> read_sidecar(ObjectId id);
   /// Unlinks sidecar, then data. Held RawFiles read on; their bytes count as doomed until the last one goes.
@@ -114,6 +117,7 @@ class RawTier : public std::enable_shared_from_this<RawTier> {
   [[nodiscard]] std::string folder_path(unsigned folder) const;
   [[nodiscard]] std::string data_path(ObjectId id) const;
   [[nodiscard]] std::string sidecar_path(ObjectId id) const;
+  base::Result<std::shared_ptr<RawFile>> open_with(ObjectId id, int flags);
   base::Result<void> make_folder(ObjectId id);
   base::Result<base::UniqueFd> create_data_file(ObjectId id, std::uint64_t size);
   base::Result<void> write_temporary(const std::string& path, std::span<const std::byte> bytes);

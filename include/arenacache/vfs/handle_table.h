@@ -14,6 +14,7 @@
 
 #include "arenacache/base/mutex.h"
 #include "arenacache/cache/types.h"
+#include "arenacache/vfs/backing_ids.h"
 #include "arenacache/vfs/folder_listing.h"
 #include "arenacache/vfs/node.h"
 
@@ -21,13 +22,15 @@ namespace arenacache::vfs {
 
 enum class HandleId : std::uint64_t {};
 
-/// One open of a file: through the cache (`reader`), or at the origin (`file` and `writer`) where it may write.
+/// One open of a file: through the cache (`reader`), or at the origin (`file` and `writer`) where it may write. With a `backing`
+/// the kernel reads it by itself.
 struct FileHandle {
   NodeId node{};
   int access = 0;  ///< O_RDONLY, O_WRONLY or O_RDWR
   std::shared_ptr<cache::Reader> reader;
   std::shared_ptr<origin::OriginFile> file;
   std::shared_ptr<cache::Writer> writer;
+  std::shared_ptr<const BackingIds::Hold> backing;
 };
 
 /// One open of a folder: its listing as it was when reading last began at the start.

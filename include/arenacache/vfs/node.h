@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "arenacache/base/clock.h"
+#include "arenacache/cache/types.h"
 #include "arenacache/origin/origin.h"
 
 namespace arenacache::vfs {
@@ -57,14 +58,21 @@ class CompactAttributes {
   std::uint32_t mode_ = 0, link_count_ = 0, user_ = 0, group_ = 0, block_size_ = 0;
 };
 
+/// How the kernel gets at the bytes of a node that is open: it asks the daemon and keeps pages, or it reads a backing file. One
+/// way at a time: it refuses an open that would mix them.
+enum class ReadWay : std::uint8_t { undecided, served, backed };
+
 /// What opens of a node must know of each other. Made at the first open; stays, for the pages the kernel may still hold.
 struct OpenState {
   unsigned readers = 0;
   unsigned writers = 0;
   std::optional<origin::Version> kernel_pages;  ///< the version the kernel's page cache may hold pages of
-  std::optional<origin::Version> newer;  ///< set when retired: the version that replaced this one behind our back
+  std::optional<origin::Version> newer;  ///< set when retired for a version that replaced this one behind our back
+  ReadWay way = ReadWay::undecided;
+  cache::BackingKey backing = cache::kNoBacking;  ///< of the way `backed`
+  origin::Version backing_version{};
   bool retired = false;  ///< the name's next LOOKUP gets another node
-  bool estale_sent = false;  ///< an OPEN was sent away once; a second one is served
+  bool estale_sent = false;  ///< an OPEN was sent away since a name last went; a second one is answered
 };
 
 struct Link {

@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -73,6 +74,27 @@ struct OpenDecision {
 
 enum class OpenKind : std::uint8_t { read, write };
 
+/// An open that was counted and waits for its way to be decided.
+struct Opening {
+  NodeId node{};
+  OpenKind kind = OpenKind::read;
+  pid_t thread = 0;  ///< who opens
+  origin::Version version{};  ///< what it was decided to open
+  cache::BackingKey offer = cache::kNoBacking;  ///< the file that the kernel could read for it; never with a writer
+  bool may_share = true;  ///< what other opens read is as good as the offer, if it is of the same version
+};
+
+/// What an open is answered by.
+struct OpenWay {
+  enum class Answer : std::uint8_t {
+    served,  ///< the daemon
+    backed,  ///< the file `backing`: the one offered, or the one that the node's other opens have
+    look_up_again,  ///< nothing: the name's next lookup gives a node that can be opened. Not counted any more
+  };
+  Answer answer = Answer::served;
+  cache::BackingKey backing = cache::kNoBacking;
+};
+
 class NodeTable {
  public:
   explicit NodeTable(const origin::Fidelity& fidelity);
@@ -131,6 +153,11 @@ class NodeTable {
 
   // Opens.
   OpenDecision open(NodeId id, OpenKind kind);
+  /// Decides the way of an open that open() counted.
+  OpenWay settle(const Opening& opening);
+  /// An open of `thread` that was not counted is to be answered with ESTALE. False: its last one was; the kernel comes again
+  /// once, so this one must be answered.
+  [[nodiscard]] bool send_away(pid_t thread);
   /// Returns how many of `kind` are still open.
   unsigned close(NodeId id, OpenKind kind);
 
@@ -180,6 +207,9 @@ class NodeTable {
   void lose_link_locked(const Link& link) AC_REQUIRES(mutex_);
   static void unchain(Node& node, const Link& link);
   void detach_locked(NodeId id) AC_REQUIRES(mutex_);
+  Node* current_locked(Name name, NodeId& id) AC_REQUIRES(mutex_);
+  void note_sent_away_locked(pid_t thread) AC_REQUIRES(mutex_);
+  OpenWay settle_locked(OpenState& open, const Opening& opening) AC_REQUIRES(mutex_);
   void drop_key_locked(NodeId id, const Node& node) AC_REQUIRES(mutex_);
   void drop_if_unused_locked(NodeId id) AC_REQUIRES(mutex_);
   void names_changed_locked(NodeId parent) AC_REQUIRES(mutex_);
@@ -202,6 +232,8 @@ class NodeTable {
       AC_GUARDED_BY(mutex_);  ///< empty where inodes are not stable
   std::uint64_t next_id_ AC_GUARDED_BY(mutex_) = 2;
   std::uint64_t changes_ AC_GUARDED_BY(mutex_) = 0;
+  /// Threads whose last open was sent away. The kernel looks a name up again once: a second time they are not, if there is a choice.
+  std::deque<pid_t> sent_away_ AC_GUARDED_BY(mutex_);
 };
 
 }  // namespace arenacache::vfs

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "arenacache/vfs/backing_ids.h"
+
+#include <memory>
+#include <utility>
+
+#include "arenacache/base/log.h"
+
+namespace arenacache::vfs {
+
+void BackingIds::start(std::shared_ptr<BackingDevice> device) {
+  base::MutexLock lock(mutex_);
+  device_ = std::move(device);
+}
+
+void BackingIds::stop() {
+  base::MutexLock lock(mutex_);
+  device_ = nullptr;
+}
+
+bool BackingIds::is_available() const {
+  base::MutexLock lock(mutex_);
+  return device_ != nullptr;
+}
+
+std::shared_ptr<const BackingIds::Hold> BackingIds::acquire(NodeId node, const cache::BackingFile& file) {
+  base::MutexLock lock(mutex_);
+  if (!device_) return nullptr;
+  auto at = shares_.find({node, file.key});
+  if (at == shares_.end()) {
+    const auto id = device_->open(file.descriptor);
+    if (!id) {
+      base::log_debug(id.error().what);
+      return nullptr;
+    }
+    at = shares_.emplace(std::pair(node, file.key), Share{.file = file, .id = *id}).first;
+  }
+  ++at->second.holds;
+  return std::make_shared<const Hold>(*this, node, file, at->second.id);
+}
+
+std::shared_ptr<const BackingIds::Hold> BackingIds::share(NodeId node, cache::BackingKey key) {
+  base::MutexLock lock(mutex_);
+  const auto at = shares_.find({node, key});
+  if (at == shares_.end()) return nullptr;
+  ++at->second.holds;
+  return std::make_shared<const Hold>(*this, node, at->second.file, at->second.id);
+}
+
+void BackingIds::release(NodeId node, cache::BackingKey key) {
+  cache::BackingFile file;  // closed without the lock
+  base::MutexLock lock(mutex_);
+  const auto at = shares_.find({node, key});
+  if (at == shares_.end() || --at->second.holds > 0) return;
+  if (device_) device_->close(at->second.id);
+  file = std::move(at->second.file);
+  shares_.erase(at);
+}
+
+}  // namespace arenacache::vfs
