@@ -15,7 +15,6 @@ CompactAttributes::CompactAttributes(const origin::Attributes& full)
       inode_(full.st_ino),
       size_(static_cast<std::uint64_t>(full.st_size)),
       blocks_(static_cast<std::uint64_t>(full.st_blocks)),
-      special_device_(full.st_rdev),
       access_ns_(to_ns(full.st_atim)),
       modify_ns_(to_ns(full.st_mtim)),
       change_ns_(to_ns(full.st_ctim)),
@@ -23,7 +22,8 @@ CompactAttributes::CompactAttributes(const origin::Attributes& full)
       link_count_(static_cast<std::uint32_t>(full.st_nlink)),
       user_(full.st_uid),
       group_(full.st_gid),
-      block_size_(static_cast<std::uint32_t>(full.st_blksize)) {}
+      block_size_(static_cast<std::uint32_t>(full.st_blksize)),
+      special_device_(static_cast<std::uint32_t>(full.st_rdev)) {}
 
 origin::Attributes CompactAttributes::expanded() const {
   origin::Attributes full{};

@@ -14,21 +14,6 @@
 
 namespace arenacache::vfs {
 
-namespace {
-
-// Spreads numbers that differ in few bits. Source: 2^64 divided by the golden ratio.
-constexpr std::uint64_t kSpread = 0x9E3779B97F4A7C15ULL;
-
-}  // namespace
-
-std::size_t NodeTable::InodeHash::operator()(const InodeKey& key) const {
-  return (key.device * kSpread ^ key.inode) * kSpread;
-}
-
-std::size_t NodeTable::LinkHash::operator()(const Name& name) const {
-  return std::hash<std::string_view>{}(name.name) ^ (std::to_underlying(name.parent) * kSpread);
-}
-
 NodeTable::NodeTable(const origin::Fidelity& fidelity)
     : stable_inodes_(fidelity.stable_inodes), has_ctime_(fidelity.has_ctime) {
   Node& root = nodes_[kRootNode];
@@ -45,10 +30,7 @@ Node* NodeTable::find_locked(NodeId id) {
   return found == nodes_.end() ? nullptr : &found->second;
 }
 
-const Link* NodeTable::link_locked(Name name) const {
-  const auto found = links_.find(name);
-  return found == links_.end() ? nullptr : &*found;
-}
+const Link* NodeTable::link_locked(Name name) const { return links_.find(name); }
 
 ChangeStamp NodeTable::advance_locked() { return ChangeStamp{++changes_}; }
 
@@ -223,8 +205,8 @@ NodeId NodeTable::node_for_locked(Name name, const CompactAttributes& attributes
 
 NodeId NodeTable::candidate_locked(const Link* link, const CompactAttributes& attributes) const {
   if (!stable_inodes_) return link != nullptr ? link->node : kNoNode;
-  const auto found = by_inode_.find({attributes.device(), attributes.inode()});
-  return found == by_inode_.end() ? kNoNode : found->second;
+  return by_inode_.find({attributes.device(), attributes.inode()},
+                        [this](NodeId id) AC_REQUIRES(mutex_) { return key_of_locked(id); });
 }
 
 bool NodeTable::is_at_or_above_locked(NodeId upper, NodeId lower) const {
@@ -239,15 +221,17 @@ bool NodeTable::is_at_or_above_locked(NodeId upper, NodeId lower) const {
 NodeId NodeTable::make_node_locked(const CompactAttributes& attributes) {
   const NodeId id{next_id_++};
   nodes_[id].attributes = attributes;
-  if (stable_inodes_) by_inode_[{attributes.device(), attributes.inode()}] = id;
+  if (stable_inodes_) {
+    by_inode_.put({attributes.device(), attributes.inode()}, id,
+                  [this](NodeId other) AC_REQUIRES(mutex_) { return key_of_locked(other); });
+  }
   return id;
 }
 
 void NodeTable::add_link_locked(Name name, NodeId id) {
   Node& node = nodes_.at(id);
-  const auto [link, added] = links_.insert(Link{.node = id, .parent = name.parent, .name = std::string(name.name)});
-  AC_CHECK(added);
-  link->next = std::exchange(node.links, &*link);
+  const Link* const link = links_.insert(name, id);
+  link->next = std::exchange(node.links, link);
   ++nodes_.at(name.parent).children;
 }
 
@@ -261,7 +245,7 @@ void NodeTable::unchain(Node& node, const Link& link) {
 void NodeTable::drop_link_locked(const Link& link) {
   unchain(nodes_.at(link.node), link);
   const NodeId parent = link.parent;
-  links_.erase(links_.find(link));
+  links_.erase(link);
   --nodes_.at(parent).children;
   drop_if_unused_locked(parent);
 }
@@ -290,8 +274,7 @@ void NodeTable::detach_locked(NodeId id) {
 }
 
 void NodeTable::drop_key_locked(NodeId id, const Node& node) {
-  const auto found = by_inode_.find({node.attributes.device(), node.attributes.inode()});
-  if (found != by_inode_.end() && found->second == id) by_inode_.erase(found);
+  by_inode_.erase(key_of(node), id, [this](NodeId other) AC_REQUIRES(mutex_) { return key_of_locked(other); });
 }
 
 void NodeTable::drop_if_unused_locked(NodeId id) {
@@ -306,7 +289,7 @@ void NodeTable::drop_if_unused_locked(NodeId id) {
       if (parent != kRootNode) drop_if_unused_locked(parent);
       parent = link.parent;
       node->links = link.next;
-      links_.erase(links_.find(link));
+      links_.erase(link);
       --nodes_.at(parent).children;
     }
     nodes_.erase(id);
@@ -322,8 +305,8 @@ std::optional<std::string> NodeTable::path_locked(NodeId id) const {
   while (id != kRootNode) {
     const Node* node = find_locked(id);
     if (node == nullptr || node->links == nullptr) return std::nullopt;
-    parts.push_back(node->links->name);
-    length += node->links->name.size() + 1;
+    parts.push_back(node->links->name());
+    length += node->links->name().size() + 1;
     id = node->links->parent;
   }
   std::string path;
@@ -342,7 +325,7 @@ std::optional<NodePath> NodeTable::path(NodeId id) const {
   NodePath result{.path = std::move(*path)};
   if (const Node& node = nodes_.at(id); node.links != nullptr) {
     result.parent = node.links->parent;
-    result.name = node.links->name;
+    result.name = node.links->name();
   }
   return result;
 }
@@ -504,10 +487,12 @@ void NodeTable::check_invariants() const {
   }
   AC_CHECK(chained == links_.size());
   for (const auto& [id, node] : nodes_) AC_CHECK(node.children == children[id]);
-  for (const auto& [key, id] : by_inode_) {
+  by_inode_.for_each([this](NodeId id) AC_REQUIRES(mutex_) {
     const Node* node = find_locked(id);
-    AC_CHECK(node != nullptr && node->attributes.inode() == key.inode && node->attributes.device() == key.device);
-  }
+    AC_CHECK(node != nullptr);
+    const auto found = by_inode_.find(key_of(*node), [this](NodeId other) AC_REQUIRES(mutex_) { return key_of_locked(other); });
+    AC_CHECK(found == id);
+  });
 }
 
 }  // namespace arenacache::vfs

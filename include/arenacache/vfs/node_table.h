@@ -14,10 +14,11 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
-#include <unordered_set>
 #include <vector>
 
 #include "arenacache/base/mutex.h"
+#include "arenacache/vfs/inode_table.h"
+#include "arenacache/vfs/link_table.h"
 #include "arenacache/vfs/node.h"
 
 namespace arenacache::vfs {
@@ -166,32 +167,14 @@ class NodeTable {
   void check_invariants() const;
 
  private:
-  struct InodeKey {
-    std::uint64_t device = 0;
-    std::uint64_t inode = 0;
-    friend bool operator==(const InodeKey&, const InodeKey&) = default;
-  };
-  struct InodeHash {
-    std::size_t operator()(const InodeKey& key) const;
-  };
-  struct LinkHash {
-    using is_transparent = void;
-    std::size_t operator()(const Name& name) const;
-    std::size_t operator()(const Link& link) const { return (*this)(Name{link.parent, link.name}); }
-  };
-  struct LinkEqual {
-    using is_transparent = void;
-    static Name name_of(const Name& name) { return name; }
-    static Name name_of(const Link& link) { return {link.parent, link.name}; }
-    template <class A, class B>
-    bool operator()(const A& a, const B& b) const {
-      return name_of(a).parent == name_of(b).parent && name_of(a).name == name_of(b).name;
-    }
-  };
-
   const Node* find_locked(NodeId id) const AC_REQUIRES(mutex_);
   Node* find_locked(NodeId id) AC_REQUIRES(mutex_);
   const Link* link_locked(Name name) const AC_REQUIRES(mutex_);
+  static InodeKey key_of(const Node& node) { return {node.attributes.device(), node.attributes.inode()}; }
+  InodeKey key_of_locked(NodeId id) const AC_REQUIRES(mutex_) {
+    const Node* node = find_locked(id);
+    return node != nullptr ? key_of(*node) : InodeKey{};
+  }
   ChangeStamp advance_locked() AC_REQUIRES(mutex_);
 
   NodeId node_for_locked(Name name, const CompactAttributes& attributes, ChangeStamp asked) AC_REQUIRES(mutex_);
@@ -227,9 +210,8 @@ class NodeTable {
 
   mutable base::Mutex mutex_;
   std::unordered_map<NodeId, Node> nodes_ AC_GUARDED_BY(mutex_);
-  std::unordered_set<Link, LinkHash, LinkEqual> links_ AC_GUARDED_BY(mutex_);
-  std::unordered_map<InodeKey, NodeId, InodeHash> by_inode_
-      AC_GUARDED_BY(mutex_);  ///< empty where inodes are not stable
+  LinkTable links_ AC_GUARDED_BY(mutex_);
+  InodeTable by_inode_ AC_GUARDED_BY(mutex_);  ///< empty where inodes are not stable
   std::uint64_t next_id_ AC_GUARDED_BY(mutex_) = 2;
   std::uint64_t changes_ AC_GUARDED_BY(mutex_) = 0;
   /// Threads whose last open was sent away. The kernel looks a name up again once: a second time they are not, if there is a choice.
