@@ -69,6 +69,7 @@ Seen NodeTable::attributes_seen(NodeId id, const origin::Attributes& attributes,
   node->attributes = compact;
   node->has_attributes = true;
   node->validated = node->doubted_at <= asked ? now : base::TimePoint::min();
+  doubt_other_names(*node);
   return Seen::taken;
 }
 

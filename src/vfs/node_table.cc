@@ -51,6 +51,7 @@ std::optional<Entry> NodeTable::fresh_entry(Name name, base::TimePoint since) {
   NodeId id = kNoNode;
   Node* node = current_locked(name, id);
   if (node == nullptr || node->validated <= since || (node->open && node->open->retired)) return std::nullopt;
+  if (link_locked(name)->is_doubted) return std::nullopt;
   ++node->lookups;
   return entry_of(id, *node);
 }
@@ -99,6 +100,7 @@ std::optional<Entry> NodeTable::entry_seen(Name name, const origin::Attributes& 
     node.attributes = compact;
     node.has_attributes = true;
     node.validated = node.doubted_at <= asked ? now : base::TimePoint::min();
+    doubt_other_names(node);
   }
   ++node.lookups;
   return entry_of(id, node);
@@ -124,7 +126,7 @@ std::optional<Entry> NodeTable::entry_listed(Name name, const ListedAttributes& 
   const bool is_same = node.has_attributes && node.attributes.type() == compact.type() &&
                        node.attributes.inode() == compact.inode() && node.attributes.version() == compact.version();
   // What is known by another name, or differs, is for the origin to say.
-  if (link == nullptr || (node.open && node.open->retired)) return std::nullopt;
+  if (link == nullptr || link->is_doubted || (node.open && node.open->retired)) return std::nullopt;
   if (is_same && node.doubted_at <= listed.asked && node.changed_at <= listed.asked) {
     node.validated = std::max(node.validated, listed.validated);
   }
@@ -136,7 +138,7 @@ bool NodeTable::is_fresh(Name name, base::TimePoint since) const {
   base::MutexLock lock(mutex_);
   const Link* link = link_locked(name);
   const Node* node = link != nullptr ? find_locked(link->node) : nullptr;
-  return node != nullptr && node->validated > since && !(node->open && node->open->retired);
+  return node != nullptr && node->validated > since && !link->is_doubted && !(node->open && node->open->retired);
 }
 
 bool NodeTable::names_changed_since(NodeId id, ChangeStamp asked) const {
@@ -200,6 +202,7 @@ NodeId NodeTable::node_for_locked(Name name, const CompactAttributes& attributes
     unchain(node, *link);
     link->next = std::exchange(node.links, link);
   }
+  nodes_.at(id).links->is_doubted = false;
   return id;
 }
 
@@ -353,13 +356,24 @@ void NodeTable::doubt_locked(Node& node, ChangeStamp now) {
   node.validated = base::TimePoint::min();
 }
 
+/// The node has more names than it has links: the one that was confirmed last is right, the others are to be asked.
+void NodeTable::doubt_other_names(Node& node) {
+  std::uint32_t count = 0;
+  for (const Link* link = node.links; link != nullptr; link = link->next) ++count;
+  if (count <= 1 || count <= node.attributes.link_count()) return;
+  for (const Link* link = node.links->next; link != nullptr; link = link->next) link->is_doubted = true;
+}
+
 ChangeStamp NodeTable::name_doubted(Name name) {
   base::MutexLock lock(mutex_);
   const ChangeStamp now = advance_locked();
   if (Node* parent = find_locked(name.parent)) doubt_locked(*parent, now);
   const Link* link = link_locked(name);
   Node* node = link != nullptr ? find_locked(link->node) : nullptr;
-  if (node != nullptr) doubt_locked(*node, now);
+  if (node != nullptr) {
+    doubt_locked(*node, now);
+    link->is_doubted = true;
+  }
   return now;
 }
 
@@ -391,6 +405,7 @@ std::vector<NodeId> NodeTable::tree_doubted(NodeId top) {
     }
     if (!is_below) continue;
     doubt_locked(node, now);
+    for (const Link* link = node.links; link != nullptr; link = link->next) link->is_doubted = true;
     inside.push_back(id);
   }
   return inside;

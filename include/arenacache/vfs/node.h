@@ -84,6 +84,7 @@ struct Link {
   Link* bucket_next = nullptr;  ///< LinkTable's
   std::uint32_t hash = 0;
   std::uint16_t name_length = 0;
+  mutable bool is_doubted = false;  ///< the node may be fresh, but whether this is still its name must be asked
   [[nodiscard]] std::string_view name() const { return {reinterpret_cast<const char*>(this + 1), name_length}; }
 };
 

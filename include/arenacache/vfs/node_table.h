@@ -197,6 +197,7 @@ class NodeTable {
   void drop_if_unused_locked(NodeId id) AC_REQUIRES(mutex_);
   void names_changed_locked(NodeId parent) AC_REQUIRES(mutex_);
   void name_removed_locked(Name name) AC_REQUIRES(mutex_);
+  static void doubt_other_names(Node& node);
   static void doubt_locked(Node& node, ChangeStamp now);
   static void unvalidate(Node& node, ChangeStamp now) {
     node.changed_at = now;
