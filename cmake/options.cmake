@@ -19,6 +19,15 @@ if(ARENACACHE_SANITIZE)
   target_link_options(arenacache_options INTERFACE -fsanitize=${ARENACACHE_SANITIZE})
 endif()
 
+if(ARENACACHE_FUZZ)
+  if(NOT CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+    message(FATAL_ERROR "ARENACACHE_FUZZ needs clang: use the preset fuzz")
+  endif()
+  # Everything is instrumented; only the fuzzers have libFuzzer's main. The warnings are GCC's.
+  target_compile_options(arenacache_options INTERFACE -fsanitize=fuzzer-no-link -Wno-unknown-warning-option)
+  target_link_options(arenacache_options INTERFACE -fsanitize=fuzzer-no-link)
+endif()
+
 find_program(ARENACACHE_MOLD mold)
 if(ARENACACHE_MOLD)
   target_link_options(arenacache_options INTERFACE -fuse-ld=mold)

@@ -224,6 +224,7 @@ std::optional<std::vector<base::Job>> Catalog::drop_locked(const std::shared_ptr
   }
   std::erase_if(held_dropped_, [](const auto& entry) { return entry.second.expired(); });
   if (is_held) held_dropped_.emplace(key, object);
+  if (!is_held) let_go_of_file(*object);
   erase_maps_locked(*object, key, path);
   core_.space->doom(object->id);
   if (on_disk) core_.index->remove(object->id);
@@ -266,10 +267,16 @@ void Catalog::erase_maps_locked(const Object& object, const ObjectKey& key, cons
   if (pin_holds_.erase(object.id) > 0) core_.space->release(object.id);
 }
 
+void Catalog::let_go_of_file(const Object& object) {
+  auto watched = core_.read_ahead.dropped(object);
+  if (watched) core_.background.submit("close", [watched = std::move(watched)]() mutable { watched.reset(); });
+}
+
 void Catalog::reader_gone(const std::shared_ptr<Object>& object) {
   // Closed without a lock: a close may block.
   std::shared_ptr<origin::OriginFile> closed;
   std::shared_ptr<store::RawFile> idle_file;
+  bool is_gone = false;
   {
     const base::MutexLock lock(mutex_);
     const base::MutexLock object_lock(object->mutex);
@@ -282,7 +289,9 @@ void Catalog::reader_gone(const std::shared_ptr<Object>& object) {
       object->set_life(Life::dropped);
       erase_maps_locked(*object, object->key, object->path);
     }
+    is_gone = object->is_dropped();
   }
+  if (is_gone) let_go_of_file(*object);
   if (closed) core_.background.submit("close-origin", [file = std::move(closed)]() mutable { file.reset(); });
 }
 

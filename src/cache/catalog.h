@@ -84,6 +84,7 @@ class Catalog {
   std::shared_ptr<Object> match_locked(const FileRef& file, const ObjectKey& key, std::vector<base::Job>& after)
       AC_REQUIRES(mutex_);
   void move_path_locked(const std::shared_ptr<Object>& object, const std::string& path) AC_REQUIRES(mutex_);
+  void let_go_of_file(const Object& object);
   void erase_maps_locked(const Object& object, const ObjectKey& key, const std::string& path) AC_REQUIRES(mutex_);
   [[nodiscard]] bool is_pinned_locked(SourceId source, const std::string& path) const AC_REQUIRES(mutex_);
   [[nodiscard]] std::vector<std::shared_ptr<Object>> below_locked(SourceId source, const std::string& path) const

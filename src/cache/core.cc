@@ -23,7 +23,8 @@ Core::Core(EngineDeps deps, store::StoreFolder store_folder, std::shared_ptr<sto
       verifier(*this),
       committer(*this),
       copier(*this),
-      timers(clock, background) {}
+      timers(clock, background),
+      read_ahead(clock, io, deps.page_cache) {}
 
 std::vector<std::pair<std::string, std::uint64_t>> Core::lifetime() const {
   std::vector<std::pair<std::string, std::uint64_t>> sums;

@@ -25,6 +25,7 @@
 #include "counters.h"
 #include "evictor.h"
 #include "fetcher.h"
+#include "read_ahead.h"
 #include "source.h"
 #include "space.h"
 #include "timer_queue.h"
@@ -60,6 +61,7 @@ struct Core : std::enable_shared_from_this<Core> {
   Committer committer;
   Copier copier;
   TimerQueue timers;
+  ReadAhead read_ahead;
 
   /// Lifetime counters by name: those of earlier lives and this one's.
   [[nodiscard]] std::vector<std::pair<std::string, std::uint64_t>> lifetime() const;

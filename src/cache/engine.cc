@@ -72,11 +72,13 @@ void Engine::start() {
     if (std::ranges::none_of(core_.sources, is_it)) core_.index->remove_listings(gone, "", true);
   }
   core_.committer.start_rounds();
+  core_.read_ahead.start();
 }
 
 void Engine::stop() {
   if (core_.stopping.exchange(true)) return;
   core_.timers.stop();
+  core_.read_ahead.stop();
   const base::TimePoint deadline = core_.clock.now() + kStopPatience;
   core_.committer.write_out(deadline);
   core_.catalog.await_unlinks(deadline);
@@ -114,10 +116,9 @@ std::shared_ptr<Reader> Engine::open(const OpenRequest& request) {
   const bool is_off = source.mode.load() == config::CacheMode::off;
   const bool is_written = request.has_writer || core_.catalog.has_writer(Catalog::key_of(source, request.file));
   const bool is_ignored = !is_off && source.is_ignored_command(request.pid);
+  const bool is_cacheable = source.is_cacheable(request.file.path);
   StoreUse use = StoreUse::full;
-  if (is_ignored || source.mode.load() == config::CacheMode::use_only || !source.is_cacheable(request.file.path)) {
-    use = StoreUse::read_only;
-  }
+  if (is_ignored || source.mode.load() == config::CacheMode::use_only || !is_cacheable) use = StoreUse::read_only;
   if (is_off) use = StoreUse::none;
   if (is_written) use = StoreUse::follow;
 
@@ -132,7 +133,7 @@ std::shared_ptr<Reader> Engine::open(const OpenRequest& request) {
     if (request.caller) object->caller = request.caller;
   }
   if (uses_store) look_into(object);
-  return make_reader(state_->core, object, use, !is_ignored);
+  return make_reader(state_->core, object, {.use = use, .counts = !is_ignored, .is_uncached = is_off || !is_cacheable});
 }
 
 void Engine::look_into(const std::shared_ptr<Object>& object) {

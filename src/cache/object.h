@@ -111,6 +111,9 @@ class Object {
   std::string refusal AC_GUARDED_BY(mutex);  ///< why refused or failed, for people
   store::BlockIndex cursor AC_GUARDED_BY(mutex) = 0;  ///< where the last reader missed: the copier goes on from here
 
+  double read_fraction AC_GUARDED_BY(mutex) = 1;  ///< of the file, by past loads
+  std::uint64_t header_bytes AC_GUARDED_BY(mutex) = 0;  ///< of a model file: where its tensors begin; 0: not known
+
   // Who uses it.
   unsigned readers AC_GUARDED_BY(mutex) = 0;
   std::vector<bool> touched AC_GUARDED_BY(mutex);

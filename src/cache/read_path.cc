@@ -32,6 +32,9 @@ using base::Extent;
 constexpr store::BlockIndex kFlightBlocks =
     8;  ///< a kernel request is at most 1 MiB: two blocks; more only for direct reads
 
+/// A smaller file is in memory before a load of it would show.
+constexpr std::uint64_t kWorthReadingAhead = 2 * base::kMiB;
+
 store::BlockIndex first_block(Extent extent) {
   return static_cast<store::BlockIndex>(extent.offset / store::kBlockBytes);
 }
@@ -153,8 +156,12 @@ base::Result<ReadBytes> Gather::assemble(const Parts& parts) {
 
 class ObjectReader final : public Reader, public std::enable_shared_from_this<ObjectReader> {
  public:
-  ObjectReader(std::shared_ptr<Core> core, std::shared_ptr<Object> object, StoreUse use, bool counts)
-      : core_(std::move(core)), object_(std::move(object)), use_(use), counts_(counts) {
+  ObjectReader(std::shared_ptr<Core> core, std::shared_ptr<Object> object, ReaderOptions options)
+      : core_(std::move(core)),
+        object_(std::move(object)),
+        use_(options.use),
+        counts_(options.counts),
+        may_back_by_origin_(options.is_uncached && object_->source->guarded->fidelity().is_local_disk) {
     const base::MutexLock lock(object_->mutex);
     version_ = object_->version;
     was_hit_ =
@@ -179,6 +186,13 @@ class ObjectReader final : public Reader, public std::enable_shared_from_this<Ob
   void note_opened(bool by_kernel) override;
   base::Result<std::shared_ptr<origin::OriginFile>> origin_file() override;
   [[nodiscard]] std::optional<BackingFile> backing() const override;
+  base::Result<void> open_at(origin::Origin& origin) override {
+    AC_TRY(Fetcher::open_origin(origin, *object_, Fetcher::Hold::version));
+    return {};
+  }
+  [[nodiscard]] bool could_back_by_origin() const override {
+    return may_back_by_origin_ && !was_hit_ && !follows() && use_ != StoreUse::full;
+  }
 
  private:
   enum class Way : std::uint8_t { hit, flights, exact, wait };
@@ -194,6 +208,7 @@ class ObjectReader final : public Reader, public std::enable_shared_from_this<Ob
   const std::shared_ptr<Object> object_;
   const StoreUse use_;
   const bool counts_;  ///< is this open a use that eviction and admission take note of?
+  const bool may_back_by_origin_;
   origin::Version version_;
   bool was_hit_ = false;
 };
@@ -342,17 +357,34 @@ void ObjectReader::note_opened(bool by_kernel) {
   counters.opens_total.add();
   (was_hit_ ? counters.opens_hit : counters.opens_miss).add();
   (by_kernel ? counters.opens_passthrough : counters.opens_served).add();
-  if (!counts_) return counters.opens_ignored.add();
-  const base::MutexLock lock(object_->mutex);
-  object_->last_use = core_->clock.wall_now();
-  ++object_->uses;
-  object_->row_due = true;
+  if (!counts_) counters.opens_ignored.add();
+  ReadAhead::File file;
+  {
+    const base::MutexLock lock(object_->mutex);
+    if (counts_) {
+      object_->last_use = core_->clock.wall_now();
+      ++object_->uses;
+      object_->row_due = true;
+    }
+    if (was_hit_ && !object_->is_dropped() && object_->file) {
+      file = {.descriptor = object_->file->descriptor(), .owner = object_->file};
+    } else if (by_kernel && could_back_by_origin() && object_->origin_file) {
+      file = {.descriptor = object_->origin_file->descriptor(), .owner = object_->origin_file, .is_stored = false};
+    }
+  }
+  if (file.owner && object_->size >= kWorthReadingAhead) core_->read_ahead.opened(object_, std::move(file));
 }
 
 std::optional<BackingFile> ObjectReader::backing() const {
-  const bool uses_store = use_ == StoreUse::full || use_ == StoreUse::read_only;
-  if (!uses_store || follows() || core_->is_store_suspect.load()) return std::nullopt;
+  if (follows()) return std::nullopt;
   const base::MutexLock lock(object_->mutex);
+  if (could_back_by_origin() && object_->origin_file && object_->origin_file->descriptor() >= 0) {
+    return BackingFile{.key = origin_backing(version_.inode),
+                       .descriptor = object_->origin_file->descriptor(),
+                       .owner = object_->origin_file};
+  }
+  const bool uses_store = use_ == StoreUse::full || use_ == StoreUse::read_only;
+  if (!uses_store || core_->is_store_suspect.load()) return std::nullopt;
   if (object_->life != Life::resident || object_->trust != Trust::trusted || object_->refuted) return std::nullopt;
   if (object_->must_verify || !object_->file) return std::nullopt;
   return BackingFile{.key = BackingKey{store::to_number(object_->id)},
@@ -362,9 +394,8 @@ std::optional<BackingFile> ObjectReader::backing() const {
 
 }  // namespace
 
-std::shared_ptr<Reader> make_reader(std::shared_ptr<Core> core, std::shared_ptr<Object> object, StoreUse use,
-                                    bool counts) {
-  return std::make_shared<ObjectReader>(std::move(core), std::move(object), use, counts);
+std::shared_ptr<Reader> make_reader(std::shared_ptr<Core> core, std::shared_ptr<Object> object, ReaderOptions options) {
+  return std::make_shared<ObjectReader>(std::move(core), std::move(object), options);
 }
 
 base::Result<void> read_stored(Core& core, Object& object, Extent extent, std::span<std::byte> out) {

@@ -22,8 +22,13 @@ enum class StoreUse : std::uint8_t {
   follow,     ///< the file has a writer: the origin alone, whatever it has now
 };
 
-std::shared_ptr<Reader> make_reader(std::shared_ptr<Core> core, std::shared_ptr<Object> object, StoreUse use,
-                                    bool counts);
+struct ReaderOptions {
+  StoreUse use = StoreUse::full;
+  bool counts = true;  ///< the open is a use that eviction and admission take note of
+  bool is_uncached =
+      false;  ///< nothing of the file is to be kept, whoever reads it (cache off, excluded, a fast origin)
+};
+std::shared_ptr<Reader> make_reader(std::shared_ptr<Core> core, std::shared_ptr<Object> object, ReaderOptions options);
 
 /// Reads `extent` from the object's file in the store, checking blocks that were not checked in this life. ErrorKind::corrupt
 /// or store: the caller drops the object and asks the origin. Blocks on the disk.

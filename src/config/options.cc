@@ -27,6 +27,7 @@ CacheConfig& part(const OptionTarget& target, const CacheConfig* /*which*/) { re
 FillConfig& part(const OptionTarget& target, const FillConfig* /*which*/) { return *target.fill; }
 OriginConfig& part(const OptionTarget& target, const OriginConfig* /*which*/) { return *target.origin; }
 FuseConfig& part(const OptionTarget& target, const FuseConfig* /*which*/) { return *target.fuse; }
+RamConfig& part(const OptionTarget& target, const RamConfig* /*which*/) { return *target.ram; }
 MountConfig& part(const OptionTarget& target, const MountConfig* /*which*/) { return *target.mount; }
 
 template <class Struct, class Field>
@@ -65,7 +66,7 @@ static_assert(static_cast<std::size_t>(base::LogLevel::off) == 4 && static_cast<
               static_cast<std::size_t>(FidelityChoice::path) == 2 && static_cast<std::size_t>(OriginKind::fast) == 1 &&
               static_cast<std::size_t>(Passthrough::off) == 1);
 
-constexpr std::array<Words, 7> kTables = {"daemon", "store", "cache", "fill", "origin", "fuse", "mount"};
+constexpr std::array<Words, 8> kTables = {"daemon", "store", "cache", "fill", "origin", "fuse", "ram", "mount"};
 
 // clang-format off: a row stays a row
 constexpr auto kOptions = std::to_array<Option>({
@@ -156,6 +157,10 @@ constexpr auto kOptions = std::to_array<Option>({
      .help = "what mount lists show as the mount's source; store: the store's block device",
      .access = access<&FuseConfig::source_name>()},
 
+    {.table = "ram", .key = "capacity", .type = capacity, .default_text = R"("50%")",
+     .help = "the most that is read into memory ahead of programs that load files from the store; 0: nothing is",
+     .access = access<&RamConfig::capacity>(), .is_reloadable = true},
+
     {.table = "mount", .key = "name", .type = text, .default_text = R"("")",
      .help = "what stats and logs call the mount; empty: the last part of the mountpoint",
      .access = access<&MountConfig::name>()},
@@ -210,6 +215,7 @@ OptionTarget target_of(Config& config) {
           .fill = &config.fill,
           .origin = &config.origin,
           .fuse = &config.fuse,
+          .ram = &config.ram,
           .mount = nullptr};
 }
 
@@ -220,6 +226,7 @@ OptionTarget target_of(MountConfig& mount) {
           .fill = &mount.fill,
           .origin = &mount.origin,
           .fuse = nullptr,
+          .ram = nullptr,
           .mount = &mount};
 }
 

@@ -39,7 +39,7 @@ class WorkerServices final : public Services {
   WorkerServices& operator=(const WorkerServices&) = delete;
 
   base::Result<void> begin(std::vector<MountInput> mounts) {
-    AC_ASSIGN(engine_, cache::Engine::create(config_, {.clock = clock_, .io = io_, .background = background_}));
+    AC_ASSIGN(engine_, cache::Engine::create(config_, {.clock = clock_, .io = io_, .background = background_, .page_cache = page_cache_}));
     std::vector<vfs::MirrorOptions> mirrors;
     for (auto& input : mounts) {
       AC_ASSIGN(auto origin, origin::LocalOrigin::create(std::move(input.source), input.mount.origin.fidelity));
@@ -100,6 +100,7 @@ class WorkerServices final : public Services {
   config::Config config_;
   base::SystemClock clock_;
   base::PosixFileIo io_;
+  base::KernelPageCache page_cache_;
   base::ThreadPool background_;
   std::vector<std::shared_ptr<origin::GuardedOrigin>> guards_;
   std::unique_ptr<cache::Engine> engine_;

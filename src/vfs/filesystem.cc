@@ -28,7 +28,8 @@ Timing timing_of(const config::MountConfig& mount, const origin::Fidelity& fidel
   return {.metadata_ttl = mount.cache.metadata_ttl.value_or(fidelity.is_network ? kNetworkTtl : kLocalTtl),
           .patience = mount.cache.patience,
           .origin_timeout = mount.origin.timeout,
-          .serve_stale = mount.cache.serve_stale};
+          .serve_stale = mount.cache.serve_stale,
+          .fills_on_write = mount.fill.on_write};
 }
 
 /// Tells listings of one origin from those of another that the same mount had before.
@@ -75,6 +76,10 @@ Filesystem::Filesystem(const MirrorOptions& options, cache::Engine& engine, base
 Timing Filesystem::timing() const {
   base::MutexLock lock(timing_mutex_);
   return timing_;
+}
+
+bool Filesystem::may_pass_writes() const {
+  return backings_.is_available() && fidelity().is_local_disk && fidelity().stable_inodes && !timing().fills_on_write;
 }
 
 void Filesystem::reload(const config::MountConfig& mount) {

@@ -38,6 +38,7 @@ struct Timing {
   std::chrono::nanoseconds patience{};
   std::chrono::nanoseconds origin_timeout{};
   bool serve_stale = true;
+  bool fills_on_write = false;
 };
 
 /// Logs what an exception out of `deed` says.
@@ -78,6 +79,8 @@ class Filesystem : public std::enable_shared_from_this<Filesystem> {
   [[nodiscard]] MissingNames& missing_names() { return missing_names_; }
 
   [[nodiscard]] Timing timing() const;
+  /// Whether the kernel may write the origin's files by itself: nobody needs to see what is written, and the disk is our own.
+  [[nodiscard]] bool may_pass_writes() const;
   void reload(const config::MountConfig& mount);
   /// What was validated after this is fresh.
   [[nodiscard]] base::TimePoint fresh_since() const { return fresh_within(timing().metadata_ttl); }

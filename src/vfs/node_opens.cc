@@ -34,6 +34,11 @@ bool NodeTable::goes_on_locked(const Node& node, const CompactAttributes& attrib
   return node.changed_at > asked || !must_retire(node, attributes);
 }
 
+/// The kernel writes the origin's file by itself: what is known of its size and times is old at once.
+bool NodeTable::is_written_unseen(const Node& node) {
+  return node.open && node.open->writers > 0 && node.open->way == ReadWay::backed;
+}
+
 std::optional<NodeState> NodeTable::state(NodeId id) const {
   base::MutexLock lock(mutex_);
   const Node* node = find_locked(id);
@@ -44,6 +49,7 @@ std::optional<NodeState> NodeTable::state(NodeId id) const {
   if (node->open) {
     state.readers = node->open->readers;
     state.writers = node->open->writers;
+    if (is_written_unseen(*node)) state.validated = base::TimePoint::min();
   }
   return state;
 }
@@ -166,11 +172,13 @@ OpenWay NodeTable::settle_locked(OpenState& open, const Opening& opening) {
       return {.answer = backed, .backing = open.backing};
     case ReadWay::served: {
       // What is open goes on as it is; the name gets a node that the kernel reads by itself.
-      const bool can_move_on =
-          opening.offer != cache::kNoBacking && open.writers == 0 && !open.retired && !was_sent_away;
+      const bool can_move_on = opening.kind == OpenKind::read && opening.offer != cache::kNoBacking &&
+                               open.writers == 0 && !open.retired && !was_sent_away;
       return {.answer = can_move_on ? look_up_again : served};
     }
     case ReadWay::backed: {
+      // The file itself, whoever reads or writes it.
+      if (cache::is_origin_backing(open.backing)) return {.answer = backed, .backing = open.backing};
       const bool is_reader = opening.kind == OpenKind::read;
       // Evicted and filled again meanwhile, maybe twice: the same bytes.
       const bool is_as_good = was_sent_away && opening.may_share && open.backing_version.same_data(opening.version);

@@ -52,6 +52,7 @@ std::optional<Entry> NodeTable::fresh_entry(Name name, base::TimePoint since) {
   Node* node = current_locked(name, id);
   if (node == nullptr || node->validated <= since || (node->open && node->open->retired)) return std::nullopt;
   if (link_locked(name)->is_doubted) return std::nullopt;
+  if (is_written_unseen(*node)) return std::nullopt;
   ++node->lookups;
   return entry_of(id, *node);
 }
@@ -103,7 +104,9 @@ std::optional<Entry> NodeTable::entry_seen(Name name, const origin::Attributes& 
     doubt_other_names(node);
   }
   ++node.lookups;
-  return entry_of(id, node);
+  Entry entry = entry_of(id, node);
+  if (is_written_unseen(node)) entry.validated = base::TimePoint::min();
+  return entry;
 }
 
 std::optional<Entry> NodeTable::entry_listed(Name name, const ListedAttributes& listed) {
@@ -127,6 +130,7 @@ std::optional<Entry> NodeTable::entry_listed(Name name, const ListedAttributes& 
                        node.attributes.inode() == compact.inode() && node.attributes.version() == compact.version();
   // What is known by another name, or differs, is for the origin to say.
   if (link == nullptr || link->is_doubted || (node.open && node.open->retired)) return std::nullopt;
+  if (is_written_unseen(node)) return std::nullopt;
   if (is_same && node.doubted_at <= listed.asked && node.changed_at <= listed.asked) {
     node.validated = std::max(node.validated, listed.validated);
   }
@@ -138,7 +142,8 @@ bool NodeTable::is_fresh(Name name, base::TimePoint since) const {
   base::MutexLock lock(mutex_);
   const Link* link = link_locked(name);
   const Node* node = link != nullptr ? find_locked(link->node) : nullptr;
-  return node != nullptr && node->validated > since && !link->is_doubted && !(node->open && node->open->retired);
+  if (node == nullptr || link->is_doubted || node->validated <= since) return false;
+  return !(node->open && node->open->retired) && !is_written_unseen(*node);
 }
 
 bool NodeTable::names_changed_since(NodeId id, ChangeStamp asked) const {

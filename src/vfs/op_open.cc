@@ -17,6 +17,21 @@ namespace arenacache::vfs {
 
 namespace {
 
+void settle_and_reply(const FilesystemPtr& fs, Reply& reply, const std::shared_ptr<FileHandle>& handle,
+                      const OpenDecision& decision) {
+  if (!settle_open(*fs, reply.requester(), *handle, decision)) return reply.fail(gone_error());
+  reply_opened(fs, reply, handle, decision);
+}
+
+/// Nothing of the file is cached: the kernel reads the origin's own, if it can be opened; else the reads tell why not.
+void open_origin_first(const FilesystemPtr& fs, Reply reply, const std::shared_ptr<FileHandle>& handle,
+                       const OpenDecision& decision) {
+  fs->look<bool>([handle](origin::Origin& origin) { return handle->reader->open_at(origin).has_value(); },
+                 [fs, handle, decision, reply = std::move(reply)](const base::Result<bool>&) mutable {
+                   settle_and_reply(fs, reply, handle, decision);
+                 });
+}
+
 /// Counts the open, gets a Reader of the node's version, answers.
 void serve(const FilesystemPtr& fs, Reply reply, NodeId id) {
   const auto where = fs->nodes().path(id);
@@ -28,8 +43,10 @@ void serve(const FilesystemPtr& fs, Reply reply, NodeId id) {
   handle->access = O_RDONLY;
   const cache::FileRef file{.source = fs->source(), .path = where->path, .version = decision.version};
   handle->reader = open_reader(*fs, reply.requester(), file, decision);
-  if (!settle_open(*fs, reply.requester(), *handle, decision)) return reply.fail(gone_error());
-  reply_opened(fs, reply, handle, decision);
+  if (fs->backings().is_available() && handle->reader->could_back_by_origin()) {
+    return open_origin_first(fs, std::move(reply), handle, decision);
+  }
+  settle_and_reply(fs, reply, handle, decision);
 }
 
 void open_for_reading(const FilesystemPtr& fs, Reply reply, NodeId id) {

@@ -27,11 +27,6 @@ int origin_flags(int flags) {
   return (flags & ~(O_ACCMODE | kFlagsHere)) | access;
 }
 
-struct OpenedFile {
-  std::shared_ptr<FileHandle> handle;
-  OpenDecision decision;
-};
-
 /// Opens the origin's file for a node that `decision` has counted already.
 base::Result<void> open_origin(Filesystem& fs, origin::Origin& origin, FileHandle& handle,
                                const origin::Attributes& before, const Reply& reply, int flags) {
@@ -41,7 +36,10 @@ base::Result<void> open_origin(Filesystem& fs, origin::Origin& origin, FileHandl
   AC_ASSIGN(handle.file, at_path(fs, handle.node, [&](const std::string& now) {
               return origin.open(now, origin_flags(flags), &caller);
             }));
-  if ((flags & O_TRUNC) == 0) return {};
+  return {};
+}
+
+base::Result<void> truncate_opened(Filesystem& fs, FileHandle& handle) {
   handle.writer->before_data_change();
   AC_TRY(handle.file->truncate(0));
   note_data_change(fs, handle.node, *handle.file);
@@ -62,12 +60,19 @@ void run(const FilesystemPtr& fs, origin::Origin& origin, Reply& reply, NodeId i
   if (decision.answer == OpenDecision::Answer::look_up_again) return reply.fail(gone_error());
   auto handle = std::make_shared<FileHandle>();
   handle->node = id;
-  // Before the origin is touched: the open may come again under another node.
-  if (!settle_open(*fs, reply.requester(), *handle, decision)) return reply.fail(gone_error());
   handle->access = origin_flags(flags) & O_ACCMODE;
   if (const auto opened = open_origin(*fs, origin, *handle, *before, reply, flags); !opened) {
     fs->nodes().close(id, OpenKind::write);
     return reply.fail(opened.error());
+  }
+  // Before the origin's data is touched: the open may come again under another node.
+  if (!settle_open(*fs, reply.requester(), *handle, decision)) return reply.fail(gone_error());
+  if ((flags & O_TRUNC) != 0) {
+    if (const auto truncated = truncate_opened(*fs, *handle); !truncated) {
+      handle->backing = nullptr;
+      fs->nodes().close(id, OpenKind::write);
+      return reply.fail(truncated.error());
+    }
   }
   reply_opened(fs, reply, handle, decision);
 }

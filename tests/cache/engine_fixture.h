@@ -22,6 +22,7 @@
 #include "arenacache/origin/guarded_origin.h"
 #include "arenacache/origin/local_origin.h"
 #include "support/fake_origin.h"
+#include "support/fake_page_cache.h"
 #include "support/faulty_file_io.h"
 #include "support/matchers.h"
 #include "support/temp_dir.h"
@@ -113,7 +114,8 @@ class EngineFixture : public ::testing::Test {
                        .origin = config_.origin}};
     pool_ = std::make_unique<base::ThreadPool>("background", 3);
     guard_ = std::make_shared<origin::GuardedOrigin>(origin_, clock_, origin::GuardLimits{});
-    engine_ = test::must(Engine::create(config_, {.clock = clock_, .io = io_, .background = *pool_}));
+    engine_ = test::must(
+        Engine::create(config_, {.clock = clock_, .io = io_, .background = *pool_, .page_cache = page_cache_}));
     source_ = engine_->add_source(config_.mounts[0], guard_);
     engine_->start();
   }
@@ -196,6 +198,7 @@ class EngineFixture : public ::testing::Test {
   base::SystemClock clock_;
   test::TempDir store_;
   test::FaultyFileIo io_;
+  test::FakePageCache page_cache_;
   std::shared_ptr<test::FakeOrigin> origin_;
   config::Config config_;
   std::unique_ptr<base::ThreadPool> pool_;

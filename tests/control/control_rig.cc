@@ -50,7 +50,8 @@ FakeOrigin& ControlRig::add_mount(const std::string& name, const std::string& so
 
 void ControlRig::start() {
   pool_ = std::make_unique<base::ThreadPool>("background", 3);
-  engine_ = must(cache::Engine::create(config_, {.clock = clock_, .io = io_, .background = *pool_}));
+  engine_ = must(
+      cache::Engine::create(config_, {.clock = clock_, .io = io_, .background = *pool_, .page_cache = page_cache_}));
   for (std::size_t i = 0; i < origins_.size(); ++i) {
     guards_.push_back(std::make_shared<origin::GuardedOrigin>(origins_[i], clock_, origin::GuardLimits{}));
     engine_->add_source(config_.mounts[i], guards_.back());

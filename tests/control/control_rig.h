@@ -19,6 +19,7 @@
 #include "arenacache/control/control.h"
 #include "arenacache/origin/guarded_origin.h"
 #include "support/fake_origin.h"
+#include "support/fake_page_cache.h"
 #include "support/temp_dir.h"
 
 namespace arenacache::test {
@@ -56,6 +57,7 @@ class ControlRig {
   TempDir dir_;
   base::SystemClock clock_;
   base::PosixFileIo io_;
+  test::FakePageCache page_cache_;
   config::Config config_;
   std::vector<std::shared_ptr<FakeOrigin>> origins_;
   std::unique_ptr<base::ThreadPool> pool_;

@@ -92,7 +92,7 @@ const std::array<Library, 8>& libraries() {
       Library{.prefix = "<xxhash", .modules = {"base"}},
       Library{.prefix = "<toml++/", .modules = {"config"}},
       Library{.prefix = "<CLI/", .modules = {"cli"}},
-      Library{.prefix = "<nlohmann/json.hpp", .modules = {"rpc", "control", "predict", "cli"}},
+      Library{.prefix = "<nlohmann/json.hpp", .modules = {"model", "rpc", "control", "predict", "cli"}},
       Library{.prefix = "<nlohmann/json_fwd", .modules = {"rpc", "control", "predict", "cli"}, .in_headers = true},
       Library{.prefix = "<fuse", .modules = {"vfs"}, .in_headers = true},
       Library{.prefix = "<sqlite3", .modules = {"store"}, .in_headers = true},

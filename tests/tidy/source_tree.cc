@@ -17,7 +17,7 @@ constexpr const char* kRoot = ARENACACHE_SOURCE_DIR;
 
 std::vector<SourceFile> read_all() {
   std::vector<SourceFile> files;
-  for (const char* folder : {"src", "include", "tests"}) {
+  for (const char* folder : {"src", "include", "tests", "fuzz"}) {
     for (const auto& entry : fs::recursive_directory_iterator(fs::path(kRoot) / folder)) {
       const auto extension = entry.path().extension();
       if (extension != ".h" && extension != ".cc") continue;

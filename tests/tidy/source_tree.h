@@ -22,7 +22,7 @@ struct SourceFile {
   [[nodiscard]] std::vector<std::string> includes() const;
 };
 
-/// Every .h and .cc below src, include and tests, by path.
+/// Every .h and .cc below src, include, tests and fuzz, by path.
 const std::vector<SourceFile>& all_sources();
 
 /// The lines of any file of the repository; empty if it is not there.

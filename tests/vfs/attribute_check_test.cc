@@ -15,6 +15,7 @@
 #include "arenacache/base/executor.h"
 #include "origin_access.h"
 #include "support/fake_origin.h"
+#include "support/fake_page_cache.h"
 #include "support/matchers.h"
 #include "support/simulated_clock.h"
 #include "support/temp_dir.h"
@@ -42,7 +43,8 @@ class AttributeCheckTest : public ::testing::Test {
                        .fill = config_.fill,
                        .origin = config_.origin}};
     origin_->put("model", "weights");
-    engine_ = test::must(cache::Engine::create(config_, {.clock = clock_, .io = io_, .background = pool_}));
+    engine_ = test::must(
+        cache::Engine::create(config_, {.clock = clock_, .io = io_, .background = pool_, .page_cache = page_cache_}));
     const auto source = engine_->add_source(config_.mounts[0], guard_);
     fs_ = std::make_shared<Filesystem>(MirrorOptions{.source = source, .mount = config_.mounts[0], .fuse = {}},
                                        *engine_, clock_);
@@ -97,6 +99,7 @@ class AttributeCheckTest : public ::testing::Test {
   test::SimulatedClock clock_;
   test::TempDir store_;
   base::PosixFileIo io_;
+  test::FakePageCache page_cache_;
   base::ThreadPool pool_{"background", 2};
   config::Config config_;
   std::shared_ptr<test::FakeOrigin> origin_ = std::make_shared<test::FakeOrigin>(clock_);

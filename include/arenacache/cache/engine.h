@@ -13,6 +13,7 @@
 
 #include "arenacache/base/executor.h"
 #include "arenacache/base/file_io.h"
+#include "arenacache/base/page_cache.h"
 #include "arenacache/base/unique_fd.h"
 #include "arenacache/cache/types.h"
 
@@ -26,6 +27,7 @@ struct EngineDeps {
   base::Clock& clock;
   base::FileIo& io;
   base::Executor& background;  ///< runs store writes, commits, evictions
+  base::PageCache& page_cache;
 };
 
 class Engine {

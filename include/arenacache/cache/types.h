@@ -64,6 +64,12 @@ using ReadDone = std::move_only_function<void(base::Result<ReadBytes>)>;
 /// What a file that the kernel reads in the daemon's place is known by: equal keys are the same bytes of the same file.
 enum class BackingKey : std::uint64_t {};
 inline constexpr BackingKey kNoBacking{0};
+/// Of an origin's own file. The numbers of the store's objects never get there.
+inline constexpr std::uint64_t kOriginBackings = std::uint64_t{1} << 63U;
+[[nodiscard]] constexpr BackingKey origin_backing(std::uint64_t inode) { return BackingKey{inode | kOriginBackings}; }
+[[nodiscard]] constexpr bool is_origin_backing(BackingKey key) {
+  return (static_cast<std::uint64_t>(key) & kOriginBackings) != 0;
+}
 
 /// A file that holds the bytes of an open, so that the kernel can be given it (passthrough).
 struct BackingFile {
@@ -88,8 +94,13 @@ class Reader {
   virtual base::Result<std::shared_ptr<origin::OriginFile>> origin_file() = 0;
   /// The open was answered: counts it, and the use. `by_kernel`: the kernel reads backing() itself.
   virtual void note_opened(bool by_kernel) = 0;
-  /// The store's file, if it is resident, trusted, and may be handed to the kernel for reading. Never to be handed to a writer.
+  /// The file that the kernel may read in our place: the store's, if it is resident and trusted; the origin's own, if nothing is
+  /// to be cached of it, it lies on a local disk and is open. Never to be handed to a writer.
   [[nodiscard]] virtual std::optional<BackingFile> backing() const = 0;
+  /// backing() would be the origin's file if it were open.
+  [[nodiscard]] virtual bool could_back_by_origin() const = 0;
+  /// Opens it, on a thread of the origin (GuardedOrigin::look).
+  virtual base::Result<void> open_at(origin::Origin& origin) = 0;
 };
 
 /// One open for writing: while it lives its file is not committed. Cheap; destroyed at the last release.

@@ -81,6 +81,10 @@ struct OriginConfig {
   OriginKind kind = OriginKind::slow;
 };
 
+struct RamConfig {
+  Capacity capacity{.bytes = 0, .percent = 50};  ///< of the machine's memory, for what is read ahead of programs; 0: nothing is
+};
+
 struct FuseConfig {
   std::uint64_t readahead = 4 * base::kMiB;  ///< the mount's read_ahead_kb (set when root)
   unsigned threads = 0;  ///< 0: sized to the machine
@@ -105,6 +109,7 @@ struct Config {
   FillConfig fill;
   OriginConfig origin;
   FuseConfig fuse;
+  RamConfig ram;
   std::vector<MountConfig> mounts;
   /// Where a key was set, for sentences: "store.path" at "/etc/arenacache/config.toml:12" or "--store"; keys of the second
   /// mount begin with "mount.1.", and "mount.1" is where it begins. Defaults are not listed.

@@ -46,6 +46,7 @@ struct OptionTarget {
   FillConfig* fill = nullptr;
   OriginConfig* origin = nullptr;
   FuseConfig* fuse = nullptr;
+  RamConfig* ram = nullptr;
   MountConfig* mount = nullptr;
 };
 [[nodiscard]] OptionTarget target_of(Config& config);

@@ -81,7 +81,8 @@ struct Opening {
   OpenKind kind = OpenKind::read;
   pid_t thread = 0;  ///< who opens
   origin::Version version{};  ///< what it was decided to open
-  cache::BackingKey offer = cache::kNoBacking;  ///< the file that the kernel could read for it; never with a writer
+  /// The file that the kernel could read for it, or write, then the origin's own only.
+  cache::BackingKey offer = cache::kNoBacking;
   bool may_share = true;  ///< what other opens read is as good as the offer, if it is of the same version
 };
 
@@ -181,6 +182,7 @@ class NodeTable {
   NodeId candidate_locked(const Link* link, const CompactAttributes& attributes) const AC_REQUIRES(mutex_);
   bool goes_on_locked(const Node& node, const CompactAttributes& attributes, ChangeStamp asked) const
       AC_REQUIRES(mutex_);
+  static bool is_written_unseen(const Node& node);
   bool must_retire(const Node& node, const CompactAttributes& attributes) const;
   bool same_pages(const origin::Version& a, const origin::Version& b) const;
   bool is_at_or_above_locked(NodeId upper, NodeId lower) const AC_REQUIRES(mutex_);

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+// libFuzzer: any bytes as the head of a safetensors file.
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "fuzz_input.h"
+#include "safetensors.h"
+
+// NOLINTNEXTLINE(readability-identifier-naming): libFuzzer calls it so
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using namespace arenacache;
+  fuzz::check_input(std::as_bytes(std::span(data, size)), [](auto head, std::uint64_t file_size) {
+    using Outcome = base::Result<model::Reading>;
+    // The reader is only ever given what begins as its format.
+    return model::is_safetensors(head, file_size) ? model::read_safetensors(head, file_size)
+                                                  : Outcome(base::fail(base::ErrorKind::invalid, 0, "another format"));
+  });
+  return 0;
+}

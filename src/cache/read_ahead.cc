@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "read_ahead.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <chrono>
+#include <memory>
+#include <utility>
+
+#include "model_header.h"
+
+namespace arenacache::cache {
+namespace {
+
+/// What one call asks the disk for.
+constexpr std::uint64_t kRequestBytes = std::uint64_t{512} << 10U;
+/// How long a file is watched after its last close.
+constexpr auto kLinger = std::chrono::seconds(30);
+constexpr unsigned kReadThreads = 2;
+constexpr int kRestPerLook = 50;
+/// The part of the memory that is free which is left to programs.
+constexpr std::uint64_t kLeftFree = 5;  // one part of five
+
+}  // namespace
+
+void ReadAhead::start() {
+  threads_.emplace_back([this] { run_looks(); });
+  ::pthread_setname_np(threads_.back().native_handle(), "ahead-look");
+  for (unsigned i = 0; i < kReadThreads; ++i) {
+    threads_.emplace_back([this] { run_reads(); });
+    ::pthread_setname_np(threads_.back().native_handle(), "ahead-read");
+  }
+}
+
+void ReadAhead::stop() {
+  {
+    base::MutexLock lock(mutex_);
+    stopped_ = true;
+  }
+  look_due_.notify_all();
+  read_due_.notify_all();
+  for (std::thread& thread : threads_) thread.join();
+  threads_.clear();
+  std::map<const Object*, WatchedPtr> gone;
+  base::MutexLock lock(mutex_);
+  gone.swap(watched_);
+  to_read_.clear();
+}
+
+void ReadAhead::opened(const std::shared_ptr<Object>& object, File file) {
+  if (capacity_.load() == 0) return;
+  LoadWatch::Expectation expectation;
+  {
+    const base::MutexLock lock(object->mutex);
+    expectation.fraction = object->read_fraction;
+    expectation.header_bytes = object->header_bytes;
+  }
+  auto watched = std::make_shared<Watched>(object, std::move(file), expectation);
+  {
+    base::MutexLock lock(mutex_);
+    if (stopped_) return;
+    auto& place = watched_[object.get()];
+    if (place && place->file.owner == watched->file.owner) {
+      place->watch.opened_again();
+    } else {
+      place.swap(watched);  // what it replaces is closed without the lock
+    }
+    place->closed_at = base::TimePoint::max();
+    place->look_at = clock_.now();
+  }
+  look_due_.notify_one();
+}
+
+std::shared_ptr<void> ReadAhead::dropped(const Object& object) {
+  base::MutexLock lock(mutex_);
+  const auto at = watched_.find(&object);
+  if (at == watched_.end() || !at->second->file.is_stored) return nullptr;
+  auto watched = std::move(at->second);
+  watched_.erase(at);
+  return watched;
+}
+
+void ReadAhead::run_looks() {
+  base::MutexLock lock(mutex_);
+  while (!stopped_) {
+    const WatchedPtr watched = next_look();
+    if (!watched) {
+      look_due_.wait(lock);
+    } else if (watched->look_at > clock_.now()) {
+      clock_.wait_until(lock, look_due_, watched->look_at);
+    } else {
+      lock.unlock();
+      look(watched);
+      lock.lock();
+    }
+  }
+}
+
+ReadAhead::WatchedPtr ReadAhead::next_look() {
+  WatchedPtr first;
+  for (const auto& [object, watched] : watched_) {
+    if (!first || watched->look_at < first->look_at) first = watched;
+  }
+  return first;
+}
+
+std::uint64_t ReadAhead::budget() {
+  std::uint64_t used = 0;
+  {
+    base::MutexLock lock(mutex_);
+    for (const auto& [object, watched] : watched_) used += watched->watch.ahead_bytes();
+  }
+  const std::uint64_t capacity = capacity_.load();
+  const std::uint64_t available = pages_.available_bytes();
+  return std::min(capacity - std::min(capacity, used), available - available / kLeftFree);
+}
+
+void ReadAhead::look(const WatchedPtr& watched) {
+  bool is_open = false;
+  bool is_dropped = false;
+  {
+    const base::MutexLock lock(watched->object->mutex);
+    is_open = watched->object->readers > 0;
+    is_dropped = watched->object->is_dropped();
+  }
+  const base::TimePoint begin = clock_.now();
+  auto found = watched->watch.look(pages_);
+  if (found.is_load) found = begin_load(*watched);
+  const base::TimePoint now = clock_.now();
+  // Asking takes time by what is in memory: not more than a small part of one core's.
+  found.again_after = std::max(found.again_after, (now - begin) * kRestPerLook);
+  bool is_over = false;
+  {
+    base::MutexLock lock(mutex_);
+    if (is_open) watched->closed_at = base::TimePoint::max();
+    if (!is_open && watched->closed_at == base::TimePoint::max()) watched->closed_at = now;
+    is_over = !is_open && (is_dropped || now - watched->closed_at >= kLinger);
+    watched->look_at = now + found.again_after;
+    if (found.has_work && !watched->is_queued) {
+      watched->is_queued = true;
+      to_read_.push_back(watched);
+      read_due_.notify_one();
+    }
+    const auto at = watched_.find(watched->object.get());
+    if (is_over && at != watched_.end() && at->second == watched) watched_.erase(at);
+  }
+  if (is_over) finish(*watched);
+}
+
+/// More than the kernel's own readahead came in. It may still be a long header only.
+LoadWatch::Look ReadAhead::begin_load(Watched& watched) {
+  if (!std::exchange(watched.knows_header, true)) {
+    const std::uint64_t bytes = header_bytes(io_, watched.file.descriptor, watched.object->size);
+    watched.watch.learn_header(bytes);
+    {
+      const base::MutexLock lock(watched.object->mutex);
+      watched.object->header_bytes = bytes;
+    }
+    const auto again = watched.watch.look(pages_);
+    if (!again.is_load) return again;
+  }
+  return watched.watch.begin(budget());
+}
+
+void ReadAhead::finish(Watched& watched) {
+  const auto fraction = watched.watch.fraction(pages_);
+  if (!fraction) return;
+  const base::MutexLock lock(watched.object->mutex);
+  watched.object->read_fraction = (watched.object->read_fraction + *fraction) / 2;
+}
+
+void ReadAhead::run_reads() {
+  base::MutexLock lock(mutex_);
+  while (!stopped_) {
+    if (to_read_.empty()) {
+      read_due_.wait(lock);
+      continue;
+    }
+    const WatchedPtr watched = std::move(to_read_.front());
+    to_read_.pop_front();
+    lock.unlock();
+    read_some(watched);
+    lock.lock();
+  }
+}
+
+void ReadAhead::read_some(const WatchedPtr& watched) {
+  if (budget() < LoadWatch::kSegmentBytes) watched->watch.stop_reading();
+  const auto extent = watched->watch.work();
+  bool may_go_on = extent.has_value();
+  for (std::uint64_t done = 0; may_go_on && done < extent->length; done += kRequestBytes) {
+    const std::uint64_t length = std::min(kRequestBytes, extent->length - done);
+    pages_.read_ahead(watched->file.descriptor, {.offset = extent->offset + done, .length = length});
+    base::MutexLock lock(mutex_);
+    may_go_on = !stopped_;
+  }
+  base::MutexLock lock(mutex_);
+  watched->is_queued = may_go_on;
+  // Behind the others: files that are loaded side by side get on side by side.
+  if (may_go_on) to_read_.push_back(watched);
+}
+
+}  // namespace arenacache::cache

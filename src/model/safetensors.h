@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+// The safetensors format: 8 bytes of length N, N bytes of JSON, then the tensors without a gap to the end of the file.
+// Source: https://github.com/huggingface/safetensors, "Format"; what it says of holes, duplicates and order is held to here.
+// Threads: any. Never: nests deeper than 8, whatever the JSON does.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "arenacache/base/result.h"
+#include "arenacache/model/header.h"
+
+namespace arenacache::model {
+
+/// Whether these bytes may be the start of a safetensors file. @param head as recognise() wants it.
+[[nodiscard]] bool is_safetensors(std::span<const std::byte> head, std::uint64_t file_size);
+
+/// As read_header(), for a file that is_safetensors(). The error's sentence does not name the format.
+[[nodiscard]] base::Result<Reading> read_safetensors(std::span<const std::byte> head, std::uint64_t file_size);
+
+}  // namespace arenacache::model
