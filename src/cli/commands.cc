@@ -113,7 +113,8 @@ Result<int> run_refresh(const Arguments& arguments, Session& session, Console& c
     print_json(answer, console);
   } else {
     console.out << "Forgot the listings of " << format_number(answer.at("folders").get<std::uint64_t>(), "folder")
-                << ", and what was known of " << format_number(answer.at("names").get<std::uint64_t>(), "name") << ".\n";
+                << ", and what was known of " << format_number(answer.at("names").get<std::uint64_t>(), "name")
+                << ".\n";
   }
   return kExitSuccess;
 }

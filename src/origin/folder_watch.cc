@@ -40,8 +40,9 @@ std::unique_ptr<FolderWatch> FolderWatch::start(int source, std::weak_ptr<Change
   base::UniqueFd events(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
   base::UniqueFd stop(::eventfd(0, EFD_CLOEXEC));
   if (!events.is_open() || !stop.is_open()) {
-    base::log_warn(base::text("cannot watch the source: ", std::strerror(errno),  // NOLINT(concurrency-mt-unsafe): glibc
-                              "; changes behind the mount's back are seen within cache.metadata_ttl"));
+    base::log_warn(
+        base::text("cannot watch the source: ", std::strerror(errno),  // NOLINT(concurrency-mt-unsafe): glibc
+                   "; changes behind the mount's back are seen within cache.metadata_ttl"));
     return nullptr;
   }
   return std::unique_ptr<FolderWatch>(

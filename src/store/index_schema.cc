@@ -134,7 +134,8 @@ base::Result<void> check_version(Database& database, const std::string& path) {
              kSchemaVersion, "; run a newer arenacached, or delete it (its rows are rebuilt)"));
   }
   if (version < 1) return base::fail(ErrorKind::corrupt, 0, text(path, " is of the unknown format ", version));
-  if (version < static_cast<std::int64_t>(kSchemaVersion)) base::log_info(text("the index is taken from format ", version, " to ", kSchemaVersion));
+  if (version < static_cast<std::int64_t>(kSchemaVersion))
+    base::log_info(text("the index is taken from format ", version, " to ", kSchemaVersion));
   return upgrade(database, static_cast<std::size_t>(version));
 }
 

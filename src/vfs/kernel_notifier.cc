@@ -29,9 +29,7 @@ void KernelNotifier::attach(std::shared_ptr<KernelChannel> channel) {
   shared_->channel = std::move(channel);
 }
 
-void KernelNotifier::entry_changed(NodeId parent, std::string name) {
-  add({.node = parent, .name = std::move(name)});
-}
+void KernelNotifier::entry_changed(NodeId parent, std::string name) { add({.node = parent, .name = std::move(name)}); }
 
 void KernelNotifier::attributes_changed(NodeId node) { add({.node = node, .name = {}}); }
 

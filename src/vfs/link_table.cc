@@ -46,11 +46,11 @@ const Link* LinkTable::find(Name name) const {
 const Link* LinkTable::insert(Name name, NodeId node) {
   AC_CHECK(name.name.size() <= UINT16_MAX);
   if (size_ >= buckets_.size()) grow();
-  auto* link = new (::operator new(sizeof(Link) + name.name.size())) Link{
-      .node = node,
-      .parent = name.parent,
-      .hash = hash_of(name),
-      .name_length = static_cast<std::uint16_t>(name.name.size())};
+  auto* link = new (::operator new(sizeof(Link) + name.name.size()))
+      Link{.node = node,
+           .parent = name.parent,
+           .hash = hash_of(name),
+           .name_length = static_cast<std::uint16_t>(name.name.size())};
   std::memcpy(link + 1, name.name.data(), name.name.size());
   Link*& bucket = bucket_of(link->hash);
   link->bucket_next = std::exchange(bucket, link);

@@ -57,8 +57,8 @@ std::optional<Entry> listed_entry(Filesystem& fs, Name name, base::TimePoint sin
   if (!index || (since != base::TimePoint::min() && validated <= since)) return std::nullopt;
   const auto attributes = listing->attributes(*index);
   if (!attributes) return std::nullopt;
-  auto entry = fs.nodes().entry_listed(
-      name, {.attributes = *attributes, .validated = validated, .asked = listing->asked()});
+  auto entry =
+      fs.nodes().entry_listed(name, {.attributes = *attributes, .validated = validated, .asked = listing->asked()});
   if (!entry || since == base::TimePoint::min() || entry->validated > since) return entry;
   fs.nodes().forget(entry->id, 1);
   return std::nullopt;

@@ -510,7 +510,8 @@ void NodeTable::check_invariants() const {
   by_inode_.for_each([this](NodeId id) AC_REQUIRES(mutex_) {
     const Node* node = find_locked(id);
     AC_CHECK(node != nullptr);
-    const auto found = by_inode_.find(key_of(*node), [this](NodeId other) AC_REQUIRES(mutex_) { return key_of_locked(other); });
+    const auto found =
+        by_inode_.find(key_of(*node), [this](NodeId other) AC_REQUIRES(mutex_) { return key_of_locked(other); });
     AC_CHECK(found == id);
   });
 }

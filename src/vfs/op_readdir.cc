@@ -194,9 +194,8 @@ std::optional<Entry> known_entry(Filesystem& fs, const Batch& batch, NodeId fold
   if (auto node = fs.nodes().known_entry(name)) return node;
   const auto attributes = batch.listing->attributes(entry.index);
   if (!attributes) return std::nullopt;
-  return fs.nodes().entry_listed(name, {.attributes = *attributes,
-                                        .validated = batch.listing->validated(),
-                                        .asked = batch.listing->asked()});
+  return fs.nodes().entry_listed(
+      name, {.attributes = *attributes, .validated = batch.listing->validated(), .asked = batch.listing->asked()});
 }
 
 /// `said`: of batch.names, or null: the origin did not answer.

@@ -3,7 +3,7 @@
 // metadata_ttl only the watch, the mount itself or a refresh can make a change be seen.
 #include <fcntl.h>
 #include <signal.h>  // NOLINT(modernize-deprecated-headers): kill is POSIX
-#include <stdio.h>   // NOLINT(modernize-deprecated-headers): rename is POSIX
+#include <stdio.h>  // NOLINT(modernize-deprecated-headers): rename is POSIX
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -230,9 +230,9 @@ TEST_F(UnwatchedTest, AnOpenSeesTheNewFileHoweverLongNamesAreBelieved) {
   EXPECT_TRUE(file_is(mount.at("folder/model"), 100, Pattern{1}));
   for (const std::uint64_t size : {5000U, 60U, 2U << 20U}) {
     make_pattern_file(nas_.from("folder/model"), size, Pattern{size});
-    EXPECT_TRUE(TestMount::wait_for(
-        [&] { return static_cast<bool>(file_is(mount.at("folder/model"), size, Pattern{size})); },
-        std::chrono::seconds(30)))
+    EXPECT_TRUE(
+        TestMount::wait_for([&] { return static_cast<bool>(file_is(mount.at("folder/model"), size, Pattern{size})); },
+                            std::chrono::seconds(30)))
         << size;
   }
 }

@@ -71,7 +71,8 @@ TEST(FolderListing, EveryNameIsFoundAndNoOther) {
   for (int i = 0; i < 1000; ++i) names.push_back("model-" + std::to_string(i));
   const auto listing = listing_of(names);
   for (const std::string& name : names) EXPECT_EQ(listing->snapshot()->entry(at(*listing, name)).name, name);
-  for (const char* other : {"model-1000", "model", "", ".", ".."}) EXPECT_FALSE(listing->snapshot()->find(other)) << other;
+  for (const char* other : {"model-1000", "model", "", ".", ".."})
+    EXPECT_FALSE(listing->snapshot()->find(other)) << other;
 }
 
 TEST(FolderListing, AttributesComeBackAsTheyWere) {

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a name costs in memory, at a million of them: its node, its link, its place in a listing, and what is known of it.
-#include <gtest/gtest.h>
 #include <dirent.h>
+#include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
 
 #include <cstddef>
 #include <cstdint>
@@ -58,8 +57,7 @@ origin::Attributes attributes_of(std::uint64_t inode, mode_t type) {
 void add_folder(NodeTable& nodes, DirectoryCache& cache, std::size_t number, base::TimePoint now) {
   const std::string name = base::text("folder-", number);
   const std::uint64_t first = (number + 1) * (kFilesInEach + 1);
-  const auto folder =
-      nodes.entry_seen({kRootNode, name}, attributes_of(first, S_IFDIR), nodes.stamp(), now);
+  const auto folder = nodes.entry_seen({kRootNode, name}, attributes_of(first, S_IFDIR), nodes.stamp(), now);
   ASSERT_TRUE(folder.has_value());
   std::vector<origin::DirectoryEntry> entries;
   for (std::size_t i = 1; i <= kFilesInEach; ++i) {
