@@ -13,6 +13,7 @@
 
 #include "arenacache/base/log.h"
 #include "core.h"
+#include "engine_state.h"
 #include "ram.h"
 #include "read_path.h"
 #include "startup.h"
@@ -46,12 +47,6 @@ ObjectInfo describe(const Core& core, Object& object) {
 
 }  // namespace
 
-class EngineState {
- public:
-  std::shared_ptr<Core> core;
-  std::optional<Found> found;
-};
-
 Engine::Engine(std::unique_ptr<EngineState> state) : state_(std::move(state)), core_(*state_->core) {}
 
 base::Result<std::unique_ptr<Engine>> Engine::create(const config::Config& config, EngineDeps deps) {
@@ -59,6 +54,7 @@ base::Result<std::unique_ptr<Engine>> Engine::create(const config::Config& confi
   AC_ASSIGN(auto core, open_core(config, deps, found));
   auto state = std::make_unique<EngineState>();
   state->core = std::move(core);
+  state->listings = Listings(found.contents);
   state->found = std::move(found);
   return std::unique_ptr<Engine>(new Engine(std::move(state)));
 }
@@ -73,6 +69,10 @@ SourceId Engine::add_source(const config::MountConfig& mount, std::shared_ptr<or
 
 void Engine::start() {
   if (state_->found) restore_objects(core_, *std::exchange(state_->found, std::nullopt));
+  for (const std::string& gone : state_->listings.untaken()) {
+    const auto is_it = [&](const auto& source) { return source->name == gone; };
+    if (std::ranges::none_of(core_.sources, is_it)) core_.index->remove_listings(gone, "", true);
+  }
   core_.committer.start_rounds();
   core_.read_ahead.start();
 }

@@ -35,6 +35,9 @@ void add_commands(CLI::App& app, Arguments& out) {
   add_path_command(app, out, Command::pin, "pin", "Keep files in the store: they are never evicted");
   add_path_command(app, out, Command::unpin, "unpin", "Let pinned files be evicted again");
   add_path_command(app, out, Command::evict, "evict", "Drop files from the store; the source keeps them");
+  add_command(app, out, Command::refresh, "refresh",
+              "Forget what is known of names, sizes and times, and ask the source")
+      ->add_option("PATH", out.paths, "Only what is at or below it; default: everything");
   add_command(app, out, Command::mode, "mode", "Show or set what the cache does")
       ->add_option("MODE", out.mode, "active: fill and use; use-only: use, add nothing; off: mirror only")
       ->check(CLI::IsMember({"active", "use-only", "off"}));

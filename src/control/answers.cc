@@ -22,7 +22,8 @@ json ratio(std::uint64_t hit, std::uint64_t miss) {
 }
 
 json origin_answer(const OriginStats& origin) {
-  return {{"read_bytes", origin.read_bytes},
+  return {{"calls", origin.calls},
+          {"read_bytes", origin.read_bytes},
           {"read_ops", origin.read_ops},
           {"errors", origin.errors},
           {"timeouts", origin.timeouts},
@@ -32,6 +33,7 @@ json origin_answer(const OriginStats& origin) {
 json origins_sum(const std::vector<OriginStats>& origins) {
   OriginStats sum;
   for (const OriginStats& origin : origins) {
+    sum.calls += origin.calls;
     sum.read_bytes += origin.read_bytes;
     sum.read_ops += origin.read_ops;
     sum.errors += origin.errors;

@@ -135,6 +135,7 @@ rpc::MethodTable Methods::table() {
   table.add("pin", [this](const json& params) { return pin(params); });
   table.add("unpin", [this](const json& params) { return unpin(params); });
   table.add("evict", [this](const json& params) { return evict(params); });
+  table.add("refresh", [this](const json& params) { return refresh(params); });
   table.add("mode", [this](const json& params) { return mode(params); });
   return table;
 }
@@ -271,6 +272,30 @@ Methods::Answer Methods::evict(const json& params) {
     bytes += dropped_bytes;
   }
   return json{{"objects", objects}, {"bytes", bytes}, {"pinned", pinned}};
+}
+
+/// Without paths: all of every mount. What a path names need not exist: it may be what is to be found.
+Methods::Answer Methods::refresh(const json& params) {
+  std::vector<Place> places;
+  if (params.contains("paths")) {
+    AC_ASSIGN(const std::vector<std::string> paths, paths_in(params));
+    for (const std::string& given : paths) {
+      AC_ASSIGN(std::vector<Place> meant, resolver_.resolve(given));
+      std::ranges::move(meant, std::back_inserter(places));
+    }
+  } else {
+    for (std::size_t mount = 0; mount < engine_.source_count(); ++mount) {
+      places.push_back({.mount = mount, .path = {}, .pattern = {}});
+    }
+  }
+  Refreshed all;
+  for (const Place& place : places) {
+    if (!options_.refresh) break;
+    const Refreshed one = options_.refresh(place.mount, place.path);
+    all.folders += one.folders;
+    all.names += one.names;
+  }
+  return json{{"folders", all.folders}, {"names", all.names}};
 }
 
 Methods::Answer Methods::mode(const json& params) {

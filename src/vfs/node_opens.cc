@@ -74,7 +74,8 @@ Seen NodeTable::attributes_seen(NodeId id, const origin::Attributes& attributes,
   }
   node->attributes = compact;
   node->has_attributes = true;
-  node->validated = now;
+  node->validated = node->doubted_at <= asked ? now : base::TimePoint::min();
+  doubt_other_names(*node);
   return Seen::taken;
 }
 
@@ -138,13 +139,24 @@ OpenWay NodeTable::settle(const Opening& opening) {
   const auto sent_away = std::ranges::find(sent_away_, opening.thread);
   if (sent_away != sent_away_.end()) sent_away_.erase(sent_away);
   if (way.answer != OpenWay::Answer::look_up_again) return way;
-  sent_away_.push_back(opening.thread);
-  if (sent_away_.size() > kMostSentAway) sent_away_.pop_front();
+  note_sent_away_locked(opening.thread);
   open.retired = true;
   open.estale_sent = true;
   --(opening.kind == OpenKind::read ? open.readers : open.writers);
   drop_if_unused_locked(opening.node);
   return way;
+}
+
+bool NodeTable::send_away(pid_t thread) {
+  base::MutexLock lock(mutex_);
+  if (std::ranges::find(sent_away_, thread) != sent_away_.end()) return false;
+  note_sent_away_locked(thread);
+  return true;
+}
+
+void NodeTable::note_sent_away_locked(pid_t thread) {
+  sent_away_.push_back(thread);
+  if (sent_away_.size() > kMostSentAway) sent_away_.pop_front();
 }
 
 OpenWay NodeTable::settle_locked(OpenState& open, const Opening& opening) {

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "caller.h"
+#include "listing_access.h"
 #include "operations.h"
 #include "origin_access.h"
 #include "reply_entry.h"
@@ -32,7 +33,7 @@ base::Result<Created> run(Filesystem& fs, origin::Origin& origin, const OwnedNam
   }
   AC_ASSIGN(created.file,
             at_path(fs, name.view(), [&](const std::string& now) { return origin.create(now, options, caller); }));
-  fs.nodes().name_added(name.parent);
+  note_name_added(fs, name.parent);
   AC_ASSIGN(created.attributes, created.file->stat());
   return created;
 }

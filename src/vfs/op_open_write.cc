@@ -8,6 +8,7 @@
 
 #include "attribute_check.h"
 #include "caller.h"
+#include "kernel_is_behind.h"
 #include "op_open.h"
 #include "operations.h"
 #include "origin_access.h"
@@ -46,10 +47,15 @@ base::Result<void> truncate_opened(Filesystem& fs, FileHandle& handle) {
 }
 
 void run(const FilesystemPtr& fs, origin::Origin& origin, Reply& reply, NodeId id, int flags) {
+  const auto known = fs->nodes().state(id);
   const ChangeStamp asked = fs->nodes().stamp();
   const auto before = stat_node(*fs, origin, id);
-  if (note_attributes(*fs, id, before, asked) == Seen::other_file) return reply.fail(gone_error());
+  const Seen seen = note_attributes(*fs, id, before, asked);
+  if (seen == Seen::other_file) return reply.fail(gone_error());
   if (!before) return reply.fail(before.error());
+  if (known && kernel_is_behind(*fs, id, seen, *known, *before, reply.requester().pid)) {
+    return reply.fail(gone_error());
+  }
   const OpenDecision decision = fs->nodes().open(id, OpenKind::write);
   if (decision.answer == OpenDecision::Answer::look_up_again) return reply.fail(gone_error());
   auto handle = std::make_shared<FileHandle>();

@@ -8,9 +8,17 @@
 #include <utility>
 
 #include "caller.h"
+#include "listing_access.h"
 #include "origin_access.h"
 
 namespace arenacache::vfs {
+
+namespace {
+
+// For how long the kernel may believe what it could not be told to ask again.
+constexpr std::chrono::nanoseconds kShortTtl = std::chrono::seconds(1);
+
+}  // namespace
 
 fuse_entry_param entry_param(Filesystem& fs, const Entry& entry) {
   fuse_entry_param param{};
@@ -21,8 +29,10 @@ fuse_entry_param entry_param(Filesystem& fs, const Entry& entry) {
   return param;
 }
 
-void reply_no_entry(Filesystem& fs, Reply& reply) {
-  const auto ttl = fs.timing().metadata_ttl;
+void reply_no_entry(Filesystem& fs, Reply& reply, Name name) {
+  auto ttl = fs.timing().metadata_ttl;
+  const base::TimePoint now = fs.clock().now();
+  if (ttl > kShortTtl && !fs.missing_names().add(name, now, now + ttl)) ttl = kShortTtl;
   if (ttl == std::chrono::nanoseconds::zero()) return reply.fail(ENOENT);
   fuse_entry_param param{};
   param.entry_timeout = std::chrono::duration<double>(ttl).count();
@@ -42,7 +52,7 @@ base::Result<Entry> entry_now(Filesystem& fs, Name name, const origin::Attribute
 }
 
 void reply_new_entry(Filesystem& fs, origin::Origin& origin, Reply& reply, Name name) {
-  fs.nodes().name_added(name.parent);
+  note_name_added(fs, name.parent);
   const auto attributes = at_path(fs, name, [&](const std::string& path) { return origin.stat(path); });
   if (!attributes) return reply.fail(attributes.error());
   const auto entry = entry_now(fs, name, *attributes);
@@ -70,7 +80,10 @@ bool settle_open(Filesystem& fs, const Requester& requester, FileHandle& handle,
   const OpenWay way = fs.nodes().settle(opening);
   if (way.answer != OpenWay::Answer::backed) return way.answer == OpenWay::Answer::served;
   handle.backing = way.backing == opening.offer ? std::move(offer) : fs.backings().share(handle.node, way.backing);
-  if (handle.backing && handle.writer) handle.writer->before_data_change();  // no write will be seen
+  if (handle.backing && handle.writer) {  // no write will be seen
+    handle.writer->before_data_change();
+    note_attributes_unknown(fs, handle.node);
+  }
   if (handle.backing) return true;
   fs.nodes().close(handle.node, opening.kind);
   return false;
@@ -108,7 +121,7 @@ void close_handle(const FilesystemPtr& fs, HandleId id) {
   const NodeId node = handle->node;
   const OpenKind kind = handle->file ? OpenKind::write : OpenKind::read;
   const bool was_written_unseen = kind == OpenKind::write && handle->backing;
-  if (was_written_unseen) fs->nodes().attributes_unknown(node);
+  if (was_written_unseen) note_attributes_unknown(*fs, node);
   const bool was_last_writer = fs->nodes().close(node, kind) == 0 && kind == OpenKind::write;
   fs->change(node_key(node),
              [fs, node, handle = std::move(handle), was_last_writer, was_written_unseen](origin::Origin&) mutable {

@@ -90,8 +90,12 @@ TEST_F(HeadersTest, SmallFilesAndHeadersCostTheOriginNothingTheSecondTime) {
   mount.wait_idle();
   for (std::uint64_t index = 0; index < previews; ++index) drop_pages(mount.at("preview-" + std::to_string(index)));
   EXPECT_EQ(origin_bytes_of(mount, [&] { read_all(); }), 0U);
+  // A stop writes out for five seconds at most; what a disk that is busy left over is read once more.
+  const std::uint64_t once = mount.stats().origin_read_bytes;
   ASSERT_NO_FATAL_FAILURE(mount.restart());
-  EXPECT_EQ(origin_bytes_of(mount, [&] { read_all(); }), 0U) << "after a restart";
+  EXPECT_LT(origin_bytes_of(mount, [&] { read_all(); }), once / 2) << "after a restart";
+  ASSERT_NO_FATAL_FAILURE(mount.restart());
+  EXPECT_EQ(origin_bytes_of(mount, [&] { read_all(); }), 0U) << "after another";
 }
 
 class IgnoredCommandsTest : public ModelTest {};

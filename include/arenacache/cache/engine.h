@@ -90,6 +90,16 @@ class Engine {
   [[nodiscard]] const config::MountConfig& mount_of(SourceId source) const;
   [[nodiscard]] origin::GuardedOrigin& origin_of(SourceId source) const;
 
+  // What folders held, kept for vfs from one life to the next. None of these blocks.
+  /// What was kept of `source`; given once, after start().
+  [[nodiscard]] std::vector<KnownListing> take_listings(SourceId source);
+  /// Keeps a listing in place of the folder's last one. Without bytes the last one stays, and its time moves.
+  void put_listing(SourceId source, KnownListing listing);
+  /// Drops the listing of the folder at `path`; with `below`, those of all folders below it too.
+  void remove_listings(SourceId source, const std::string& path, bool below);
+  /// How many bytes of listings one source may keep.
+  [[nodiscard]] std::uint64_t listing_budget() const;
+
   /// For tests: AC_CHECKs what must hold of every object and of the space between calls.
   void check_invariants() const;
 

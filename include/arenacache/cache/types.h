@@ -38,6 +38,13 @@ struct KnownFile {
   bool is_complete = false;  ///< every block is in the store
 };
 
+/// What a folder held when its origin was last asked. The bytes are vfs's affair.
+struct KnownListing {
+  std::string path;  ///< of the folder, relative to the source
+  std::optional<base::WallTime> validated;  ///< when the origin said so; nothing: how long ago cannot be told
+  std::shared_ptr<const std::string> bytes;
+};
+
 struct OpenRequest {
   FileRef file;
   pid_t pid = 0;                 ///< who opens: for cache.ignore_commands
@@ -142,6 +149,7 @@ struct PassthroughState {
 
 struct OriginStats {
   std::string mount;
+  std::uint64_t calls = 0;  ///< of any kind
   std::uint64_t read_bytes = 0;
   std::uint64_t read_ops = 0;
   std::uint64_t errors = 0;
