@@ -36,6 +36,12 @@ class Sizes:
         return self.model + self.pages + self.remote + self.shard * self.shards + self.small * self.smalls
 
 
+# Subjects that keep copies in the folder of the run, by what they copy.
+COPY_MODELS = {"passthrough", "served", "rclone", "squashfs"}
+COPY_SMALLS = {"passthrough", "served"}
+COPY_REMOTE = {"net", "rclone-net", "disk", "disk-mount"}
+SPARE_MIB = 1024
+
 FULL = Sizes(model=2048, pages=1024, remote=512, shard=128, shards=8, small=6, smalls=200, names=10_000, written=1024)
 QUICK = Sizes(model=256, pages=256, remote=256, shard=32, shards=8, small=5, smalls=60, names=10_000, written=256)
 
@@ -73,21 +79,39 @@ class Data:
         self.smalls = [f"small/lora-{i:03}.safetensors" for i in range(sizes.smalls)]
         self.tree = "tree"
 
+    @property
+    def _mark(self) -> Path:
+        return self.root / "complete.json"
+
+    def _recipe(self) -> dict:
+        return {"format": FORMAT, **asdict(self.sizes)}
+
+    def is_made(self) -> bool:
+        return self._mark.exists() and json.loads(self._mark.read_text()) == self._recipe()
+
+    def check_room(self, subjects: set[str]) -> None:
+        """Failed where the disk would get full in the run."""
+        sizes = self.sizes
+        needed = sizes.written + SPARE_MIB + (0 if self.is_made() else sizes.total)
+        smalls = sizes.small * sizes.smalls
+        needed += len(COPY_MODELS & subjects) * (sizes.total - smalls) + len(COPY_SMALLS & subjects) * smalls
+        needed += len(COPY_REMOTE & subjects) * sizes.remote * 5 // 4
+        free = shutil.disk_usage(self.root.parent).free
+        if free < needed * MIB:
+            raise Failed(f"{self.root.parent} needs {needed / 1024:.1f} GiB free and has {free / 1024 / MIB:.1f}: choose "
+                         "another folder with --dir, fewer subjects, or --quick")
+
     def make(self) -> None:
-        mark = self.root / "complete.json"
-        wanted = {"format": FORMAT, **asdict(self.sizes)}
-        if mark.exists() and json.loads(mark.read_text()) == wanted:
+        if self.is_made():
             return
         remove(str(self.root))
         self.root.mkdir(parents=True)
         self.root.chmod(0o755)
-        if shutil.disk_usage(self.root).free < (self.sizes.total + 1024) * MIB:
-            raise Failed(f"{self.root} needs {self.sizes.total // 1024 + 1} GiB free: choose another folder with --dir")
         print(f"making {self.sizes.total / 1024:.1f} GiB of models in {self.root} (kept for the next run)", flush=True)
         self._make_models()
         self._make_tree()
         os.sync()
-        mark.write_text(json.dumps(wanted))
+        self._mark.write_text(json.dumps(self._recipe()))
 
     def _make_models(self) -> None:
         for name, mib in ((self.model, self.sizes.model), (self.pages, self.sizes.pages),

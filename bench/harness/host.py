@@ -163,18 +163,26 @@ def readahead_file(folder: Path) -> Path:
 
 
 class Readahead:
-    """The readahead of a folder's device, held at one value until the end of the run."""
+    """The readahead of a folder's device, held at one value until the end of the run; where it has none, this does nothing."""
 
     def __init__(self, undo: Undo, folder: Path, kib: int) -> None:
-        self._path = readahead_file(folder)
         self._kib = str(kib)
+        self.before_kib: int | str = "unknown"
+        self.kib: int | str = "unknown"
+        self._path: Path | None = None
+        try:
+            self._path = readahead_file(folder)
+        except Unavailable as reason:
+            print(f"bench: {reason}; it stays as it is")
+            return
         self.before_kib = int(self._path.read_text())
+        self.kib = kib
         undo.push(write=[str(self._path), str(self.before_kib)])
         self._path.write_text(self._kib)
 
     def hold(self) -> None:
         """Sets it again if somebody else changed it."""
-        if self._path.read_text().strip() != self._kib:
+        if self._path and self._path.read_text().strip() != self._kib:
             print(f"bench: somebody changed {self._path}; it is {self._kib} KiB again")
             self._path.write_text(self._kib)
 

@@ -22,11 +22,12 @@ from .host import Failed, Readahead, Unavailable, call, facts
 from .lab import Lab
 from .requirements import evaluate_all
 from .rounds import run_rounds
-from .undo import OnlyRun, Undo, undo_leftovers
+from .undo import Undo, only_one, undo_leftovers
 from .works import Work, all_works
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 READAHEAD_KIB = 128  # Linux's default
+DOCS = REPOSITORY / "docs/performance.md"
 MICRO = "micro"
 
 
@@ -40,6 +41,7 @@ def parsed(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--dir", type=Path, metavar="DIR", default=Path("/var/tmp"),
                         help="a folder on the SSD to measure; the generated models stay there for the next run")
     parser.add_argument("--build", type=Path, metavar="DIR", help="take this build folder as it is; default: build/bench")
+    parser.add_argument("--write-docs", action="store_true", help="write the results into docs/performance.md too")
     parser.add_argument("--list", action="store_true", help="list works and subjects, and end")
     options = parser.parse_args(arguments)
     options.rounds = options.rounds or (3 if options.quick else 5)
@@ -87,27 +89,20 @@ def micro(folder: Path, quick: bool) -> dict[str, float]:
     return {name: statistics.median(times) for name, times in runs.items()}
 
 
-def _warn_of_space(folder: Path, data: Data) -> None:
-    """Stores, the rivals' caches and images hold the same files again."""
-    wanted_mib = data.sizes.total * 9 // 2
-    free_mib = shutil.disk_usage(folder).free >> 20
-    if free_mib < wanted_mib:
-        print(f"bench: {folder} has {free_mib >> 10} GiB free; all subjects together may need {wanted_mib >> 10} GiB")
-
-
 def measure(options: argparse.Namespace, folder: Path, undo: Undo) -> dict:
     data = Data(folder, QUICK if options.quick else FULL, "quick" if options.quick else "full")
+    works = selected(options)
+    data.check_room({name for work in works for name in work.subjects})
     data.make()
-    _warn_of_space(folder, data)
     machine = facts(data.root, REPOSITORY)
     readahead = Readahead(undo, data.root, READAHEAD_KIB)
     machine["readahead_before_kib"] = readahead.before_kib
     lab = Lab(folder, data, options.build, undo, readahead, options.quick)
-    results = run_rounds(lab, selected(options), options.rounds, lambda line: print(line, flush=True))
+    results = run_rounds(lab, works, options.rounds, lambda line: print(line, flush=True))
     return {
         "machine": machine,
         "settings": {"rounds": options.rounds, "sizes": "quick" if options.quick else "full",
-                     "mib": asdict(data.sizes), "readahead_kib": READAHEAD_KIB, "only": options.only},
+                     "mib": asdict(data.sizes), "readahead_kib": readahead.kib, "only": options.only},
         "versions": {name: subject.version for name, subject in lab.started().items()},
         "titles": lab.titles(),
         "missing": {**lab.missing(), **not_run.reasons()},
@@ -118,12 +113,11 @@ def measure(options: argparse.Namespace, folder: Path, undo: Undo) -> dict:
 
 def write_results(results: dict, out: Path) -> None:
     results["requirements"] = evaluate_all(results)
-    made = [folder for folder in (out, *out.parents) if not folder.exists()]
     out.mkdir(parents=True, exist_ok=True)
     (out / "results.json").write_text(json.dumps(results, indent=1) + "\n")
     (out / "report.html").write_text(html_report.page(results))
     if owner := os.environ.get("SUDO_UID"):
-        for path in (*made, out / "results.json", out / "report.html"):
+        for path in (out, out / "results.json", out / "report.html"):
             os.chown(path, int(owner), int(os.environ.get("SUDO_GID", owner)))
 
 
@@ -154,9 +148,9 @@ def main(arguments: list[str]) -> int:
     if not selected(options) and not re.search(options.only, MICRO):
         print(f"bench: no work matches --only {options.only!r} (try --list)", file=sys.stderr)
         return 2
-    only_run = OnlyRun()
-    if not only_run.take():
-        print("bench: another bench/run is at work: each would empty the other's caches", file=sys.stderr)
+    lock = only_one()
+    if lock is None:
+        print("bench: another run is going on, and two would spoil each other's figures", file=sys.stderr)
         return 1
     _stop_on_signals()
     if count := undo_leftovers():
@@ -179,5 +173,7 @@ def main(arguments: list[str]) -> int:
         undo.all()
     out = (options.out or REPOSITORY / "bench/results" / time.strftime("%Y%m%d-%H%M%S")).resolve()
     write_results(results, out)
+    if options.write_docs:
+        text_report.update_docs(DOCS, results)
     print(f"\n{text_report.terminal_report(results)}\n\nResults: {out}/results.json and {out}/report.html")
     return 0

@@ -72,7 +72,8 @@ def _cold(subject: str, prefix: str) -> list[Requirement]:
 
 REQUIREMENTS: list[Requirement] = [
     _at_least("hit, sequential, warm, to native", 0.97, "read-warm", "passthrough", "native"),
-    _at_least("hit, mmap, warm, to native", 0.97, "mmap-order-warm", "passthrough", "native"),
+    _at_least("hit, mmap in file order, warm, to native", 0.97, "mmap-order-warm", "passthrough", "native"),
+    _at_least("hit, mmap with shuffled tensors, warm, to native", 0.97, "mmap-shuffled-warm", "passthrough", "native"),
     *_cold("passthrough", "hit"),
     *_cold("fast", "fast local origin, nothing copied"),
     Requirement("header-only opens, cold: bytes read from the SSD, to native", RATIO_AT_MOST, 1.1, "passthrough",

@@ -87,24 +87,6 @@ def undo_step(step: dict) -> None:
         print(f"bench: could not undo {step}: {error}")
 
 
-class OnlyRun:
-    """Two runs at once would empty each other's caches. The kernel lets go of the lock with the process."""
-
-    def __init__(self, folder: Path = JOURNALS) -> None:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._file = open(folder / "lock", "w", encoding="utf-8")
-
-    def take(self) -> bool:
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
-
-    def release(self) -> None:
-        self._file.close()
-
-
 class Undo:
     """A stack of steps, mirrored in a journal file."""
 
@@ -140,6 +122,21 @@ class Undo:
         draft = self._journal.with_suffix(".new")
         draft.write_text(json.dumps(record))
         draft.replace(self._journal)
+
+
+def only_one(folder: Path = JOURNALS) -> int | None:
+    """A lock, held until the process ends, so that no other run empties the caches or puts the readahead back under this one.
+
+    None: another run has it.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    fd = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(fd)
+        return None
+    return fd
 
 
 def undo_leftovers(folder: Path = JOURNALS) -> int:

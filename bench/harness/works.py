@@ -121,6 +121,8 @@ def _hits() -> list[Work]:
         _rate("mmap-order-warm", "hit, mmap in file order, warm", HITS_AND_FAST, hit("mmap-in-order", WARM)),
         _rate("mmap-shuffled-cold", "hit, mmap, 16 MiB tensors shuffled, cold", HITS_AND_FAST,
               hit("mmap-shuffled", COLD)),
+        _rate("mmap-shuffled-warm", "hit, mmap, 16 MiB tensors shuffled, warm", HITS_AND_FAST,
+              hit("mmap-shuffled", WARM)),
         _rate("pages-cold", "hit, MADV_RANDOM page faults, tensors shuffled, cold",
               ("native", "passthrough", "served", "fast", "rclone"), hit("mmap-single-pages", COLD, _pages)),
         _rate("again", "8 threads of 2 MiB preads again and again on one open file, every second one with FADV_DONTNEED",

@@ -16,7 +16,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from harness import html_report, requirements, text_report, undo  # noqa: E402
-from harness.data import MIB, write_model  # noqa: E402
+from harness.data import MIB, Data, Sizes, write_model  # noqa: E402
+from harness.host import Failed  # noqa: E402
 from harness.rounds import groups_of, summary, _turned  # noqa: E402
 from harness.works import all_works  # noqa: E402
 
@@ -72,13 +73,13 @@ class UndoTest(unittest.TestCase):
         self.assertFalse(made.exists())
         self.assertFalse(journal.exists())
 
-    def test_only_one_run_at_a_time(self) -> None:
-        first, second = undo.OnlyRun(self.journals), undo.OnlyRun(self.journals)
-        self.assertTrue(first.take())
-        self.assertFalse(second.take())
-        first.release()
-        self.assertTrue(second.take())
-        second.release()
+    def test_one_run_at_a_time(self) -> None:
+        first = undo.only_one(self.journals)
+        self.assertIsNone(undo.only_one(self.journals))
+        os.close(first)
+        again = undo.only_one(self.journals)
+        self.assertIsNotNone(again)
+        os.close(again)
 
     def test_ends_a_process_of_ours_but_never_one_that_got_its_number_later(self) -> None:
         child = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
@@ -155,6 +156,15 @@ class ReportTest(unittest.TestCase):
 
 
 class DataTest(unittest.TestCase):
+    def test_a_disk_that_would_get_full_is_refused_before_anything_is_made(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            small = Data(Path(folder), Sizes(1, 1, 1, 1, 1, 1, 1, 1, 1), "small")
+            small.check_room({"native", "passthrough", "net"})
+            huge = Data(Path(folder), Sizes(1 << 40, 1, 1, 1, 1, 1, 1, 1, 1), "huge")
+            with self.assertRaises(Failed):
+                huge.check_room({"native"})
+            self.assertEqual(os.listdir(folder), [])
+
     def test_a_model_is_valid_safetensors(self) -> None:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "model.safetensors"

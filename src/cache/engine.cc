@@ -13,6 +13,8 @@
 
 #include "arenacache/base/log.h"
 #include "core.h"
+#include "engine_state.h"
+#include "ram.h"
 #include "read_path.h"
 #include "startup.h"
 #include "writer.h"
@@ -38,17 +40,12 @@ ObjectInfo describe(const Core& core, Object& object) {
             .is_filling_now = object.admitted,
             .open_readers = object.readers};
   }
+  info.ram_bytes = ram_bytes(core, object);
   info.pinned = core.catalog.is_pinned(object.source->id, info.path);
   return info;
 }
 
 }  // namespace
-
-class EngineState {
- public:
-  std::shared_ptr<Core> core;
-  std::optional<Found> found;
-};
 
 Engine::Engine(std::unique_ptr<EngineState> state) : state_(std::move(state)), core_(*state_->core) {}
 
@@ -57,6 +54,7 @@ base::Result<std::unique_ptr<Engine>> Engine::create(const config::Config& confi
   AC_ASSIGN(auto core, open_core(config, deps, found));
   auto state = std::make_unique<EngineState>();
   state->core = std::move(core);
+  state->listings = Listings(found.contents);
   state->found = std::move(found);
   return std::unique_ptr<Engine>(new Engine(std::move(state)));
 }
@@ -71,6 +69,10 @@ SourceId Engine::add_source(const config::MountConfig& mount, std::shared_ptr<or
 
 void Engine::start() {
   if (state_->found) restore_objects(core_, *std::exchange(state_->found, std::nullopt));
+  for (const std::string& gone : state_->listings.untaken()) {
+    const auto is_it = [&](const auto& source) { return source->name == gone; };
+    if (std::ranges::none_of(core_.sources, is_it)) core_.index->remove_listings(gone, "", true);
+  }
   core_.committer.start_rounds();
   core_.read_ahead.start();
 }
@@ -183,14 +185,16 @@ void Engine::set_mode(config::CacheMode mode) {
   for (const auto& source : core_.sources) source->mode.store(mode);
 }
 
-bool Engine::prefetch(const FileRef& file) {
+bool Engine::prefetch(const FileRef& file, PrefetchTarget target) {
+  if (target == PrefetchTarget::ram) return load_to_ram(core_, file);
   const auto& source = *core_.source_of(file.source);
   if (!core_.is_filling(source) || file.version.size == 0) return false;
   return core_.copier.ask(core_.catalog.obtain(file, false));
 }
 
-PrefetchProgress Engine::prefetch_progress(SourceId source, const std::string& path) const {
+PrefetchProgress Engine::prefetch_progress(SourceId source, const std::string& path, PrefetchTarget target) const {
   const auto object = core_.catalog.find_path(source, path);
+  if (target == PrefetchTarget::ram) return ram_progress(core_, object);
   if (!object)
     return {.state = PrefetchState::failed, .size_bytes = 0, .cached_bytes = 0, .reason = "it is not known (any more)"};
   const base::MutexLock lock(object->mutex);

@@ -4,6 +4,7 @@
 
 #include "arenacache/cache/engine.h"
 #include "core.h"
+#include "ram.h"
 
 namespace arenacache::cache {
 namespace {
@@ -59,6 +60,7 @@ EngineStats Engine::stats() const {
   for (const auto& source : core_.sources) {
     stats.passthrough.push_back(source->passthrough());
     stats.origins.push_back({.mount = source->name,
+                             .calls = source->guarded->calls(),
                              .read_bytes = source->read_bytes.value(),
                              .read_ops = source->read_ops.value(),
                              .errors = source->errors.value(),
@@ -66,6 +68,7 @@ EngineStats Engine::stats() const {
                              .lost_threads = source->guarded->lost_threads()});
   }
   stats.tiers.push_back(raw_tier_stats(core_));
+  stats.ram = {.capacity_bytes = core_.read_ahead.capacity(), .used_bytes = ram_used(core_)};
   stats.fills_active = core_.copier.active();
   stats.fills_queued = core_.copier.queued();
   stats.fills_completed = counters.fills_completed.value();

@@ -32,9 +32,6 @@ using base::Extent;
 constexpr store::BlockIndex kFlightBlocks =
     8;  ///< a kernel request is at most 1 MiB: two blocks; more only for direct reads
 
-/// Set in the keys of origin files: numbers of objects never get there.
-constexpr std::uint64_t kOriginKeys = std::uint64_t{1} << 63U;
-
 /// A smaller file is in memory before a load of it would show.
 constexpr std::uint64_t kWorthReadingAhead = 2 * base::kMiB;
 
@@ -382,7 +379,7 @@ std::optional<BackingFile> ObjectReader::backing() const {
   if (follows()) return std::nullopt;
   const base::MutexLock lock(object_->mutex);
   if (could_back_by_origin() && object_->origin_file && object_->origin_file->descriptor() >= 0) {
-    return BackingFile{.key = BackingKey{version_.inode | kOriginKeys},
+    return BackingFile{.key = origin_backing(version_.inode),
                        .descriptor = object_->origin_file->descriptor(),
                        .owner = object_->origin_file};
   }

@@ -20,8 +20,10 @@ void add_path_command(CLI::App& app, Arguments& out, Command command, const std:
   sub->add_option("PATH", out.paths,
                   "Files, folders or patterns: under the mount, under the source, or relative to the mount")
       ->required();
-  if (command == Command::prefetch)
-    sub->add_flag("--wait", out.waits, "Stay until all is in the store, and show how far it is");
+  if (command == Command::prefetch) {
+    sub->add_flag("--wait", out.waits, "Stay until all is there, and show how far it is");
+    sub->add_flag("--ram", out.to_ram, "Read files that are in the store into memory, within ram.capacity");
+  }
 }
 
 void add_commands(CLI::App& app, Arguments& out) {
@@ -33,6 +35,9 @@ void add_commands(CLI::App& app, Arguments& out) {
   add_path_command(app, out, Command::pin, "pin", "Keep files in the store: they are never evicted");
   add_path_command(app, out, Command::unpin, "unpin", "Let pinned files be evicted again");
   add_path_command(app, out, Command::evict, "evict", "Drop files from the store; the source keeps them");
+  add_command(app, out, Command::refresh, "refresh",
+              "Forget what is known of names, sizes and times, and ask the source")
+      ->add_option("PATH", out.paths, "Only what is at or below it; default: everything");
   add_command(app, out, Command::mode, "mode", "Show or set what the cache does")
       ->add_option("MODE", out.mode, "active: fill and use; use-only: use, add nothing; off: mirror only")
       ->check(CLI::IsMember({"active", "use-only", "off"}));

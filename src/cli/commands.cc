@@ -102,6 +102,23 @@ Result<int> run_evict(const Arguments& arguments, Session& session, Console& con
   return kExitSuccess;
 }
 
+Result<int> run_refresh(const Arguments& arguments, Session& session, Console& console) {
+  json params = json::object();
+  if (!arguments.paths.empty()) {
+    AC_ASSIGN(const std::vector<std::string> placed, session.place(arguments.paths));
+    params["paths"] = placed;
+  }
+  AC_ASSIGN(const json answer, session.call("refresh", params));
+  if (arguments.wants_json) {
+    print_json(answer, console);
+  } else {
+    console.out << "Forgot the listings of " << format_number(answer.at("folders").get<std::uint64_t>(), "folder")
+                << ", and what was known of " << format_number(answer.at("names").get<std::uint64_t>(), "name")
+                << ".\n";
+  }
+  return kExitSuccess;
+}
+
 Result<int> run_mode(const Arguments& arguments, Session& session, Console& console) {
   json params = json::object();
   if (!arguments.mode.empty()) params["mode"] = arguments.mode;
@@ -142,6 +159,8 @@ Result<int> run_command(const Arguments& arguments, Session& session, Console& c
       return run_pin(arguments, session, console);
     case Command::evict:
       return run_evict(arguments, session, console);
+    case Command::refresh:
+      return run_refresh(arguments, session, console);
     case Command::mode:
       return run_mode(arguments, session, console);
     case Command::rebuild:

@@ -66,6 +66,14 @@ Result<std::optional<std::string>> word_in(const json& params, const char* name)
   return found->get<std::string>();
 }
 
+/// A boolean parameter; false when it is not there.
+Result<bool> flag_in(const json& params, const char* name) {
+  const auto found = params.find(name);
+  if (found == params.end()) return false;
+  if (!found->is_boolean()) return wrong_parameter(name, "true or false");
+  return found->get<bool>();
+}
+
 Result<std::uint64_t> number_in(const json& params, const char* name, std::optional<std::uint64_t> otherwise) {
   const auto found = params.find(name);
   if (found == params.end() && otherwise) return *otherwise;
@@ -127,6 +135,7 @@ rpc::MethodTable Methods::table() {
   table.add("pin", [this](const json& params) { return pin(params); });
   table.add("unpin", [this](const json& params) { return unpin(params); });
   table.add("evict", [this](const json& params) { return evict(params); });
+  table.add("refresh", [this](const json& params) { return refresh(params); });
   table.add("mode", [this](const json& params) { return mode(params); });
   return table;
 }
@@ -180,7 +189,8 @@ Methods::Answer Methods::list(const json& params) {
 
 Methods::Answer Methods::prefetch(const json& params) {
   AC_ASSIGN(std::vector<std::string> paths, paths_in(params));
-  return jobs_.start(std::move(paths));
+  AC_ASSIGN(const bool to_ram, flag_in(params, "ram"));
+  return jobs_.start(std::move(paths), to_ram ? cache::PrefetchTarget::ram : cache::PrefetchTarget::store);
 }
 
 Methods::Answer Methods::progress(const json& params) {
@@ -262,6 +272,30 @@ Methods::Answer Methods::evict(const json& params) {
     bytes += dropped_bytes;
   }
   return json{{"objects", objects}, {"bytes", bytes}, {"pinned", pinned}};
+}
+
+/// Without paths: all of every mount. What a path names need not exist: it may be what is to be found.
+Methods::Answer Methods::refresh(const json& params) {
+  std::vector<Place> places;
+  if (params.contains("paths")) {
+    AC_ASSIGN(const std::vector<std::string> paths, paths_in(params));
+    for (const std::string& given : paths) {
+      AC_ASSIGN(std::vector<Place> meant, resolver_.resolve(given));
+      std::ranges::move(meant, std::back_inserter(places));
+    }
+  } else {
+    for (std::size_t mount = 0; mount < engine_.source_count(); ++mount) {
+      places.push_back({.mount = mount, .path = {}, .pattern = {}});
+    }
+  }
+  Refreshed all;
+  for (const Place& place : places) {
+    if (!options_.refresh) break;
+    const Refreshed one = options_.refresh(place.mount, place.path);
+    all.folders += one.folders;
+    all.names += one.names;
+  }
+  return json{{"folders", all.folders}, {"names", all.names}};
 }
 
 Methods::Answer Methods::mode(const json& params) {

@@ -47,6 +47,7 @@ class Methods {
   Answer pin(const nlohmann::json& params);
   Answer unpin(const nlohmann::json& params);
   Answer evict(const nlohmann::json& params);
+  Answer refresh(const nlohmann::json& params);
   Answer mode(const nlohmann::json& params);
 
   /// Adds to `pins` those that `given` names; ErrorKind::invalid when a pinned folder above it is what pins it.

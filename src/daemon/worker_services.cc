@@ -39,7 +39,9 @@ class WorkerServices final : public Services {
   WorkerServices& operator=(const WorkerServices&) = delete;
 
   base::Result<void> begin(std::vector<MountInput> mounts) {
-    AC_ASSIGN(engine_, cache::Engine::create(config_, {.clock = clock_, .io = io_, .background = background_, .page_cache = page_cache_}));
+    AC_ASSIGN(engine_,
+              cache::Engine::create(
+                  config_, {.clock = clock_, .io = io_, .background = background_, .page_cache = page_cache_}));
     std::vector<vfs::MirrorOptions> mirrors;
     for (auto& input : mounts) {
       AC_ASSIGN(auto origin, origin::LocalOrigin::create(std::move(input.source), input.mount.origin.fidelity));
@@ -59,7 +61,8 @@ class WorkerServices final : public Services {
         .config = config_,
         .version = ARENACACHE_VERSION,
         .started = clock_.now(),
-        .mount_numbers_json = [this](std::size_t mount) { return mount_numbers(mount); }};
+        .mount_numbers_json = [this](std::size_t mount) { return mount_numbers(mount); },
+        .refresh = [this](std::size_t mount, const std::string& path) { return refresh(mount, path); }};
     AC_ASSIGN(control_, control::Control::start(options, *engine_, clock_));
     return {};
   }
@@ -86,7 +89,13 @@ class WorkerServices final : public Services {
   std::string mount_numbers(std::size_t mount) const {
     const auto stats = mirrors_[mount]->stats();
     return base::text("{\"nodes\":", stats.nodes, ",\"open_files\":", stats.open_files,
-                      ",\"requests\":", stats.requests, ",\"errors\":", stats.errors, "}");
+                      ",\"requests\":", stats.requests, ",\"errors\":", stats.errors, ",\"listings\":", stats.listings,
+                      ",\"listing_bytes\":", stats.listing_bytes, ",\"origin_calls\":", stats.origin_calls, "}");
+  }
+
+  control::Refreshed refresh(std::size_t mount, const std::string& path) const {
+    const auto refreshed = mirrors_[mount]->refresh(path);
+    return {.folders = refreshed.folders, .names = refreshed.names};
   }
 
   config::Config config_;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "arenacache/origin/guarded_origin.h"
 
+#include <utility>
+
 #include "change_queues.h"
 #include "look_pool.h"
 
@@ -15,7 +17,10 @@ GuardedOrigin::~GuardedOrigin() { stop(); }
 
 const Fidelity& GuardedOrigin::fidelity() const { return origin_->fidelity(); }
 
+void GuardedOrigin::listen(std::weak_ptr<ChangeListener> listener) { origin_->listen(std::move(listener)); }
+
 void GuardedOrigin::change(std::span<const ChangeKey> keys, std::move_only_function<void(Origin&)> call) {
+  calls_.fetch_add(1, std::memory_order_relaxed);
   changes_->submit(keys, std::move(call));
 }
 
@@ -27,6 +32,7 @@ void GuardedOrigin::stop() {
 }
 
 void GuardedOrigin::submit(std::chrono::nanoseconds timeout, std::shared_ptr<detail::Look> look) {
+  calls_.fetch_add(1, std::memory_order_relaxed);
   looks_->submit(timeout, std::move(look));
 }
 

@@ -18,6 +18,7 @@
 #include "beneath.h"
 #include "caller_scope.h"
 #include "fidelity_probe.h"
+#include "folder_watch.h"
 #include "foreign_inodes.h"
 #include "local_file.h"
 #include "origin_error.h"
@@ -72,6 +73,17 @@ base::Result<std::shared_ptr<LocalOrigin>> LocalOrigin::create(base::UniqueFd di
   }
   auto inodes = std::make_shared<ForeignInodes>(attributes.st_dev);
   return std::shared_ptr<LocalOrigin>(new LocalOrigin(std::move(directory), std::move(fidelity), std::move(inodes)));
+}
+
+void LocalOrigin::listen(std::weak_ptr<ChangeListener> listener) {
+  // The kernel knows of changes made on this machine alone.
+  if (fidelity_.is_network || owned_watch_) return;
+  owned_watch_ = FolderWatch::start(directory_.get(), std::move(listener));
+  watch_ = owned_watch_.get();
+}
+
+void LocalOrigin::watch_folder(const std::string& path, bool anew) {
+  if (FolderWatch* watch = watch_.load()) watch->watch(path, anew);
 }
 
 base::Result<Attributes> LocalOrigin::stat(const std::string& path) {

@@ -26,6 +26,10 @@ struct Apply {
   base::Result<void> operator()(const RenamePath& rename) const {
     return tables.rename_path(rename.source, rename.from, rename.to);
   }
+  base::Result<void> operator()(const ListingRow& row) const { return tables.put_listing(row); }
+  base::Result<void> operator()(const RemoveListings& removal) const {
+    return tables.remove_listings(removal.source, removal.path, removal.below);
+  }
 };
 
 }  // namespace
@@ -42,7 +46,33 @@ void IndexBatch::add(IndexChange change) {
   if (const auto* row = std::get_if<RemoveRow>(&change)) replace(row_places_, row->id);
   if (const auto* pin = std::get_if<PinChange>(&change)) replace(pin_places_, pin->pin);
   if (std::holds_alternative<RenamePath>(change)) pin_places_.clear();
+  if (auto* row = std::get_if<ListingRow>(&change)) {
+    keep_bytes(*row);
+    // Nothing is left of which the time could move: the removal stands.
+    if (!row->bytes && is_removal_waiting(*row)) return;
+    replace(listing_places_, std::pair(row->source, row->path));
+  }
+  if (const auto* removal = std::get_if<RemoveListings>(&change)) {
+    if (removal->below) {
+      listing_places_.clear();
+    } else {
+      replace(listing_places_, std::pair(removal->source, removal->path));
+    }
+  }
   changes_.emplace(place, std::move(change));
+}
+
+/// A row that moves the time alone takes over the bytes of the one it replaces.
+void IndexBatch::keep_bytes(ListingRow& row) const {
+  if (row.bytes) return;
+  const auto older = listing_places_.find({row.source, row.path});
+  if (older == listing_places_.end()) return;
+  if (const auto* waiting = std::get_if<ListingRow>(&changes_.at(older->second))) row.bytes = waiting->bytes;
+}
+
+bool IndexBatch::is_removal_waiting(const ListingRow& row) const {
+  const auto older = listing_places_.find({row.source, row.path});
+  return older != listing_places_.end() && std::holds_alternative<RemoveListings>(changes_.at(older->second));
 }
 
 void IndexBatch::append(IndexBatch later) {

@@ -34,7 +34,12 @@ struct RenamePath {
   std::string from;
   std::string to;
 };
-using IndexChange = std::variant<IndexRow, RemoveRow, PinChange, RenamePath>;
+struct RemoveListings {
+  std::string source;
+  std::string path;
+  bool below = false;
+};
+using IndexChange = std::variant<IndexRow, RemoveRow, PinChange, RenamePath, ListingRow, RemoveListings>;
 
 class IndexBatch {
  public:
@@ -55,10 +60,15 @@ class IndexBatch {
   [[nodiscard]] std::vector<DurableJob> take_jobs() { return std::move(jobs_); }
 
  private:
+  void keep_bytes(ListingRow& row) const;
+  [[nodiscard]] bool is_removal_waiting(const ListingRow& row) const;
+
   std::uint64_t next_place_ = 0;
   std::map<std::uint64_t, IndexChange> changes_;  ///< by place: the order they were queued in
   std::unordered_map<ObjectId, std::uint64_t> row_places_;  ///< where the newest change of a row is
   std::map<PinRow, std::uint64_t> pin_places_;  ///< the same of pins, since the last rename
+  /// The same of listings, by source and path, since the last removal of a whole tree.
+  std::map<std::pair<std::string, std::string>, std::uint64_t> listing_places_;
   std::map<std::string, std::uint64_t> counters_;
   std::map<std::string, std::uint64_t> metas_;
   std::vector<DurableJob> jobs_;

@@ -3,6 +3,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -104,6 +105,18 @@ base::Result<void> load_pins(Database& database, const LoadedPaths& paths, std::
   return {};
 }
 
+base::Result<void> load_listings(Database& database, std::vector<ListingRow>& listings) {
+  AC_ASSIGN(Statement all, database.prepare("SELECT source, path, validated_ns, bytes FROM listings"));
+  for (;;) {
+    AC_ASSIGN(const bool has_row, all.step());
+    if (!has_row) return {};
+    listings.push_back({.source = all.bytes(0),
+                        .path = all.bytes(1),
+                        .validated_ns = all.number(2),
+                        .bytes = std::make_shared<const std::string>(all.bytes(3))});
+  }
+}
+
 }  // namespace
 
 base::Result<IndexContents> load_index(Database& database) {
@@ -111,6 +124,7 @@ base::Result<IndexContents> load_index(Database& database) {
   AC_ASSIGN(const LoadedPaths paths, LoadedPaths::load(database));
   AC_TRY(load_rows(database, paths, contents.rows));
   AC_TRY(load_pins(database, paths, contents.pins));
+  AC_TRY(load_listings(database, contents.listings));
   AC_ASSIGN(Statement counters, database.prepare("SELECT name, value FROM counters"));
   for (;;) {
     AC_ASSIGN(const bool has_row, counters.step());

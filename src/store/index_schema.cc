@@ -6,8 +6,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <charconv>
+#include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <string>
@@ -34,7 +36,7 @@ namespace {
 using base::ErrorKind;
 using base::text;
 
-constexpr std::int64_t kSchemaVersion = 1;
+constexpr std::size_t kSchemaVersion = 2;
 constexpr unsigned kFileMode = 0600;
 constexpr std::uint64_t kKeptCorruptFiles = 2;
 
@@ -79,6 +81,23 @@ constexpr const char* kSchema = R"(
   COMMIT;
 )";
 
+/// What makes a file of one version one of the next; a new file goes through all of them. The first is of version 1.
+constexpr std::array kUpgrades = {
+    R"(
+  BEGIN IMMEDIATE;
+  PRAGMA user_version = 2;
+  CREATE TABLE listings(
+    id INTEGER PRIMARY KEY,
+    source BLOB NOT NULL,
+    path BLOB NOT NULL,
+    validated_ns INTEGER NOT NULL,
+    bytes BLOB NOT NULL,
+    UNIQUE(source, path));
+  COMMIT;
+)",
+};
+static_assert(kUpgrades.size() + 1 == kSchemaVersion);
+
 bool exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
 
 std::uint64_t file_bytes(const std::string& path) {
@@ -93,22 +112,31 @@ base::Result<void> make_private_file(const std::string& path) {
   return fd.close();
 }
 
+base::Result<void> upgrade(Database& database, std::size_t version) {
+  for (; version < kSchemaVersion; ++version) AC_TRY(database.execute(kUpgrades.at(version - 1)));
+  return {};
+}
+
 base::Result<void> check_version(Database& database, const std::string& path) {
   AC_ASSIGN(const std::int64_t application, database.query_number("PRAGMA application_id"));
   AC_ASSIGN(const std::int64_t version, database.query_number("PRAGMA user_version"));
   AC_ASSIGN(const std::int64_t tables, database.query_number("SELECT count(*) FROM sqlite_master"));
-  if (application == 0 && version == 0 && tables == 0) return database.execute(kSchema);
+  if (application == 0 && version == 0 && tables == 0) {
+    AC_TRY(database.execute(kSchema));
+    return upgrade(database, 1);
+  }
   if (application != kApplicationId)
     return base::fail(ErrorKind::corrupt, 0, text(path, " is another program's database"));
-  if (version > kSchemaVersion) {
+  if (version > static_cast<std::int64_t>(kSchemaVersion)) {
     return base::fail(
         ErrorKind::invalid, EINVAL,
         text("cannot use the index ", path, ": it is of format ", version, ", and this arenacached knows up to ",
              kSchemaVersion, "; run a newer arenacached, or delete it (its rows are rebuilt)"));
   }
-  if (version < kSchemaVersion)
-    return base::fail(ErrorKind::corrupt, 0, text(path, " is of the older format ", version));
-  return {};
+  if (version < 1) return base::fail(ErrorKind::corrupt, 0, text(path, " is of the unknown format ", version));
+  if (version < static_cast<std::int64_t>(kSchemaVersion))
+    base::log_info(text("the index is taken from format ", version, " to ", kSchemaVersion));
+  return upgrade(database, static_cast<std::size_t>(version));
 }
 
 /// After a crash the whole file is looked through; after a clean end what is read anyway says enough.

@@ -41,6 +41,14 @@ base::Result<IndexTables> IndexTables::open(Database& database) {
   AC_ASSIGN(tables.delete_row_, database.prepare("DELETE FROM objects WHERE id = ?1"));
   AC_ASSIGN(tables.put_pin_, database.prepare("INSERT OR IGNORE INTO pins(path) VALUES(?1)"));
   AC_ASSIGN(tables.delete_pin_, database.prepare("DELETE FROM pins WHERE path = ?1"));
+  AC_ASSIGN(tables.put_listing_, database.prepare("INSERT OR REPLACE INTO listings(source, path, validated_ns, bytes)"
+                                                  " VALUES(?1, ?2, ?3, ?4)"));
+  AC_ASSIGN(tables.move_listing_time_,
+            database.prepare("UPDATE listings SET validated_ns = ?3 WHERE source = ?1 AND path = ?2"));
+  AC_ASSIGN(tables.delete_listing_, database.prepare("DELETE FROM listings WHERE source = ?1 AND path = ?2"));
+  AC_ASSIGN(tables.delete_listings_below_,
+            database.prepare("DELETE FROM listings WHERE source = ?1 AND path > ?2 AND path < ?3"));
+  AC_ASSIGN(tables.delete_listings_, database.prepare("DELETE FROM listings WHERE source = ?1"));
   AC_ASSIGN(tables.put_counter_, database.prepare("INSERT OR REPLACE INTO counters(name, value)"
                                                   " VALUES(CAST(?1 AS TEXT), ?2)"));
   AC_ASSIGN(tables.put_meta_, database.prepare("INSERT OR REPLACE INTO meta(key, value) VALUES(CAST(?1 AS TEXT), ?2)"));
@@ -85,6 +93,30 @@ base::Result<void> IndexTables::remove_pin(const PinRow& pin) {
 
 base::Result<void> IndexTables::rename_path(std::string_view source, const std::string& from, const std::string& to) {
   return paths_.move(source, from, to);
+}
+
+base::Result<void> IndexTables::put_listing(const ListingRow& row) {
+  if (!row.bytes) {
+    move_listing_time_.start(row.source, row.path, row.validated_ns);
+    return move_listing_time_.run();
+  }
+  put_listing_.start(row.source, row.path, row.validated_ns, *row.bytes);
+  return put_listing_.run();
+}
+
+base::Result<void> IndexTables::remove_listings(const std::string& source, const std::string& path, bool below) {
+  if (below && path.empty()) {
+    delete_listings_.start(source);
+    return delete_listings_.run();
+  }
+  delete_listing_.start(source, path);
+  AC_TRY(delete_listing_.run());
+  if (!below) return {};
+  // Every path that begins with "path/", as bytes compare: '0' comes after '/'.
+  const std::string first = path + '/';
+  const std::string end = path + '0';
+  delete_listings_below_.start(source, first, end);
+  return delete_listings_below_.run();
 }
 
 base::Result<void> IndexTables::put_counter(std::string_view name, std::uint64_t value) {

@@ -31,6 +31,8 @@ class IndexTables {
   base::Result<void> put_pin(const PinRow& pin);
   base::Result<void> remove_pin(const PinRow& pin);
   base::Result<void> rename_path(std::string_view source, const std::string& from, const std::string& to);
+  base::Result<void> put_listing(const ListingRow& row);
+  base::Result<void> remove_listings(const std::string& source, const std::string& path, bool below);
   base::Result<void> put_counter(std::string_view name, std::uint64_t value);
   base::Result<void> put_meta(std::string_view key, std::uint64_t value);
   /// 0 for a key that is not there.
@@ -45,6 +47,11 @@ class IndexTables {
   Statement delete_row_;
   Statement put_pin_;
   Statement delete_pin_;
+  Statement put_listing_;
+  Statement move_listing_time_;
+  Statement delete_listing_;
+  Statement delete_listings_below_;
+  Statement delete_listings_;
   Statement put_counter_;
   Statement put_meta_;
   Statement get_meta_;

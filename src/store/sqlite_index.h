@@ -41,6 +41,10 @@ class SqliteIndex final : public Index {
   void put_pin(PinRow pin) override;
   void remove_pin(PinRow pin) override;
   void rename_path(const std::string& source, const std::string& from, const std::string& to) override;
+  void put_listing(ListingRow row) override { queue(std::move(row)); }
+  void remove_listings(const std::string& source, const std::string& path, bool below) override {
+    queue(RemoveListings{.source = source, .path = path, .below = below});
+  }
   void put_counter(const std::string& name, std::uint64_t value) override;
   void after_durable(std::move_only_function<void()> job) override;
   base::Result<void> sync() override;

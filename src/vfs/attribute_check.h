@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// AttributeCheck: asking the origin for attributes without waiting longer than is worth it.
+// OriginCheck: asking the origin without waiting longer than is worth it.
 // A known name waits `patience`, then what is known answers and the check goes on behind; after one missed patience no known
 // name waits until a call has come back. An unknown name waits the origin's whole timeout. An origin that failed (not: said
 // no) has not answered, where something is known and serve_stale is on.
@@ -7,23 +7,56 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <optional>
+#include <utility>
 
 #include "arenacache/base/result.h"
+#include "arenacache/vfs/first_of_two.h"
 #include "filesystem.h"
 
 namespace arenacache::vfs {
 
-struct AttributeCheck {
+/// One question to the origin, and what becomes of the answer.
+template <class T>
+struct OriginCheck {
+  using Said = base::Result<T>;
   bool is_known = false;  ///< what is known may answer
-  origin::GuardedOrigin::Call<origin::Attributes> call;
+  origin::GuardedOrigin::Call<T> call;
   /// Runs once: with the origin's answer, or with nothing: what is known is the answer (only if is_known).
-  std::move_only_function<void(std::optional<base::Result<origin::Attributes>>)> answer;
+  std::move_only_function<void(std::optional<Said>)> answer;
   /// Runs instead of `answer` getting it, when the origin's word comes after all.
-  std::move_only_function<void(base::Result<origin::Attributes>)> late;
+  std::move_only_function<void(Said)> late;
 };
+using AttributeCheck = OriginCheck<origin::Attributes>;
 
-void start(const FilesystemPtr& fs, AttributeCheck check);
+/// The origin could not be asked, rather than said no.
+[[nodiscard]] bool is_no_answer(const base::Error& error);
+
+template <class T>
+void start(const FilesystemPtr& fs, OriginCheck<T> check) {
+  using Said = base::Result<T>;
+  const Timing timing = fs->timing();
+  const bool has_fallback = check.is_known && timing.serve_stale;
+  auto answer = [fs, has_fallback, answer = std::move(check.answer)](std::optional<Said> said) mutable {
+    if (!said) fs->set_origin_slow(true);
+    if (has_fallback && said && !*said && is_no_answer(said->error())) said.reset();
+    answer(std::move(said));
+  };
+  const auto race = std::make_shared<FirstOfTwo<Said>>(std::move(answer), std::move(check.late));
+  const bool is_behind = has_fallback && fs->origin_is_slow();
+  if (is_behind) {
+    race->give_up();
+    if (!fs->begin_check_behind()) return;
+  } else if (has_fallback) {
+    fs->timer().at(fs->clock().now() + timing.patience,
+                   [race] { guarded("answering from what is known", [&] { race->give_up(); }); });
+  }
+  fs->look<T>(std::move(check.call), [fs, race, is_behind](Said said) {
+    if (is_behind) fs->end_check_behind();
+    race->offer(std::move(said));
+  });
+}
 
 /// Asks for the attributes of node `id`. `answer` runs once: with what the origin said and whether the node is still that
 /// file, or with nothing: what is known is the answer.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "filesystem.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <span>
@@ -9,6 +10,7 @@
 #include "arenacache/base/hash.h"
 #include "arenacache/base/log.h"
 #include "arenacache/base/text.h"
+#include "listing_access.h"
 
 namespace arenacache::vfs {
 
@@ -17,11 +19,22 @@ namespace {
 constexpr unsigned kMaxChecksBehind = 8;
 constexpr std::uint64_t kNameKeys = 1ULL << 63U;  // set in the keys of names: node ids never get there
 
-Timing timing_of(const config::MountConfig& mount) {
-  return {.metadata_ttl = mount.cache.metadata_ttl,
+// An open looks at the file's version when the last look is older than this, within patience.
+constexpr std::chrono::nanoseconds kOpenTtl = std::chrono::seconds(1);
+constexpr std::chrono::nanoseconds kLocalTtl = std::chrono::seconds(1);
+constexpr std::chrono::nanoseconds kNetworkTtl = std::chrono::seconds(60);
+
+Timing timing_of(const config::MountConfig& mount, const origin::Fidelity& fidelity) {
+  return {.metadata_ttl = mount.cache.metadata_ttl.value_or(fidelity.is_network ? kNetworkTtl : kLocalTtl),
           .patience = mount.cache.patience,
           .origin_timeout = mount.origin.timeout,
-          .serve_stale = mount.cache.serve_stale};
+          .serve_stale = mount.cache.serve_stale,
+          .fills_on_write = mount.fill.on_write};
+}
+
+/// Tells listings of one origin from those of another that the same mount had before.
+std::uint64_t owner_of(const config::MountConfig& mount, const origin::Fidelity& fidelity) {
+  return base::xxh3_64(base::text(mount.source, '\n', fidelity.file_system, '\n', fidelity.file_system_id));
 }
 
 }  // namespace
@@ -46,23 +59,48 @@ Filesystem::Filesystem(const MirrorOptions& options, cache::Engine& engine, base
       source_(options.source),
       origin_(engine.origin_of(options.source)),
       nodes_(origin_.fidelity()),
-      timing_(timing_of(options.mount)),
-      timer_(clock) {}
+      timing_(timing_of(options.mount, origin_.fidelity())),
+      shelf_(engine, options.source),
+      listings_({.budget_bytes = engine.listing_budget(), .owner = owner_of(options.mount, origin_.fidelity())}, shelf_,
+                clock),
+      timer_(clock),
+      listing_writer_(listings_, clock) {
+  listings_.restore(engine.take_listings(options.source));
+  const auto top = listings_.find("");
+  const auto source = top ? top->source() : std::nullopt;
+  if (!source) return;
+  static_cast<void>(nodes_.attributes_seen(kRootNode, source->top, nodes_.stamp(), top->validated()));
+  space_.set(source->space, top->validated(), space_.changes());
+}
 
 Timing Filesystem::timing() const {
   base::MutexLock lock(timing_mutex_);
   return timing_;
 }
 
+bool Filesystem::may_pass_writes() const {
+  return backings_.is_available() && fidelity().is_local_disk && fidelity().stable_inodes && !timing().fills_on_write;
+}
+
 void Filesystem::reload(const config::MountConfig& mount) {
   base::MutexLock lock(timing_mutex_);
-  timing_ = timing_of(mount);
+  timing_ = timing_of(mount, origin_.fidelity());
 }
+
+base::TimePoint Filesystem::fresh_within(std::chrono::nanoseconds age) const {
+  return std::max(clock_.now() - age, distrusted_until_.load());
+}
+
+base::TimePoint Filesystem::fresh_for_open_since() const {
+  return fresh_within(std::min(timing().metadata_ttl, kOpenTtl));
+}
+
+void Filesystem::distrust_all() { distrusted_until_ = clock_.now(); }
 
 double Filesystem::kernel_timeout(base::TimePoint validated) const {
   const std::chrono::nanoseconds ttl = timing().metadata_ttl;
   const base::TimePoint now = clock_.now();
-  const bool is_fresh = validated != base::TimePoint::min() && now - validated < ttl;
+  const bool is_fresh = validated > fresh_within(ttl);
   return std::chrono::duration<double>(is_fresh ? ttl - (now - validated) : ttl).count();
 }
 
@@ -73,9 +111,13 @@ void Filesystem::change(origin::ChangeKey key, std::move_only_function<void(orig
 void Filesystem::change(std::pair<origin::ChangeKey, origin::ChangeKey> keys,
                         std::move_only_function<void(origin::Origin&)> call) {
   const std::array<origin::ChangeKey, 2> both{keys.first, keys.second};
+  origin_calls_.add();
   const std::span<const origin::ChangeKey> distinct(both.data(), keys.first == keys.second ? 1 : 2);
-  origin_.change(distinct, [call = std::move(call)](origin::Origin& origin) mutable {
+  origin_.change(distinct, [self = shared_from_this(), call = std::move(call)](origin::Origin& origin) mutable {
+    // Before, as the call itself answers the program; after, as somebody may have asked in between.
+    self->space_.changed();
     guarded("changing the origin", [&] { call(origin); });
+    self->space_.changed();
   });
 }
 
@@ -87,13 +129,17 @@ bool Filesystem::begin_check_behind() {
 
 void Filesystem::stop() {
   timer_.stop();
+  kernel_.stop();
   backings_.stop();
   directories_.remove_all();
   // Closing a file of the origin may block: where changes may.
   for (auto& handle : files_.remove_all()) {
     const origin::ChangeKey key = node_key(handle->node);
+    // Who writes past us may do so until the end.
+    if (handle->file) note_attributes_unknown(*this, handle->node);
     change(key, [held = std::move(handle)](origin::Origin&) mutable { held.reset(); });
   }
+  listing_writer_.stop();
 }
 
 }  // namespace arenacache::vfs

@@ -15,14 +15,20 @@
 #include <utility>
 
 #include "arenacache/base/clock.h"
+#include "arenacache/base/metrics.h"
 #include "arenacache/base/mutex.h"
 #include "arenacache/base/result.h"
 #include "arenacache/cache/engine.h"
 #include "arenacache/vfs/backing_ids.h"
 #include "arenacache/vfs/deadline_timer.h"
+#include "arenacache/vfs/directory_cache.h"
 #include "arenacache/vfs/handle_table.h"
 #include "arenacache/vfs/mirror.h"
 #include "arenacache/vfs/node_table.h"
+#include "kernel_notifier.h"
+#include "known_space.h"
+#include "listing_writer.h"
+#include "missing_names.h"
 
 namespace arenacache::vfs {
 
@@ -32,6 +38,7 @@ struct Timing {
   std::chrono::nanoseconds patience{};
   std::chrono::nanoseconds origin_timeout{};
   bool serve_stale = true;
+  bool fills_on_write = false;
 };
 
 /// Logs what an exception out of `deed` says.
@@ -65,14 +72,32 @@ class Filesystem : public std::enable_shared_from_this<Filesystem> {
   [[nodiscard]] const origin::Fidelity& fidelity() const { return origin_.fidelity(); }
   [[nodiscard]] base::Clock& clock() { return clock_; }
   [[nodiscard]] DeadlineTimer& timer() { return timer_; }
+  [[nodiscard]] DirectoryCache& listings() { return listings_; }
+  [[nodiscard]] ListingWriter& listing_writer() { return listing_writer_; }
+  [[nodiscard]] KernelNotifier& kernel() { return kernel_; }
+  [[nodiscard]] KnownSpace& space() { return space_; }
+  [[nodiscard]] MissingNames& missing_names() { return missing_names_; }
 
   [[nodiscard]] Timing timing() const;
+  /// Whether the kernel may write the origin's files by itself: nobody needs to see what is written, and the disk is our own.
+  [[nodiscard]] bool may_pass_writes() const;
   void reload(const config::MountConfig& mount);
   /// What was validated after this is fresh.
-  [[nodiscard]] base::TimePoint fresh_since() const { return clock_.now() - timing().metadata_ttl; }
+  [[nodiscard]] base::TimePoint fresh_since() const { return fresh_within(timing().metadata_ttl); }
+  /// The same for who opens a file: sooner old, whatever metadata_ttl is.
+  [[nodiscard]] base::TimePoint fresh_for_open_since() const;
+  /// The same for attributes that are to be believed together with newer ones: half as long.
+  [[nodiscard]] base::TimePoint young_since() const { return fresh_within(timing().metadata_ttl / 2); }
+  /// Nothing that was validated until now is fresh any more.
+  void distrust_all();
   /// For how many seconds the kernel may believe what the origin said at `validated`. What is older than that was chosen for
   /// want of an answer, and holds as long as an answer would.
   [[nodiscard]] double kernel_timeout(base::TimePoint validated) const;
+
+  /// From now on `listener` hears of changes of the origin behind our back, as far as it tells of them.
+  void listen(std::weak_ptr<origin::ChangeListener> listener) { origin_.listen(std::move(listener)); }
+  /// How often operations asked the origin.
+  [[nodiscard]] std::uint64_t origin_calls() const { return origin_calls_.value(); }
 
   /// Runs `call`, which only looks, under the origin's deadline, then `done`. Both own what they touch.
   template <class T>
@@ -93,6 +118,20 @@ class Filesystem : public std::enable_shared_from_this<Filesystem> {
   void stop();
 
  private:
+  /// The engine as the shelf of our listings.
+  class EngineShelf final : public ListingShelf {
+   public:
+    EngineShelf(cache::Engine& engine, cache::SourceId source) : engine_(engine), source_(source) {}
+    void put(cache::KnownListing listing) override { engine_.put_listing(source_, std::move(listing)); }
+    void remove(const std::string& path, bool below) override { engine_.remove_listings(source_, path, below); }
+
+   private:
+    cache::Engine& engine_;
+    const cache::SourceId source_;
+  };
+
+  [[nodiscard]] base::TimePoint fresh_within(std::chrono::nanoseconds age) const;
+
   cache::Engine& engine_;
   base::Clock& clock_;
   const cache::SourceId source_;
@@ -103,9 +142,17 @@ class Filesystem : public std::enable_shared_from_this<Filesystem> {
   HandleTable<DirectoryHandle> directories_;
   mutable base::Mutex timing_mutex_;
   Timing timing_ AC_GUARDED_BY(timing_mutex_);
+  base::Counter origin_calls_;
   std::atomic<bool> origin_is_slow_{false};
   std::atomic<unsigned> checks_behind_{0};
+  std::atomic<base::TimePoint> distrusted_until_{base::TimePoint::min()};
+  EngineShelf shelf_;
+  DirectoryCache listings_;
   DeadlineTimer timer_;
+  KernelNotifier kernel_;
+  KnownSpace space_;
+  MissingNames missing_names_;
+  ListingWriter listing_writer_;
 };
 
 using FilesystemPtr = std::shared_ptr<Filesystem>;
@@ -121,6 +168,7 @@ void Filesystem::look(origin::GuardedOrigin::Call<T> call, origin::GuardedOrigin
     if (result || result.error().kind == base::ErrorKind::origin) self->set_origin_slow(false);
     guarded("answering", [&] { done(std::move(result)); });
   };
+  origin_calls_.add();
   origin_.look<T>(timing().origin_timeout, std::move(guarded_call), std::move(guarded_done));
 }
 

@@ -40,6 +40,7 @@ class ReplyDesk {
   ReplyDesk& operator=(const ReplyDesk&) = delete;
 
   void adopt(fuse_session* session) { session_ = session; }
+  [[nodiscard]] fuse_session* session() const { return session_; }
   Ticket add(fuse_req_t request);
   /// The right to answer, once; null: stop() has answered.
   fuse_req_t take(Ticket ticket);

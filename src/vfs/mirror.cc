@@ -11,6 +11,9 @@
 #include "fuse_passthrough.h"
 #include "fuse_reply.h"
 #include "fuse_session.h"
+#include "kernel_channel.h"
+#include "listing_access.h"
+#include "origin_changes.h"
 
 namespace arenacache::vfs {
 
@@ -19,7 +22,13 @@ namespace {
 class FuseMirror final : public Mirror {
  public:
   FuseMirror(FilesystemPtr fs, std::shared_ptr<ReplyDesk> desk, std::unique_ptr<FuseSession> session)
-      : fs_(std::move(fs)), desk_(std::move(desk)), session_(std::move(session)) {}
+      : fs_(std::move(fs)),
+        desk_(std::move(desk)),
+        session_(std::move(session)),
+        changes_(std::make_shared<OriginChanges>(fs_)) {
+    fs_->kernel().attach(std::make_shared<FuseKernelChannel>(desk_));
+    fs_->listen(changes_);
+  }
 
   // No new requests; then nobody waits; then nothing is held. What the origin still owes finds Filesystem alive and answers
   // nobody.
@@ -36,7 +45,15 @@ class FuseMirror final : public Mirror {
     return {.nodes = fs_->nodes().size(),
             .open_files = fs_->files().size(),
             .requests = desk_->requests(),
-            .errors = desk_->errors()};
+            .errors = desk_->errors(),
+            .listings = fs_->listings().size(),
+            .listing_bytes = fs_->listings().memory_bytes(),
+            .origin_calls = fs_->origin_calls()};
+  }
+
+  Refreshed refresh(const std::string& path) override {
+    const Doubted doubted = doubt_tree(*fs_, path);
+    return {.folders = doubted.listings, .names = doubted.nodes};
   }
 
   void reload(const config::MountConfig& mount) override { fs_->reload(mount); }
@@ -45,6 +62,7 @@ class FuseMirror final : public Mirror {
   FilesystemPtr fs_;
   std::shared_ptr<ReplyDesk> desk_;
   std::unique_ptr<FuseSession> session_;
+  std::shared_ptr<OriginChanges> changes_;
 };
 
 /// Whether the kernel reads files of the store in our place: found out by giving it one.

@@ -6,33 +6,15 @@
 #include <cstdint>
 
 #include "arenacache/origin/origin.h"
+#include "node_times.h"
 
 namespace arenacache::vfs {
-
-namespace {
-
-constexpr std::int64_t kNanosecondsPerSecond = 1'000'000'000;
-
-std::int64_t to_ns(const timespec& time) { return time.tv_sec * kNanosecondsPerSecond + time.tv_nsec; }
-
-timespec to_timespec(std::int64_t ns) {
-  std::int64_t seconds = ns / kNanosecondsPerSecond;
-  std::int64_t rest = ns % kNanosecondsPerSecond;
-  if (rest < 0) {
-    rest += kNanosecondsPerSecond;
-    --seconds;
-  }
-  return {.tv_sec = seconds, .tv_nsec = rest};
-}
-
-}  // namespace
 
 CompactAttributes::CompactAttributes(const origin::Attributes& full)
     : device_(full.st_dev),
       inode_(full.st_ino),
       size_(static_cast<std::uint64_t>(full.st_size)),
       blocks_(static_cast<std::uint64_t>(full.st_blocks)),
-      special_device_(full.st_rdev),
       access_ns_(to_ns(full.st_atim)),
       modify_ns_(to_ns(full.st_mtim)),
       change_ns_(to_ns(full.st_ctim)),
@@ -40,7 +22,8 @@ CompactAttributes::CompactAttributes(const origin::Attributes& full)
       link_count_(static_cast<std::uint32_t>(full.st_nlink)),
       user_(full.st_uid),
       group_(full.st_gid),
-      block_size_(static_cast<std::uint32_t>(full.st_blksize)) {}
+      block_size_(static_cast<std::uint32_t>(full.st_blksize)),
+      special_device_(static_cast<std::uint32_t>(full.st_rdev)) {}
 
 origin::Attributes CompactAttributes::expanded() const {
   origin::Attributes full{};

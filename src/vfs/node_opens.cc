@@ -34,6 +34,11 @@ bool NodeTable::goes_on_locked(const Node& node, const CompactAttributes& attrib
   return node.changed_at > asked || !must_retire(node, attributes);
 }
 
+/// The kernel writes the origin's file by itself: what is known of its size and times is old at once.
+bool NodeTable::is_written_unseen(const Node& node) {
+  return node.open && node.open->writers > 0 && node.open->way == ReadWay::backed;
+}
+
 std::optional<NodeState> NodeTable::state(NodeId id) const {
   base::MutexLock lock(mutex_);
   const Node* node = find_locked(id);
@@ -44,6 +49,7 @@ std::optional<NodeState> NodeTable::state(NodeId id) const {
   if (node->open) {
     state.readers = node->open->readers;
     state.writers = node->open->writers;
+    if (is_written_unseen(*node)) state.validated = base::TimePoint::min();
   }
   return state;
 }
@@ -68,7 +74,8 @@ Seen NodeTable::attributes_seen(NodeId id, const origin::Attributes& attributes,
   }
   node->attributes = compact;
   node->has_attributes = true;
-  node->validated = now;
+  node->validated = node->doubted_at <= asked ? now : base::TimePoint::min();
+  doubt_other_names(*node);
   return Seen::taken;
 }
 
@@ -132,13 +139,24 @@ OpenWay NodeTable::settle(const Opening& opening) {
   const auto sent_away = std::ranges::find(sent_away_, opening.thread);
   if (sent_away != sent_away_.end()) sent_away_.erase(sent_away);
   if (way.answer != OpenWay::Answer::look_up_again) return way;
-  sent_away_.push_back(opening.thread);
-  if (sent_away_.size() > kMostSentAway) sent_away_.pop_front();
+  note_sent_away_locked(opening.thread);
   open.retired = true;
   open.estale_sent = true;
   --(opening.kind == OpenKind::read ? open.readers : open.writers);
   drop_if_unused_locked(opening.node);
   return way;
+}
+
+bool NodeTable::send_away(pid_t thread) {
+  base::MutexLock lock(mutex_);
+  if (std::ranges::find(sent_away_, thread) != sent_away_.end()) return false;
+  note_sent_away_locked(thread);
+  return true;
+}
+
+void NodeTable::note_sent_away_locked(pid_t thread) {
+  sent_away_.push_back(thread);
+  if (sent_away_.size() > kMostSentAway) sent_away_.pop_front();
 }
 
 OpenWay NodeTable::settle_locked(OpenState& open, const Opening& opening) {
@@ -154,11 +172,13 @@ OpenWay NodeTable::settle_locked(OpenState& open, const Opening& opening) {
       return {.answer = backed, .backing = open.backing};
     case ReadWay::served: {
       // What is open goes on as it is; the name gets a node that the kernel reads by itself.
-      const bool can_move_on =
-          opening.offer != cache::kNoBacking && open.writers == 0 && !open.retired && !was_sent_away;
+      const bool can_move_on = opening.kind == OpenKind::read && opening.offer != cache::kNoBacking &&
+                               open.writers == 0 && !open.retired && !was_sent_away;
       return {.answer = can_move_on ? look_up_again : served};
     }
     case ReadWay::backed: {
+      // The file itself, whoever reads or writes it.
+      if (cache::is_origin_backing(open.backing)) return {.answer = backed, .backing = open.backing};
       const bool is_reader = opening.kind == OpenKind::read;
       // Evicted and filled again meanwhile, maybe twice: the same bytes.
       const bool is_as_good = was_sent_away && opening.may_share && open.backing_version.same_data(opening.version);

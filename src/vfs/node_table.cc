@@ -14,21 +14,6 @@
 
 namespace arenacache::vfs {
 
-namespace {
-
-// Spreads numbers that differ in few bits. Source: 2^64 divided by the golden ratio.
-constexpr std::uint64_t kSpread = 0x9E3779B97F4A7C15ULL;
-
-}  // namespace
-
-std::size_t NodeTable::InodeHash::operator()(const InodeKey& key) const {
-  return (key.device * kSpread ^ key.inode) * kSpread;
-}
-
-std::size_t NodeTable::LinkHash::operator()(const Name& name) const {
-  return std::hash<std::string_view>{}(name.name) ^ (std::to_underlying(name.parent) * kSpread);
-}
-
 NodeTable::NodeTable(const origin::Fidelity& fidelity)
     : stable_inodes_(fidelity.stable_inodes), has_ctime_(fidelity.has_ctime) {
   Node& root = nodes_[kRootNode];
@@ -45,10 +30,7 @@ Node* NodeTable::find_locked(NodeId id) {
   return found == nodes_.end() ? nullptr : &found->second;
 }
 
-const Link* NodeTable::link_locked(Name name) const {
-  const auto found = links_.find(name);
-  return found == links_.end() ? nullptr : &*found;
-}
+const Link* NodeTable::link_locked(Name name) const { return links_.find(name); }
 
 ChangeStamp NodeTable::advance_locked() { return ChangeStamp{++changes_}; }
 
@@ -69,6 +51,8 @@ std::optional<Entry> NodeTable::fresh_entry(Name name, base::TimePoint since) {
   NodeId id = kNoNode;
   Node* node = current_locked(name, id);
   if (node == nullptr || node->validated <= since || (node->open && node->open->retired)) return std::nullopt;
+  if (link_locked(name)->is_doubted) return std::nullopt;
+  if (is_written_unseen(*node)) return std::nullopt;
   ++node->lookups;
   return entry_of(id, *node);
 }
@@ -108,7 +92,7 @@ std::optional<Entry> NodeTable::entry_seen(Name name, const origin::Attributes& 
   const CompactAttributes compact(attributes);
   base::MutexLock lock(mutex_);
   Node* parent = find_locked(name.parent);
-  if (parent == nullptr || parent->names_changed_at > asked) return std::nullopt;
+  if (parent == nullptr || parent->doubted_at > asked) return std::nullopt;
   ++parent->lookups;  // held while names in it come and go
   const NodeId id = node_for_locked(name, compact, asked);
   --parent->lookups;
@@ -116,16 +100,75 @@ std::optional<Entry> NodeTable::entry_seen(Name name, const origin::Attributes& 
   if (node.changed_at <= asked) {
     node.attributes = compact;
     node.has_attributes = true;
-    node.validated = now;
+    node.validated = node.doubted_at <= asked ? now : base::TimePoint::min();
+    doubt_other_names(node);
+  }
+  ++node.lookups;
+  Entry entry = entry_of(id, node);
+  if (is_written_unseen(node)) entry.validated = base::TimePoint::min();
+  return entry;
+}
+
+std::optional<Entry> NodeTable::entry_listed(Name name, const ListedAttributes& listed) {
+  const CompactAttributes compact(listed.attributes);
+  base::MutexLock lock(mutex_);
+  Node* parent = find_locked(name.parent);
+  if (parent == nullptr || parent->doubted_at > listed.asked) return std::nullopt;
+  const Link* link = link_locked(name);
+  NodeId id = link != nullptr ? link->node : candidate_locked(nullptr, compact);
+  if (id == kNoNode) {
+    id = make_node_locked(compact);
+    add_link_locked(name, id);
+    Node& made = nodes_.at(id);
+    made.has_attributes = true;
+    made.validated = listed.validated;
+    ++made.lookups;
+    return entry_of(id, made);
+  }
+  Node& node = nodes_.at(id);
+  const bool is_same = node.has_attributes && node.attributes.type() == compact.type() &&
+                       node.attributes.inode() == compact.inode() && node.attributes.version() == compact.version();
+  // What is known by another name, or differs, is for the origin to say.
+  if (link == nullptr || link->is_doubted || (node.open && node.open->retired)) return std::nullopt;
+  if (is_written_unseen(node)) return std::nullopt;
+  if (is_same && node.doubted_at <= listed.asked && node.changed_at <= listed.asked) {
+    node.validated = std::max(node.validated, listed.validated);
   }
   ++node.lookups;
   return entry_of(id, node);
 }
 
+bool NodeTable::is_fresh(Name name, base::TimePoint since) const {
+  base::MutexLock lock(mutex_);
+  const Link* link = link_locked(name);
+  const Node* node = link != nullptr ? find_locked(link->node) : nullptr;
+  if (node == nullptr || link->is_doubted || node->validated <= since) return false;
+  return !(node->open && node->open->retired) && !is_written_unseen(*node);
+}
+
+bool NodeTable::names_changed_since(NodeId id, ChangeStamp asked) const {
+  base::MutexLock lock(mutex_);
+  const Node* node = find_locked(id);
+  return node == nullptr || node->doubted_at > asked;
+}
+
+std::optional<NodeId> NodeTable::find(std::string_view path) const {
+  base::MutexLock lock(mutex_);
+  NodeId id = kRootNode;
+  while (!path.empty()) {
+    const std::size_t slash = path.find('/');
+    const Link* link = link_locked({id, path.substr(0, slash)});
+    if (link == nullptr) return std::nullopt;
+    id = link->node;
+    path = slash == std::string_view::npos ? std::string_view() : path.substr(slash + 1);
+  }
+  return id;
+}
+
 bool NodeTable::name_missing(Name name, ChangeStamp asked) {
   base::MutexLock lock(mutex_);
   const Node* parent = find_locked(name.parent);
-  if (parent != nullptr && parent->names_changed_at > asked) return false;
+  if (parent != nullptr && parent->doubted_at > asked) return false;
   const Link* link = link_locked(name);
   if (link == nullptr) return true;
   lose_link_locked(*link);
@@ -164,13 +207,14 @@ NodeId NodeTable::node_for_locked(Name name, const CompactAttributes& attributes
     unchain(node, *link);
     link->next = std::exchange(node.links, link);
   }
+  nodes_.at(id).links->is_doubted = false;
   return id;
 }
 
 NodeId NodeTable::candidate_locked(const Link* link, const CompactAttributes& attributes) const {
   if (!stable_inodes_) return link != nullptr ? link->node : kNoNode;
-  const auto found = by_inode_.find({attributes.device(), attributes.inode()});
-  return found == by_inode_.end() ? kNoNode : found->second;
+  return by_inode_.find({attributes.device(), attributes.inode()},
+                        [this](NodeId id) AC_REQUIRES(mutex_) { return key_of_locked(id); });
 }
 
 bool NodeTable::is_at_or_above_locked(NodeId upper, NodeId lower) const {
@@ -185,15 +229,17 @@ bool NodeTable::is_at_or_above_locked(NodeId upper, NodeId lower) const {
 NodeId NodeTable::make_node_locked(const CompactAttributes& attributes) {
   const NodeId id{next_id_++};
   nodes_[id].attributes = attributes;
-  if (stable_inodes_) by_inode_[{attributes.device(), attributes.inode()}] = id;
+  if (stable_inodes_) {
+    by_inode_.put({attributes.device(), attributes.inode()}, id,
+                  [this](NodeId other) AC_REQUIRES(mutex_) { return key_of_locked(other); });
+  }
   return id;
 }
 
 void NodeTable::add_link_locked(Name name, NodeId id) {
   Node& node = nodes_.at(id);
-  const auto [link, added] = links_.insert(Link{.node = id, .parent = name.parent, .name = std::string(name.name)});
-  AC_CHECK(added);
-  link->next = std::exchange(node.links, &*link);
+  const Link* const link = links_.insert(name, id);
+  link->next = std::exchange(node.links, link);
   ++nodes_.at(name.parent).children;
 }
 
@@ -207,7 +253,7 @@ void NodeTable::unchain(Node& node, const Link& link) {
 void NodeTable::drop_link_locked(const Link& link) {
   unchain(nodes_.at(link.node), link);
   const NodeId parent = link.parent;
-  links_.erase(links_.find(link));
+  links_.erase(link);
   --nodes_.at(parent).children;
   drop_if_unused_locked(parent);
 }
@@ -236,8 +282,7 @@ void NodeTable::detach_locked(NodeId id) {
 }
 
 void NodeTable::drop_key_locked(NodeId id, const Node& node) {
-  const auto found = by_inode_.find({node.attributes.device(), node.attributes.inode()});
-  if (found != by_inode_.end() && found->second == id) by_inode_.erase(found);
+  by_inode_.erase(key_of(node), id, [this](NodeId other) AC_REQUIRES(mutex_) { return key_of_locked(other); });
 }
 
 void NodeTable::drop_if_unused_locked(NodeId id) {
@@ -252,7 +297,7 @@ void NodeTable::drop_if_unused_locked(NodeId id) {
       if (parent != kRootNode) drop_if_unused_locked(parent);
       parent = link.parent;
       node->links = link.next;
-      links_.erase(links_.find(link));
+      links_.erase(link);
       --nodes_.at(parent).children;
     }
     nodes_.erase(id);
@@ -268,8 +313,8 @@ std::optional<std::string> NodeTable::path_locked(NodeId id) const {
   while (id != kRootNode) {
     const Node* node = find_locked(id);
     if (node == nullptr || node->links == nullptr) return std::nullopt;
-    parts.push_back(node->links->name);
-    length += node->links->name.size() + 1;
+    parts.push_back(node->links->name());
+    length += node->links->name().size() + 1;
     id = node->links->parent;
   }
   std::string path;
@@ -288,7 +333,7 @@ std::optional<NodePath> NodeTable::path(NodeId id) const {
   NodePath result{.path = std::move(*path)};
   if (const Node& node = nodes_.at(id); node.links != nullptr) {
     result.parent = node.links->parent;
-    result.name = node.links->name;
+    result.name = node.links->name();
   }
   return result;
 }
@@ -309,12 +354,74 @@ std::optional<NodeId> NodeTable::child(Name name) const {
   return link->node;
 }
 
+// Changes behind our back.
+
+void NodeTable::doubt_locked(Node& node, ChangeStamp now) {
+  node.doubted_at = now;
+  node.validated = base::TimePoint::min();
+}
+
+/// The node has more names than it has links: the one that was confirmed last is right, the others are to be asked.
+void NodeTable::doubt_other_names(Node& node) {
+  std::uint32_t count = 0;
+  for (const Link* link = node.links; link != nullptr; link = link->next) ++count;
+  if (count <= 1 || count <= node.attributes.link_count()) return;
+  for (const Link* link = node.links->next; link != nullptr; link = link->next) link->is_doubted = true;
+}
+
+ChangeStamp NodeTable::name_doubted(Name name) {
+  base::MutexLock lock(mutex_);
+  const ChangeStamp now = advance_locked();
+  if (Node* parent = find_locked(name.parent)) doubt_locked(*parent, now);
+  const Link* link = link_locked(name);
+  Node* node = link != nullptr ? find_locked(link->node) : nullptr;
+  if (node != nullptr) {
+    doubt_locked(*node, now);
+    link->is_doubted = true;
+  }
+  return now;
+}
+
+ChangeStamp NodeTable::attributes_doubted(NodeId id) {
+  base::MutexLock lock(mutex_);
+  const ChangeStamp now = advance_locked();
+  if (Node* node = find_locked(id)) doubt_locked(*node, now);
+  return now;
+}
+
+std::vector<NodeId> NodeTable::tree_doubted(NodeId top) {
+  base::MutexLock lock(mutex_);
+  const ChangeStamp now = advance_locked();
+  std::unordered_map<NodeId, bool> folders;  // whether what has this for its folder is below `top`
+  const auto is_inside = [&](const auto& self, NodeId id) AC_REQUIRES(mutex_) -> bool {
+    if (id == top) return true;
+    if (id == kRootNode) return false;
+    if (const auto known = folders.find(id); known != folders.end()) return known->second;
+    const Node* node = find_locked(id);
+    const bool is_below = node != nullptr && node->links != nullptr && self(self, node->links->parent);
+    folders[id] = is_below;
+    return is_below;
+  };
+  std::vector<NodeId> inside;
+  for (auto& [id, node] : nodes_) {
+    bool is_below = id == top;
+    for (const Link* link = node.links; link != nullptr && !is_below; link = link->next) {
+      is_below = is_inside(is_inside, link->parent);
+    }
+    if (!is_below) continue;
+    doubt_locked(node, now);
+    for (const Link* link = node.links; link != nullptr; link = link->next) link->is_doubted = true;
+    inside.push_back(id);
+  }
+  return inside;
+}
+
 // Names changed through the mount.
 
 void NodeTable::names_changed_locked(NodeId parent) {
   const ChangeStamp now = advance_locked();
   if (Node* node = find_locked(parent)) {
-    node->names_changed_at = now;
+    node->doubted_at = now;
     unvalidate(*node, now);
   }
 }
@@ -400,10 +507,13 @@ void NodeTable::check_invariants() const {
   }
   AC_CHECK(chained == links_.size());
   for (const auto& [id, node] : nodes_) AC_CHECK(node.children == children[id]);
-  for (const auto& [key, id] : by_inode_) {
+  by_inode_.for_each([this](NodeId id) AC_REQUIRES(mutex_) {
     const Node* node = find_locked(id);
-    AC_CHECK(node != nullptr && node->attributes.inode() == key.inode && node->attributes.device() == key.device);
-  }
+    AC_CHECK(node != nullptr);
+    const auto found =
+        by_inode_.find(key_of(*node), [this](NodeId other) AC_REQUIRES(mutex_) { return key_of_locked(other); });
+    AC_CHECK(found == id);
+  });
 }
 
 }  // namespace arenacache::vfs

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "caller.h"
+#include "listing_access.h"
 #include "operations.h"
 #include "origin_access.h"
 #include "reply_entry.h"
@@ -32,7 +33,7 @@ base::Result<Created> run(Filesystem& fs, origin::Origin& origin, const OwnedNam
   }
   AC_ASSIGN(created.file,
             at_path(fs, name.view(), [&](const std::string& now) { return origin.create(now, options, caller); }));
-  fs.nodes().name_added(name.parent);
+  note_name_added(fs, name.parent);
   AC_ASSIGN(created.attributes, created.file->stat());
   return created;
 }
@@ -47,7 +48,8 @@ struct OpenedNode {
 /// Opens the name's node. One that cannot be opened this way (it was there, and is open in another) is replaced: the kernel need
 /// not look the name up again, it learns of the node by our answer.
 base::Result<OpenedNode> open_node(Filesystem& fs, const Reply& reply, const OwnedName& name, const Created& created,
-                                   OpenKind kind) {
+                                   int access) {
+  const OpenKind kind = access == O_RDONLY ? OpenKind::read : OpenKind::write;
   const cache::FileRef ref = file_ref(fs, path_of(fs, name.view()).value_or(name.name), created.attributes);
   while (true) {
     AC_ASSIGN(const Entry entry, entry_now(fs, name.view(), created.attributes));
@@ -55,10 +57,12 @@ base::Result<OpenedNode> open_node(Filesystem& fs, const Reply& reply, const Own
     if (decision.answer == OpenDecision::Answer::serve) {
       auto handle = std::make_shared<FileHandle>();
       handle->node = entry.id;
+      handle->access = access;
       if (kind == OpenKind::read) {
         handle->reader = open_reader(fs, reply.requester(), ref, decision);
       } else {
         handle->file = created.file;
+        handle->writer = created.writer ? created.writer : fs.engine().open_for_writing(ref);
       }
       if (settle_open(fs, reply.requester(), *handle, decision)) return OpenedNode{entry, decision, std::move(handle)};
     }
@@ -66,20 +70,11 @@ base::Result<OpenedNode> open_node(Filesystem& fs, const Reply& reply, const Own
   }
 }
 
-void answer(const FilesystemPtr& fs, Reply& reply, const OwnedName& name, Created created, int access) {
-  const OpenKind kind = access == O_RDONLY ? OpenKind::read : OpenKind::write;
-  auto opened = open_node(*fs, reply, name, created, kind);
+void answer(const FilesystemPtr& fs, Reply& reply, const OwnedName& name, const Created& created, int access) {
+  auto opened = open_node(*fs, reply, name, created, access);
   if (!opened) return reply.fail(opened.error());
   auto& [entry, decision, handle] = *opened;
-  handle->access = access;
-  if (kind == OpenKind::read) {
-    handle->reader->note_opened(handle->backing != nullptr);
-  } else if (created.writer) {
-    handle->writer = std::move(created.writer);
-  } else {
-    const std::string path = path_of(*fs, name.view()).value_or(name.name);
-    handle->writer = fs->engine().open_for_writing(file_ref(*fs, path, created.attributes));
-  }
+  if (handle->reader) handle->reader->note_opened(handle->backing != nullptr);
   const HandleId id = fs->files().add(handle);
   if (reply.created(entry_param(*fs, entry), open_info(id, *handle, decision), backing_id_of(*handle))) return;
   close_handle(fs, id);
@@ -95,7 +90,7 @@ void create(const FilesystemPtr& fs, Reply reply, OwnedName name, origin::Create
     const origin::CreateOptions asked{.flags = options.flags & ~(O_APPEND | O_DIRECT), .mode = options.mode};
     auto created = run(*fs, origin, name, asked, caller_of(reply.requester()));
     if (!created) return reply.fail(created.error());
-    answer(fs, reply, name, std::move(*created), options.flags & O_ACCMODE);
+    answer(fs, reply, name, *created, options.flags & O_ACCMODE);
   });
 }
 

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "caller.h"
+#include "listing_access.h"
 #include "operations.h"
 #include "origin_access.h"
 #include "reply_entry.h"
@@ -19,7 +20,7 @@ base::Result<void> run(Filesystem& fs, origin::Origin& origin, NodeId existing, 
   if (const auto after = stat_node(fs, origin, existing)) {
     note_attribute_change(fs, existing, before, *after);
   } else {
-    fs.nodes().attributes_unknown(existing);
+    note_attributes_unknown(fs, existing);
   }
   return {};
 }

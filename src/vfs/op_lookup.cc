@@ -6,6 +6,7 @@
 
 #include "arenacache/base/text.h"
 #include "attribute_check.h"
+#include "listing_access.h"
 #include "operations.h"
 #include "origin_access.h"
 #include "reply_entry.h"
@@ -27,12 +28,13 @@ void answer_with(const FilesystemPtr& fs, Reply reply, const std::shared_ptr<con
   if (attempt == kAttempts) asked = nodes.stamp();
   if (said) {
     if (const auto entry = nodes.entry_seen(name->view(), *said, asked, fs->clock().now())) {
+      note_listed(*fs, name->view(), *entry, asked);
       return reply_entry(*fs, reply, *entry);
     }
   } else if (said.error().errno_value != ENOENT) {
     return reply.fail(said.error());
   } else if (nodes.name_missing(name->view(), asked)) {
-    return reply_no_entry(*fs, reply);
+    return reply_no_entry(*fs, reply, name->view());
   }
   if (attempt == kAttempts) return reply.fail(gone_error());
   ask(fs, std::move(reply), name, attempt + 1);
@@ -40,23 +42,29 @@ void answer_with(const FilesystemPtr& fs, Reply reply, const std::shared_ptr<con
 
 void answer_known(const FilesystemPtr& fs, Reply reply, const OwnedName& name) {
   if (const auto entry = fs->nodes().known_entry(name.view())) return reply_entry(*fs, reply, *entry);
+  if (const auto entry = listed_entry(*fs, name.view(), base::TimePoint::min())) return reply_entry(*fs, reply, *entry);
   reply.fail(base::errno_error(base::ErrorKind::timeout, ETIMEDOUT, base::text("cannot look up ", name.name)));
 }
 
 /// The origin's word after the kernel had its answer: taken for what was known.
 void note_late(Filesystem& fs, const OwnedName& name, const Said& said, ChangeStamp asked) {
+  const auto id = fs.nodes().child(name.view());
   if (!said) {
     if (said.error().errno_value == ENOENT) fs.nodes().name_missing(name.view(), asked);
-  } else if (const auto id = fs.nodes().child(name.view())) {
+  } else if (id) {
     note_attributes(fs, *id, said, asked);
   }
+  // The kernel was given what was known.
+  fs.kernel().entry_changed(name.parent, name.name);
+  if (id) fs.kernel().attributes_changed(*id);
 }
 
 void ask(const FilesystemPtr& fs, Reply reply, const std::shared_ptr<const OwnedName>& name, int attempt) {
   const ChangeStamp asked = fs->nodes().stamp();
   AttributeCheck check;
-  check.is_known = fs->nodes().child(name->view()).has_value();
+  check.is_known = fs->nodes().child(name->view()).has_value() || is_listed(*fs, name->view());
   check.call = [fs, name](origin::Origin& origin) {
+    if (const auto folder = path_of(*fs, name->parent)) origin.watch_folder(*folder, false);
     return at_path(*fs, name->view(), [&](const std::string& path) { return origin.stat(path); });
   };
   check.late = [fs, name, asked](const Said& said) { note_late(*fs, *name, said, asked); };
@@ -73,8 +81,9 @@ void ask(const FilesystemPtr& fs, Reply reply, const std::shared_ptr<const Owned
 }  // namespace
 
 void lookup(const FilesystemPtr& fs, Reply reply, OwnedName name) {
-  if (const auto entry = fs->nodes().fresh_entry(name.view(), fs->fresh_since()))
-    return reply_entry(*fs, reply, *entry);
+  const base::TimePoint since = fs->fresh_since();
+  if (const auto entry = fs->nodes().fresh_entry(name.view(), since)) return reply_entry(*fs, reply, *entry);
+  if (const auto entry = listed_entry(*fs, name.view(), since)) return reply_entry(*fs, reply, *entry);
   ask(fs, std::move(reply), std::make_shared<const OwnedName>(std::move(name)), 1);
 }
 

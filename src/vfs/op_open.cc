@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "attribute_check.h"
+#include "kernel_is_behind.h"
 #include "op_open.h"
 #include "operations.h"
 #include "origin_access.h"
@@ -51,15 +52,17 @@ void serve(const FilesystemPtr& fs, Reply reply, NodeId id) {
 void open_for_reading(const FilesystemPtr& fs, Reply reply, NodeId id) {
   const auto state = fs->nodes().state(id);
   if (!state) return reply.fail(gone_error());
-  if (!state->has_name || state->validated > fs->fresh_since()) return serve(fs, std::move(reply), id);
+  if (!state->has_name || state->validated > fs->fresh_for_open_since()) return serve(fs, std::move(reply), id);
   check_node(fs, id, state->has_attributes,
-             [fs, id, reply = std::move(reply)](const std::optional<NodeSaid>& answer) mutable {
+             [fs, id, known = state, reply = std::move(reply)](const std::optional<NodeSaid>& answer) mutable {
                if (!answer) {
                  fs->engine().note_stale_open();
                } else if (answer->seen == Seen::other_file) {
                  return reply.fail(gone_error());
                } else if (!answer->said) {
                  return reply.fail(answer->said.error());
+               } else if (kernel_is_behind(*fs, id, answer->seen, *known, *answer->said, reply.requester().pid)) {
+                 return reply.fail(gone_error());
                }
                serve(fs, std::move(reply), id);
              });

@@ -8,6 +8,7 @@
 
 #include "attribute_check.h"
 #include "caller.h"
+#include "kernel_is_behind.h"
 #include "op_open.h"
 #include "operations.h"
 #include "origin_access.h"
@@ -26,11 +27,6 @@ int origin_flags(int flags) {
   return (flags & ~(O_ACCMODE | kFlagsHere)) | access;
 }
 
-struct OpenedFile {
-  std::shared_ptr<FileHandle> handle;
-  OpenDecision decision;
-};
-
 /// Opens the origin's file for a node that `decision` has counted already.
 base::Result<void> open_origin(Filesystem& fs, origin::Origin& origin, FileHandle& handle,
                                const origin::Attributes& before, const Reply& reply, int flags) {
@@ -40,7 +36,10 @@ base::Result<void> open_origin(Filesystem& fs, origin::Origin& origin, FileHandl
   AC_ASSIGN(handle.file, at_path(fs, handle.node, [&](const std::string& now) {
               return origin.open(now, origin_flags(flags), &caller);
             }));
-  if ((flags & O_TRUNC) == 0) return {};
+  return {};
+}
+
+base::Result<void> truncate_opened(Filesystem& fs, FileHandle& handle) {
   handle.writer->before_data_change();
   AC_TRY(handle.file->truncate(0));
   note_data_change(fs, handle.node, *handle.file);
@@ -48,20 +47,32 @@ base::Result<void> open_origin(Filesystem& fs, origin::Origin& origin, FileHandl
 }
 
 void run(const FilesystemPtr& fs, origin::Origin& origin, Reply& reply, NodeId id, int flags) {
+  const auto known = fs->nodes().state(id);
   const ChangeStamp asked = fs->nodes().stamp();
   const auto before = stat_node(*fs, origin, id);
-  if (note_attributes(*fs, id, before, asked) == Seen::other_file) return reply.fail(gone_error());
+  const Seen seen = note_attributes(*fs, id, before, asked);
+  if (seen == Seen::other_file) return reply.fail(gone_error());
   if (!before) return reply.fail(before.error());
+  if (known && kernel_is_behind(*fs, id, seen, *known, *before, reply.requester().pid)) {
+    return reply.fail(gone_error());
+  }
   const OpenDecision decision = fs->nodes().open(id, OpenKind::write);
   if (decision.answer == OpenDecision::Answer::look_up_again) return reply.fail(gone_error());
   auto handle = std::make_shared<FileHandle>();
   handle->node = id;
-  // Before the origin is touched: the open may come again under another node.
-  if (!settle_open(*fs, reply.requester(), *handle, decision)) return reply.fail(gone_error());
   handle->access = origin_flags(flags) & O_ACCMODE;
   if (const auto opened = open_origin(*fs, origin, *handle, *before, reply, flags); !opened) {
     fs->nodes().close(id, OpenKind::write);
     return reply.fail(opened.error());
+  }
+  // Before the origin's data is touched: the open may come again under another node.
+  if (!settle_open(*fs, reply.requester(), *handle, decision)) return reply.fail(gone_error());
+  if ((flags & O_TRUNC) != 0) {
+    if (const auto truncated = truncate_opened(*fs, *handle); !truncated) {
+      handle->backing = nullptr;
+      fs->nodes().close(id, OpenKind::write);
+      return reply.fail(truncated.error());
+    }
   }
   reply_opened(fs, reply, handle, decision);
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// readdir and readdirplus: both from the listing that the handle took when reading began at the start.
+// readdir and readdirplus: both from the listing that the handle took when reading began at the start. A listing that is fresh
+// comes from memory; an old one serves where the origin does not answer in time.
 #include <sys/stat.h>
 
 #include <cerrno>
@@ -8,9 +9,12 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
+#include "attribute_check.h"
+#include "listing_access.h"
 #include "operations.h"
 #include "origin_access.h"
 #include "reply_entry.h"
@@ -19,8 +23,7 @@ namespace arenacache::vfs {
 
 namespace {
 
-using SnapshotPtr = std::shared_ptr<const DirectorySnapshot>;
-using WithSnapshot = std::move_only_function<void(Reply, const SnapshotPtr&)>;
+using WithListing = std::move_only_function<void(Reply, const FolderListingPtr&)>;
 
 /// What a reply holds, and libfuse's way to add to it. libfuse does not look at the request it asks for.
 class EntryBuffer {
@@ -32,10 +35,10 @@ class EntryBuffer {
     struct ::stat attributes{};
     attributes.st_ino = entry.inode;
     attributes.st_mode = static_cast<mode_t>(entry.type) << 12U;  // Source: DTTOIF in dirent.h
-    return grow(::fuse_add_direntry(nullptr, at(), room(), entry.name.c_str(), &attributes, offset_of(entry)));
+    return grow(::fuse_add_direntry(nullptr, at(), room(), entry.name.data(), &attributes, offset_of(entry)));
   }
   bool add(const SnapshotEntry& entry, const fuse_entry_param& param) {
-    return grow(::fuse_add_direntry_plus(nullptr, at(), room(), entry.name.c_str(), &param, offset_of(entry)));
+    return grow(::fuse_add_direntry_plus(nullptr, at(), room(), entry.name.data(), &param, offset_of(entry)));
   }
   [[nodiscard]] std::span<const std::byte> bytes() const { return std::as_bytes(std::span(bytes_)).first(used_); }
 
@@ -58,55 +61,113 @@ std::uint64_t inode_of(Filesystem& fs, NodeId id) {
   return state && state->attributes.st_ino != 0 ? state->attributes.st_ino : std::to_underlying(id);
 }
 
-SnapshotPtr make_snapshot(Filesystem& fs, NodeId id, std::vector<origin::DirectoryEntry> entries) {
+/// What the origin says of a folder.
+struct Listed {
+  std::string path;
+  std::vector<origin::DirectoryEntry> entries;
+  std::optional<SourceFacts> source;  ///< with the top folder only
+};
+
+base::Result<Listed> ask_for_listing(Filesystem& fs, origin::Origin& origin, NodeId id) {
+  return at_path(fs, id, [&](const std::string& path) -> base::Result<Listed> {
+    origin.watch_folder(path, true);
+    Listed listed{.path = path, .entries = {}, .source = {}};
+    if (id == kRootNode) {
+      SourceFacts source;
+      AC_ASSIGN(source.top, origin.stat(path));
+      AC_ASSIGN(source.space, origin.space());
+      listed.source = source;
+    }
+    AC_ASSIGN(listed.entries, origin.list(path));
+    return listed;
+  });
+}
+
+/// When a listing was asked for.
+struct Asked {
+  ChangeStamp names{};
+  std::uint64_t space = 0;
+};
+Asked ask_now(Filesystem& fs) { return {.names = fs.nodes().stamp(), .space = fs.space().changes()}; }
+
+FolderListingPtr make_listing(Filesystem& fs, NodeId id, Listed listed, const Asked& asked) {
   const auto where = fs.nodes().path(id);
   const NodeId parent = where && where->parent != kNoNode ? where->parent : id;
-  return std::make_shared<const DirectorySnapshot>(std::move(entries), inode_of(fs, id), inode_of(fs, parent));
+  auto snapshot =
+      std::make_shared<const DirectorySnapshot>(std::move(listed.entries), inode_of(fs, id), inode_of(fs, parent));
+  const base::TimePoint now = fs.clock().now();
+  auto listing = std::make_shared<FolderListing>(std::move(snapshot), now, asked.names);
+  if (listed.source) {
+    static_cast<void>(fs.nodes().attributes_seen(id, listed.source->top, asked.names, now));
+    fs.space().set(listed.source->space, now, asked.space);
+    listing->set_source(*listed.source, now);
+  }
+  keep_listing(fs, id, listed.path, listing);
+  return listing;
 }
 
-/// Goes on with the handle's listing; takes a new one at the start of the folder, or where the handle has none.
-void with_snapshot(const FilesystemPtr& fs, Reply reply, const ListingRequest& request, WithSnapshot go_on) {
+/// Goes on with the handle's listing; takes one at the start of the folder, or where the handle has none: the one that is
+/// known if it is fresh, else the origin's, or after all the one that is known.
+void with_listing(const FilesystemPtr& fs, Reply reply, const ListingRequest& request, WithListing go_on) {
   const auto handle = fs->directories().find(request.handle);
   if (!handle) return reply.fail(EBADF);
-  const auto snapshot = handle->snapshot();
-  if (snapshot && request.after != Cookie{}) return go_on(std::move(reply), snapshot);
-  fs->look<std::vector<origin::DirectoryEntry>>(
-      [fs, id = request.node](origin::Origin& origin) {
-        return at_path(*fs, id, [&](const std::string& path) { return origin.list(path); });
-      },
-      [fs, handle, id = request.node, reply = std::move(reply),
-       go_on = std::move(go_on)](base::Result<std::vector<origin::DirectoryEntry>> entries) mutable {
-        if (!entries) return reply.fail(entries.error());
-        const auto fresh = make_snapshot(*fs, id, std::move(*entries));
-        handle->set_snapshot(fresh);
-        go_on(std::move(reply), fresh);
-      });
+  auto known = handle->listing();
+  if (known && request.after != Cookie{}) return go_on(std::move(reply), known);
+  known = listing_of(*fs, request.node);
+  if (known && known->validated() > fs->fresh_since()) {
+    handle->set_listing(known);
+    return go_on(std::move(reply), known);
+  }
+  const Asked asked = ask_now(*fs);
+  OriginCheck<Listed> check;
+  check.is_known = known != nullptr;
+  check.call = [fs, id = request.node](origin::Origin& origin) { return ask_for_listing(*fs, origin, id); };
+  check.late = [fs, id = request.node, asked](base::Result<Listed> said) {
+    if (said) static_cast<void>(make_listing(*fs, id, std::move(*said), asked));
+  };
+  check.answer = [fs, handle, known, asked, id = request.node, reply = std::move(reply),
+                  go_on = std::move(go_on)](std::optional<base::Result<Listed>> said) mutable {
+    if (said && !*said) return reply.fail(said->error());
+    const FolderListingPtr listing = said ? make_listing(*fs, id, std::move(**said), asked) : known;
+    handle->set_listing(listing);
+    go_on(std::move(reply), listing);
+  };
+  start(fs, std::move(check));
 }
 
-void fill(Reply reply, const SnapshotPtr& snapshot, const ListingRequest& request) {
+void fill(Filesystem& fs, Reply reply, const FolderListingPtr& listing, const ListingRequest& request) {
   EntryBuffer buffer(request.bytes);
-  for (const SnapshotEntry& entry : snapshot->after(request.after)) {
+  for (const SnapshotEntry& entry : listing->snapshot()->after(request.after)) {
     if (!buffer.add(entry)) break;
   }
+  fs.listings().kernel_reads(request.node, listing->id());
   reply.bytes(buffer.bytes());
 }
 
-bool is_dot(const std::string& name) { return name == "." || name == ".."; }
+bool is_dot(std::string_view name) { return name == "." || name == ".."; }
 
-/// The entries of one readdirplus reply: those of `snapshot` from `request` on that fit, and their names without the dots.
+/// The entries of one readdirplus reply: those of `listing` from `request` on that fit. `names` are the ones that the origin
+/// must be asked for.
 struct Batch {
-  SnapshotPtr snapshot;  ///< owns the entries
-  std::vector<const SnapshotEntry*> entries{};
+  FolderListingPtr listing;  ///< owns the entries
+  std::vector<SnapshotEntry> entries{};
   std::vector<std::string> names{};
+  bool is_all_known = true;  ///< something is known of each of `names`
 };
 
-Batch batch_of(const SnapshotPtr& snapshot, const ListingRequest& request) {
-  Batch batch{.snapshot = snapshot};
+Batch batch_of(Filesystem& fs, const FolderListingPtr& listing, const ListingRequest& request) {
+  Batch batch{.listing = listing};
+  const bool is_fresh = listing->validated() > fs.fresh_since();
+  const base::TimePoint young_since = fs.young_since();
   EntryBuffer buffer(request.bytes);
-  for (const SnapshotEntry& entry : snapshot->after(request.after)) {
+  for (const SnapshotEntry& entry : listing->snapshot()->after(request.after)) {
     if (!buffer.add(entry, fuse_entry_param{})) break;
-    batch.entries.push_back(&entry);
-    if (!is_dot(entry.name)) batch.names.push_back(entry.name);
+    batch.entries.push_back(entry);
+    if (is_dot(entry.name)) continue;
+    const bool is_listed = listing->attributes(entry.index).has_value();
+    if ((is_fresh && is_listed) || fs.nodes().is_fresh({request.node, entry.name}, young_since)) continue;
+    batch.names.emplace_back(entry.name);
+    batch.is_all_known = batch.is_all_known && (is_listed || fs.nodes().child({request.node, entry.name}));
   }
   return batch;
 }
@@ -127,71 +188,115 @@ struct FilledBatch {
   std::vector<NodeId> given;
 };
 
-FilledBatch fill_batch(Filesystem& fs, const ListingRequest& request, const Batch& batch,
-                       const ManyAttributes& attributes, ChangeStamp asked) {
+/// The entry of a name that was not asked for, or not answered.
+std::optional<Entry> known_entry(Filesystem& fs, const Batch& batch, NodeId folder, const SnapshotEntry& entry) {
+  const Name name{folder, entry.name};
+  if (auto node = fs.nodes().known_entry(name)) return node;
+  const auto attributes = batch.listing->attributes(entry.index);
+  if (!attributes) return std::nullopt;
+  return fs.nodes().entry_listed(
+      name, {.attributes = *attributes, .validated = batch.listing->validated(), .asked = batch.listing->asked()});
+}
+
+/// `said`: of batch.names, or null: the origin did not answer.
+FilledBatch fill_batch(Filesystem& fs, const ListingRequest& request, const Batch& batch, const ManyAttributes* said,
+                       ChangeStamp asked) {
   FilledBatch filled{.buffer = EntryBuffer(request.bytes), .given = {}};
-  auto said = attributes.begin();
-  for (const SnapshotEntry* entry : batch.entries) {
-    if (is_dot(entry->name)) {
-      filled.buffer.add(*entry, bare_entry(*entry));
+  std::size_t next = 0;
+  for (const SnapshotEntry& entry : batch.entries) {
+    if (is_dot(entry.name)) {
+      filled.buffer.add(entry, bare_entry(entry));
       continue;
     }
-    const auto& result = *said++;
-    if (!result && result.error().errno_value == ENOENT) continue;
     std::optional<Entry> seen;
-    if (result) seen = fs.nodes().entry_seen({request.node, entry->name}, *result, asked, fs.clock().now());
-    filled.buffer.add(*entry, seen ? entry_param(fs, *seen) : bare_entry(*entry));
+    const bool was_asked = next < batch.names.size() && batch.names[next] == entry.name;
+    const base::Result<origin::Attributes>* answer = was_asked && said != nullptr ? &(*said)[next] : nullptr;
+    if (was_asked) ++next;
+    if (answer == nullptr) {
+      seen = known_entry(fs, batch, request.node, entry);
+    } else if (*answer) {
+      seen = fs.nodes().entry_seen({request.node, entry.name}, **answer, asked, fs.clock().now());
+    } else if (answer->error().errno_value == ENOENT) {
+      continue;
+    }
+    if (seen && seen->validated >= batch.listing->validated() && answer != nullptr) {
+      batch.listing->set_attributes(entry.index, seen->attributes, seen->validated, asked);
+    } else if (seen && !batch.listing->attributes(entry.index) && seen->validated > fs.young_since()) {
+      batch.listing->set_attributes(entry.index, seen->attributes, seen->validated, asked);
+    }
+    filled.buffer.add(entry, seen ? entry_param(fs, *seen) : bare_entry(entry));
     if (seen) filled.given.push_back(seen->id);
   }
+  fs.listing_writer().note_change();
   return filled;
 }
 
-void fill_plus(const FilesystemPtr& fs, Reply reply, const SnapshotPtr& snapshot, ListingRequest request);
+void fill_plus(const FilesystemPtr& fs, Reply reply, const FolderListingPtr& listing, ListingRequest request);
 
 void reply_plus(const FilesystemPtr& fs, Reply reply, const ListingRequest& request, const Batch& batch,
-                const ManyAttributes& attributes, ChangeStamp asked) {
-  const FilledBatch filled = fill_batch(*fs, request, batch, attributes, asked);
+                const ManyAttributes* said, ChangeStamp asked) {
+  const FilledBatch filled = fill_batch(*fs, request, batch, said, asked);
   if (filled.buffer.bytes().empty() && !batch.entries.empty()) {
     // All of them are gone, but an empty answer would be the end of the folder.
     ListingRequest next = request;
-    next.after = batch.entries.back()->cookie;
-    return fill_plus(fs, std::move(reply), batch.snapshot, next);
+    next.after = batch.entries.back().cookie;
+    return fill_plus(fs, std::move(reply), batch.listing, next);
   }
+  fs->listings().kernel_reads(request.node, batch.listing->id());
   if (reply.entries(filled.buffer.bytes())) return;
   for (const NodeId id : filled.given) fs->nodes().forget(id, 1);
 }
 
-void fill_plus(const FilesystemPtr& fs, Reply reply, const SnapshotPtr& snapshot, ListingRequest request) {
-  auto batch = std::make_shared<const Batch>(batch_of(snapshot, request));
+void fill_plus(const FilesystemPtr& fs, Reply reply, const FolderListingPtr& listing, ListingRequest request) {
+  auto batch = std::make_shared<const Batch>(batch_of(*fs, listing, request));
   const ChangeStamp asked = fs->nodes().stamp();
-  if (batch->names.empty()) return reply_plus(fs, std::move(reply), request, *batch, {}, asked);
-  fs->look<ManyAttributes>(
-      [fs, batch, id = request.node](origin::Origin& origin) {
-        return at_path(*fs, id, [&](const std::string& path) { return origin.stat_names(path, batch->names); });
-      },
-      [fs, batch, request, asked, reply = std::move(reply)](base::Result<ManyAttributes> attributes) mutable {
-        if (!attributes) return reply.fail(attributes.error());
-        reply_plus(fs, std::move(reply), request, *batch, *attributes, asked);
-      });
+  if (batch->names.empty()) return reply_plus(fs, std::move(reply), request, *batch, nullptr, asked);
+  OriginCheck<ManyAttributes> check;
+  check.is_known = batch->is_all_known;
+  check.call = [fs, batch, id = request.node](origin::Origin& origin) {
+    return at_path(*fs, id, [&](const std::string& path) {
+      origin.watch_folder(path, false);
+      return origin.stat_names(path, batch->names);
+    });
+  };
+  check.late = [fs, batch, request, asked](const base::Result<ManyAttributes>& said) {
+    if (!said) return;
+    // Taken as if it were answered; the kernel was given what was known.
+    for (const NodeId id : fill_batch(*fs, request, *batch, &*said, asked).given) {
+      fs->kernel().attributes_changed(id);
+      fs->nodes().forget(id, 1);
+    }
+  };
+  check.answer = [fs, batch, request, asked,
+                  reply = std::move(reply)](std::optional<base::Result<ManyAttributes>> said) mutable {
+    if (said && !*said) return reply.fail(said->error());
+    reply_plus(fs, std::move(reply), request, *batch, said ? &**said : nullptr, asked);
+  };
+  start(fs, std::move(check));
 }
 
 }  // namespace
 
 void opendir(const FilesystemPtr& fs, Reply reply, NodeId id) {
   const HandleId handle = fs->directories().add(std::make_shared<DirectoryHandle>(id));
+  const auto known = listing_of(*fs, id);
+  const bool is_fresh = known && known->validated() > fs->fresh_since();
   fuse_file_info info{};
   info.fh = std::to_underlying(handle);
+  info.cache_readdir = 1;
+  info.keep_cache = fs->listings().kernel_opens(id, is_fresh ? known->id() : 0) ? 1 : 0;
   if (!reply.opened(info)) fs->directories().remove(handle);
 }
 
 void readdir(const FilesystemPtr& fs, Reply reply, ListingRequest request) {
-  with_snapshot(fs, std::move(reply), request,
-                [request](Reply waiting, const SnapshotPtr& snapshot) { fill(std::move(waiting), snapshot, request); });
+  with_listing(fs, std::move(reply), request, [fs, request](Reply waiting, const FolderListingPtr& listing) {
+    fill(*fs, std::move(waiting), listing, request);
+  });
 }
 
 void readdirplus(const FilesystemPtr& fs, Reply reply, ListingRequest request) {
-  with_snapshot(fs, std::move(reply), request, [fs, request](Reply waiting, const SnapshotPtr& snapshot) {
-    fill_plus(fs, std::move(waiting), snapshot, request);
+  with_listing(fs, std::move(reply), request, [fs, request](Reply waiting, const FolderListingPtr& listing) {
+    fill_plus(fs, std::move(waiting), listing, request);
   });
 }
 

@@ -9,6 +9,7 @@
 
 #include "caller.h"
 #include "data_change.h"
+#include "listing_access.h"
 #include "operations.h"
 #include "origin_access.h"
 
@@ -58,9 +59,9 @@ base::Result<void> run(Filesystem& fs, origin::Origin& origin, Name from, Name t
   AC_TRY(origin.rename(ends.from_path, ends.to_path, flags, caller));
   if (is_idle) return {};
   if (is_exchange) {
-    fs.nodes().names_exchanged(from, to);
+    note_names_exchanged(fs, from, to);
   } else {
-    fs.nodes().name_moved(from, to);
+    note_name_moved(fs, from, to);
   }
   fs.engine().renamed(fs.source(), ends.from_path, ends.to_path, is_exchange);
   note_moved(fs, origin, to, ends.from);

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "caller.h"
+#include "listing_access.h"
 #include "operations.h"
 #include "origin_access.h"
 
@@ -51,12 +52,12 @@ base::Result<origin::Attributes> run(Filesystem& fs, origin::Origin& origin, con
   const bool moves_data = ask.change.size.has_value() && S_ISREG(before.st_mode);
   if (moves_data) announce_data_change(fs, ask, before);
   if (auto applied = apply(fs, origin, ask, file.get(), caller); !applied) {
-    if (moves_data) fs.nodes().attributes_unknown(ask.id);
+    if (moves_data) note_attributes_unknown(fs, ask.id);
     return std::unexpected(std::move(applied).error());
   }
   AC_ASSIGN(const origin::Attributes after, file ? file->stat() : stat_node(fs, origin, ask.id));
   if (moves_data) {
-    fs.nodes().attributes_changed(ask.id, nullptr, after, fs.clock().now());
+    note_attributes_changed(fs, ask.id, nullptr, after);
   } else {
     note_attribute_change(fs, ask.id, before, after);
   }

@@ -5,6 +5,7 @@
 
 #include "caller.h"
 #include "data_change.h"
+#include "listing_access.h"
 #include "operations.h"
 #include "origin_access.h"
 
@@ -26,7 +27,7 @@ base::Result<void> run(Filesystem& fs, origin::Origin& origin, Name name, const 
   before_name_goes(fs, name, path, before);
   AC_TRY(at_path(fs, name, [&](const std::string& now) { return origin.unlink(now, caller); }));
   const auto id = fs.nodes().child(name);
-  fs.nodes().name_removed(name);
+  note_name_removed(fs, name);
   if (id) note_lost_link(fs, origin, *id, before);
   return {};
 }
@@ -49,7 +50,7 @@ void rmdir(const FilesystemPtr& fs, Reply reply, OwnedName name) {
     const auto gone =
         at_path(*fs, name.view(), [&](const std::string& path) { return origin.remove_directory(path, caller); });
     if (!gone) return reply.fail(gone.error());
-    fs->nodes().name_removed(name.view());
+    note_name_removed(*fs, name.view());
     reply.done();
   });
 }

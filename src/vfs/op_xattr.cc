@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "caller.h"
+#include "listing_access.h"
 #include "operations.h"
 #include "origin_access.h"
 
@@ -35,7 +36,7 @@ base::Result<void> run(Filesystem& fs, origin::Origin& origin, NodeId id, const 
   if (const auto after = stat_node(fs, origin, id)) {
     note_attribute_change(fs, id, before, *after);
   } else {
-    fs.nodes().attributes_unknown(id);
+    note_attributes_unknown(fs, id);
   }
   return {};
 }

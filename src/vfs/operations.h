@@ -19,13 +19,6 @@
 
 namespace arenacache::vfs {
 
-/// A Name that owns its bytes, to be kept while the origin is asked.
-struct OwnedName {
-  NodeId parent{};
-  std::string name;
-  [[nodiscard]] Name view() const { return {parent, name}; }
-};
-
 /// Bytes a program writes, kept alive by `owner`.
 struct WrittenBytes {
   std::shared_ptr<const void> owner;

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "arenacache/origin/local_origin.h"
+#include "listing_access.h"
 
 namespace arenacache::vfs {
 
@@ -52,15 +53,15 @@ cache::FileRef file_ref(const Filesystem& fs, std::string path, const origin::At
 
 void note_data_change(Filesystem& fs, NodeId id, origin::OriginFile& file) {
   if (const auto attributes = file.stat()) {
-    fs.nodes().attributes_changed(id, nullptr, *attributes, fs.clock().now());
+    note_attributes_changed(fs, id, nullptr, *attributes);
   } else {
-    fs.nodes().attributes_unknown(id);
+    note_attributes_unknown(fs, id);
   }
 }
 
 void note_attribute_change(Filesystem& fs, NodeId id, const origin::Attributes& before,
                            const origin::Attributes& after) {
-  fs.nodes().attributes_changed(id, &before, after, fs.clock().now());
+  note_attributes_changed(fs, id, &before, after);
   if (!S_ISREG(after.st_mode)) return;
   const auto where = fs.nodes().path(id);
   if (!where) return;

@@ -8,9 +8,17 @@
 #include <utility>
 
 #include "caller.h"
+#include "listing_access.h"
 #include "origin_access.h"
 
 namespace arenacache::vfs {
+
+namespace {
+
+// For how long the kernel may believe what it could not be told to ask again.
+constexpr std::chrono::nanoseconds kShortTtl = std::chrono::seconds(1);
+
+}  // namespace
 
 fuse_entry_param entry_param(Filesystem& fs, const Entry& entry) {
   fuse_entry_param param{};
@@ -21,8 +29,10 @@ fuse_entry_param entry_param(Filesystem& fs, const Entry& entry) {
   return param;
 }
 
-void reply_no_entry(Filesystem& fs, Reply& reply) {
-  const auto ttl = fs.timing().metadata_ttl;
+void reply_no_entry(Filesystem& fs, Reply& reply, Name name) {
+  auto ttl = fs.timing().metadata_ttl;
+  const base::TimePoint now = fs.clock().now();
+  if (ttl > kShortTtl && !fs.missing_names().add(name, now, now + ttl)) ttl = kShortTtl;
   if (ttl == std::chrono::nanoseconds::zero()) return reply.fail(ENOENT);
   fuse_entry_param param{};
   param.entry_timeout = std::chrono::duration<double>(ttl).count();
@@ -42,7 +52,7 @@ base::Result<Entry> entry_now(Filesystem& fs, Name name, const origin::Attribute
 }
 
 void reply_new_entry(Filesystem& fs, origin::Origin& origin, Reply& reply, Name name) {
-  fs.nodes().name_added(name.parent);
+  note_name_added(fs, name.parent);
   const auto attributes = at_path(fs, name, [&](const std::string& path) { return origin.stat(path); });
   if (!attributes) return reply.fail(attributes.error());
   const auto entry = entry_now(fs, name, *attributes);
@@ -58,11 +68,22 @@ bool settle_open(Filesystem& fs, const Requester& requester, FileHandle& handle,
   if (handle.reader && decision.version.size > kLargestUnretiredFile && fs.backings().is_available()) {
     if (const auto file = handle.reader->backing()) offer = fs.backings().acquire(handle.node, *file);
   }
+  // Native speed for a writer, into the origin's own file. What is open to read as well may be mapped: it shares, or is served.
+  if (handle.file && handle.access == O_WRONLY && fs.may_pass_writes()) {
+    const cache::BackingFile file{.key = cache::origin_backing(decision.version.inode),
+                                  .descriptor = handle.file->descriptor(),
+                                  .owner = handle.file};
+    offer = fs.backings().acquire(handle.node, file);
+  }
   if (offer) opening.offer = offer->key();
   opening.may_share = fs.engine().trusts_store();
   const OpenWay way = fs.nodes().settle(opening);
   if (way.answer != OpenWay::Answer::backed) return way.answer == OpenWay::Answer::served;
   handle.backing = way.backing == opening.offer ? std::move(offer) : fs.backings().share(handle.node, way.backing);
+  if (handle.backing && handle.writer) {  // no write will be seen
+    handle.writer->before_data_change();
+    note_attributes_unknown(fs, handle.node);
+  }
   if (handle.backing) return true;
   fs.nodes().close(handle.node, opening.kind);
   return false;
@@ -99,14 +120,19 @@ void close_handle(const FilesystemPtr& fs, HandleId id) {
   if (!handle) return;
   const NodeId node = handle->node;
   const OpenKind kind = handle->file ? OpenKind::write : OpenKind::read;
+  const bool was_written_unseen = kind == OpenKind::write && handle->backing;
+  if (was_written_unseen) note_attributes_unknown(*fs, node);
   const bool was_last_writer = fs->nodes().close(node, kind) == 0 && kind == OpenKind::write;
-  fs->change(node_key(node), [fs, node, handle = std::move(handle), was_last_writer](origin::Origin&) mutable {
-    const auto attributes =
-        was_last_writer ? handle->file->stat() : base::Result<origin::Attributes>(origin::Attributes{});
-    handle.reset();
-    const auto where = fs->nodes().path(node);
-    if (was_last_writer && attributes && where) fs->engine().written(file_ref(*fs, where->path, *attributes));
-  });
+  fs->change(node_key(node),
+             [fs, node, handle = std::move(handle), was_last_writer, was_written_unseen](origin::Origin&) mutable {
+               if (was_written_unseen) note_data_change(*fs, node, *handle->file);
+               const auto attributes =
+                   was_last_writer ? handle->file->stat() : base::Result<origin::Attributes>(origin::Attributes{});
+               handle.reset();
+               const auto where = fs->nodes().path(node);
+               if (was_last_writer && attributes && where)
+                 fs->engine().written(file_ref(*fs, where->path, *attributes));
+             });
 }
 
 }  // namespace arenacache::vfs

@@ -9,7 +9,7 @@ namespace arenacache::vfs {
 
 [[nodiscard]] fuse_entry_param entry_param(Filesystem& fs, const Entry& entry);
 /// "There is no such name", which the kernel may believe for a while.
-void reply_no_entry(Filesystem& fs, Reply& reply);
+void reply_no_entry(Filesystem& fs, Reply& reply, Name name);
 void reply_entry(Filesystem& fs, Reply& reply, const Entry& entry);
 /// Answers with the entry of a name that this mount just made. Asks the origin for its attributes: not on a FUSE thread.
 void reply_new_entry(Filesystem& fs, origin::Origin& origin, Reply& reply, Name name);

@@ -83,6 +83,8 @@ Stats read_stats(const Json& json) {
   out.no_passthrough_reason = passthrough.value("reason", "");
   out.reads_hit = number(json, "/reads/hit");
   out.reads_miss = number(json, "/reads/miss");
+  out.origin_calls = number(json, "/mounts/0/origin_calls");
+  out.requests = number(json, "/mounts/0/requests");
   out.origin_read_bytes = number(json, "/origin/read_bytes");
   out.origin_read_ops = number(json, "/origin/read_ops");
   out.origin_errors = number(json, "/origin/errors");

@@ -321,6 +321,74 @@ TEST_F(PassthroughTest, UncachedFileShowsChangesAtOnceAsInAPlainFolder) {
 INSTANTIATE_TEST_SUITE_P(Uncached, PassthroughOriginTest, ::testing::Values("fast", "off", "excluded"),
                          [](const auto& one) { return std::string(one.param); });
 
+TEST_F(PassthroughTest, WriterOfALocalSourceWritesItByTheKernel) {
+  TestMount mount;
+  START_OR_SKIP(mount);
+  const Model model = add_model(mount, "model");
+  make_resident(mount, "model", model);
+  {
+    const UniqueFd writer = open_file(model.path, O_WRONLY);
+    const UniqueFd beside = open_file(model.path);  // takes the same file
+    EXPECT_EQ(::pwrite(writer.get(), "first", 5, 9 << 20), 5);
+    std::string seen(5, '\0');
+    EXPECT_EQ(::pread(beside.get(), seen.data(), 5, 9 << 20), 5);
+    EXPECT_EQ(seen, "first");
+    struct stat status{};
+    EXPECT_EQ(::pwrite(writer.get(), "end", 3, static_cast<off_t>(model.size)), 3);
+    EXPECT_EQ(::stat(model.path.c_str(), &status), 0);
+    EXPECT_EQ(static_cast<std::uint64_t>(status.st_size), model.size + 3);
+    const UniqueFd both = open_file(model.path, O_RDWR);
+    void* const at = ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, both.get(), 0);
+    ASSERT_NE(at, MAP_FAILED) << std::strerror(errno);
+    std::memcpy(at, "mapped", 6);
+    EXPECT_EQ(::msync(at, 4096, MS_SYNC), 0);
+    ::munmap(at, 4096);
+  }
+  EXPECT_EQ(content_hash(model.path), content_hash(mount.from("model")));
+  EXPECT_EQ(content_of(mount.from("model")).substr(0, 6), "mapped");
+  EXPECT_EQ(content_of(model.path).substr(model.size), "end");
+}
+
+TEST_F(PassthroughTest, CreatedFileIsWrittenByTheKernelAndReadBackWhole) {
+  TestMount mount;
+  START_OR_SKIP(mount);
+  const auto bytes = pattern_bytes(0, 9 * kMiB, Pattern{3});
+  {
+    const UniqueFd fd(::open(mount.at("new").c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640));
+    ASSERT_TRUE(fd.is_open());
+    for (std::size_t done = 0; done < bytes.size(); done += kMiB) {
+      ASSERT_EQ(::write(fd.get(), bytes.data() + done, kMiB), static_cast<ssize_t>(kMiB));
+    }
+    ASSERT_EQ(::fsync(fd.get()), 0);
+  }
+  EXPECT_TRUE(file_is(mount.at("new"), bytes.size(), Pattern{3}));
+  EXPECT_TRUE(file_is(mount.from("new"), bytes.size(), Pattern{3}));
+  struct stat status{};
+  ASSERT_EQ(::stat(mount.at("new").c_str(), &status), 0);
+  EXPECT_EQ(static_cast<std::uint64_t>(status.st_size), bytes.size());
+  set_age(mount.from("new"), 7200);
+  const Model model{.path = mount.at("new"), .size = bytes.size(), .pattern = Pattern{3}};
+  make_resident(mount, "new", model);
+  EXPECT_TRUE(load_in_order(model));
+  EXPECT_EQ(opens_by_kernel(mount), 1U);
+}
+
+TEST_F(PassthroughTest, PrefetchToRamBringsResidentFilesIntoMemory) {
+  TestMount mount;
+  START_OR_SKIP(mount);
+  const Model model = add_model(mount, "model");
+  make_resident(mount, "model", model);
+  for (const auto& file : mount.store_files()) drop_pages(file);
+  const Finished done = mount.cli({"prefetch", "--ram", "--wait", model.path});
+  EXPECT_EQ(done.exit_code, 0) << done.output;
+  const auto in_memory = [&] { return mount.cli({"ls"}).output.contains("24.0 MiB  24.0 MiB  24.0 MiB"); };
+  EXPECT_TRUE(TestMount::wait_for(in_memory)) << mount.cli({"ls"}).output;
+  add_model(mount, "cold");
+  const Finished refused = mount.cli({"prefetch", "--ram", "--wait", mount.at("cold")});
+  EXPECT_NE(refused.exit_code, 0);
+  EXPECT_TRUE(refused.output.contains("not in the store")) << refused.output;
+}
+
 class PassthroughStoreTest : public PassthroughTest, public ::testing::WithParamInterface<const char*> {};
 
 TEST_P(PassthroughStoreTest, WorksOnAStoreOnThisFileSystem) {

@@ -295,5 +295,83 @@ TEST_F(IndexTest, a_hundred_thousand_rows) {
   EXPECT_EQ(contents_.rows.back().origin.path, "checkpoints/0/model-100000");
 }
 
+class IndexListingsTest : public IndexTest {
+ protected:
+  void put(const std::string& path, const char* bytes, std::int64_t validated_ns = 1) {
+    index_->put_listing({.source = "nas",
+                         .path = path,
+                         .validated_ns = validated_ns,
+                         .bytes = bytes != nullptr ? std::make_shared<const std::string>(bytes) : nullptr});
+  }
+  /// path -> bytes, found at the last open().
+  std::map<std::string, std::string> found() {
+    std::map<std::string, std::string> out;
+    for (const ListingRow& row : contents_.listings) out[row.path] = *row.bytes;
+    return out;
+  }
+};
+using Listings = std::map<std::string, std::string>;
+
+TEST_F(IndexListingsTest, the_newest_of_a_folder_is_kept) {
+  open();
+  put("", "root");
+  put("a", "old");
+  put("a", "new", 7);
+  reopen();
+  EXPECT_EQ(found(), (Listings{{"", "root"}, {"a", "new"}}));
+  put("a", "newer");
+  reopen();
+  EXPECT_EQ(found(), (Listings{{"", "root"}, {"a", "newer"}}));
+}
+
+TEST_F(IndexListingsTest, the_time_moves_alone) {
+  open();
+  put("a", "bytes", 1);
+  put("a", nullptr, 2);  // in one batch with the bytes
+  reopen();
+  EXPECT_EQ(found(), (Listings{{"a", "bytes"}}));
+  EXPECT_EQ(contents_.listings.at(0).validated_ns, 2);
+  put("a", nullptr, 3);
+  put("never listed", nullptr, 3);
+  reopen();
+  EXPECT_EQ(found(), (Listings{{"a", "bytes"}}));
+  EXPECT_EQ(contents_.listings.at(0).validated_ns, 3);
+}
+
+TEST_F(IndexListingsTest, a_tree_goes_and_its_neighbours_stay) {
+  open();
+  for (const char* path : {"a", "a/b", "a/b/c", "a-b", "a0", "a.b/c", "b"}) put(path, path);
+  index_->remove_listings("nas", "a", true);
+  put("a/b", "again");
+  reopen();
+  EXPECT_EQ(found(), (Listings{{"a-b", "a-b"}, {"a0", "a0"}, {"a.b/c", "a.b/c"}, {"b", "b"}, {"a/b", "again"}}));
+  index_->remove_listings("nas", "a/b", false);
+  index_->remove_listings("other", "", true);
+  reopen();
+  EXPECT_EQ(found().size(), 4U);
+  index_->remove_listings("nas", "", true);
+  reopen();
+  EXPECT_TRUE(found().empty());
+}
+
+TEST_F(IndexListingsTest, one_removed_after_it_was_written_does_not_come_back_with_a_new_time) {
+  open();
+  put("a", "bytes");
+  test::must(index_->sync());
+  index_->remove_listings("nas", "a", false);
+  put("a", nullptr, 9);
+  reopen();
+  EXPECT_TRUE(found().empty());
+}
+
+TEST_F(IndexListingsTest, one_removed_before_it_was_written_does_not_come_back) {
+  open();
+  put("a", "bytes");
+  index_->remove_listings("nas", "a", false);
+  put("a", nullptr, 9);
+  reopen();
+  EXPECT_TRUE(found().empty());
+}
+
 }  // namespace
 }  // namespace arenacache::store

@@ -6,6 +6,7 @@
 
 #include <limits>
 #include <map>
+#include <ranges>
 #include <set>
 #include <string>
 #include <utility>
@@ -29,8 +30,8 @@ std::vector<std::string> read_in_steps(const DirectorySnapshot& snapshot, std::s
   for (;;) {
     const auto rest = snapshot.after(at);
     if (rest.empty()) return names;
-    for (const SnapshotEntry& entry : rest.first(std::min(step, rest.size()))) {
-      names.push_back(entry.name);
+    for (const SnapshotEntry& entry : rest | std::views::take(static_cast<std::ptrdiff_t>(step))) {
+      names.emplace_back(entry.name);
       at = entry.cookie;
     }
   }
@@ -69,10 +70,10 @@ TEST(DirectorySnapshot, NamesKeepTheirCookiesWhileOthersComeAndGo) {
   const DirectorySnapshot before(entries(0, 1000), 1, 1);
   const DirectorySnapshot after(entries(500, 1000), 1, 1);
   std::map<std::string, Cookie> cookies;
-  for (const SnapshotEntry& entry : before.after(Cookie{})) cookies[entry.name] = entry.cookie;
+  for (const SnapshotEntry& entry : before.after(Cookie{})) cookies[std::string(entry.name)] = entry.cookie;
   int shared = 0;
   for (const SnapshotEntry& entry : after.after(Cookie{})) {
-    const auto found = cookies.find(entry.name);
+    const auto found = cookies.find(std::string(entry.name));
     if (found == cookies.end()) continue;
     EXPECT_EQ(found->second, entry.cookie) << entry.name;
     ++shared;
@@ -82,12 +83,12 @@ TEST(DirectorySnapshot, NamesKeepTheirCookiesWhileOthersComeAndGo) {
 
 TEST(DirectorySnapshot, GoesOnOverAnotherListing) {
   const DirectorySnapshot before(entries(0, 200), 1, 1);
-  const auto seen = before.after(Cookie{}).first(100);
+  const auto seen = before.after(Cookie{}) | std::views::take(100);
   const DirectorySnapshot later(entries(0, 200), 1, 1);
   const auto rest = later.after(seen.back().cookie);
   std::set<std::string> names;
-  for (const SnapshotEntry& entry : seen) names.insert(entry.name);
-  for (const SnapshotEntry& entry : rest) EXPECT_TRUE(names.insert(entry.name).second) << entry.name;
+  for (const SnapshotEntry& entry : seen) names.insert(std::string(entry.name));
+  for (const SnapshotEntry& entry : rest) EXPECT_TRUE(names.insert(std::string(entry.name)).second) << entry.name;
   EXPECT_EQ(names.size(), 202U);
 }
 

@@ -116,6 +116,72 @@ TEST_F(NodeTableTest, NamesOfOneInodeShareANode) {
   EXPECT_EQ(path(first), "a");
 }
 
+TEST_F(NodeTableTest, ANameInDoubtIsNotFreshThoughItsFileIs) {
+  look_up("a", file(5));
+  table_.name_doubted({kRootNode, "a"});
+  EXPECT_FALSE(table_.fresh_entry({kRootNode, "a"}, kNow - std::chrono::seconds(1)));
+  look_up("b", file(5));  // it was moved
+  EXPECT_TRUE(table_.fresh_entry({kRootNode, "b"}, kNow - std::chrono::seconds(1)));
+  EXPECT_FALSE(table_.fresh_entry({kRootNode, "a"}, kNow - std::chrono::seconds(1)));
+  EXPECT_FALSE(table_.is_fresh({kRootNode, "a"}, kNow - std::chrono::seconds(1)));
+  look_up("a", file(5));
+  EXPECT_TRUE(table_.fresh_entry({kRootNode, "a"}, kNow - std::chrono::seconds(1)));
+}
+
+TEST_F(NodeTableTest, AFileWithMoreNamesThanLinksHasOneThatIsSure) {
+  look_up("a", file(5));
+  look_up("b", file(5));  // moved behind our back: one link, two names
+  EXPECT_FALSE(table_.fresh_entry({kRootNode, "a"}, kNow - std::chrono::seconds(1)));
+  EXPECT_TRUE(table_.fresh_entry({kRootNode, "b"}, kNow - std::chrono::seconds(1)));
+  origin::Attributes linked = file(6);
+  linked.st_nlink = 2;
+  look_up("c", linked);
+  look_up("d", linked);
+  EXPECT_TRUE(table_.fresh_entry({kRootNode, "c"}, kNow - std::chrono::seconds(1)));
+  EXPECT_TRUE(table_.fresh_entry({kRootNode, "d"}, kNow - std::chrono::seconds(1)));
+}
+
+TEST_F(NodeTableTest, WhatWasAskedBeforeADoubtIsNotFresh) {
+  const ChangeStamp asked = table_.stamp();
+  const NodeId id = look_up("a", file(5));
+  table_.attributes_doubted(id);
+  EXPECT_EQ(table_.attributes_seen(id, file(5, kLarge + 1), asked, kLater), Seen::taken);
+  EXPECT_EQ(table_.state(id)->validated, base::TimePoint::min());
+  EXPECT_EQ(see(id, file(5, kLarge + 2)), Seen::taken);
+  EXPECT_EQ(table_.state(id)->validated, kLater);
+  table_.name_doubted({kRootNode, "b"});
+  EXPECT_FALSE(table_.entry_seen({kRootNode, "b"}, file(9), asked, kLater)) << "the folder's names changed";
+}
+
+TEST_F(NodeTableTest, ATreeInDoubtIsAllOfIt) {
+  const NodeId folder_id = look_up("folder", folder(2));
+  const NodeId inside = look_up(folder_id, "a", file(5));
+  const NodeId beside = look_up("b", file(6));
+  EXPECT_EQ(table_.tree_doubted(folder_id).size(), 2U);
+  EXPECT_EQ(table_.state(inside)->validated, base::TimePoint::min());
+  EXPECT_EQ(table_.state(beside)->validated, kNow);
+  EXPECT_EQ(table_.tree_doubted(kRootNode).size(), 4U);
+  EXPECT_EQ(table_.find("folder/a"), inside);
+  EXPECT_EQ(table_.find(""), kRootNode);
+  EXPECT_FALSE(table_.find("folder/b").has_value());
+}
+
+TEST_F(NodeTableTest, AListingFillsWhatIsNotKnownAndNoMore) {
+  const ListedAttributes listed{.attributes = file(5), .validated = kNow, .asked = table_.stamp()};
+  const auto made = table_.entry_listed({kRootNode, "a"}, listed);
+  ASSERT_TRUE(made.has_value());
+  EXPECT_EQ(made->validated, kNow);
+  table_.check_invariants();
+  EXPECT_FALSE(table_.entry_listed({kRootNode, "b"}, listed)) << "another name of a known file";
+  see(made->id, file(5, kLarge + 1));
+  const auto known = table_.entry_listed({kRootNode, "a"}, listed);
+  ASSERT_TRUE(known.has_value());
+  EXPECT_EQ(known->attributes.st_size, static_cast<off_t>(kLarge + 1)) << "the table knows better";
+  EXPECT_EQ(known->validated, kLater);
+  table_.name_added(kRootNode);
+  EXPECT_FALSE(table_.entry_listed({kRootNode, "c"}, listed)) << "made before a change of the folder";
+}
+
 TEST_F(UnstableInodesTest, EachNameHasItsOwnNode) {
   const NodeId first = look_up("a", file(5));
   EXPECT_NE(look_up("b", file(5)), first);

@@ -70,9 +70,11 @@ class Engine {
   // Asked by the owner.
   [[nodiscard]] config::CacheMode mode() const;
   void set_mode(config::CacheMode mode);
-  /// Starts a fill of `file`, admitted or not; true if it was queued, is running or is done already.
-  bool prefetch(const FileRef& file);
-  [[nodiscard]] PrefetchProgress prefetch_progress(SourceId source, const std::string& path) const;
+  /// Starts a fill of `file`, admitted or not; true if it was queued, is running or is done already. With `ram`: starts to read a
+  /// resident file into memory; prefetch_progress() tells of one that is not. May block on the store's disk, not on the origin.
+  bool prefetch(const FileRef& file, PrefetchTarget target = PrefetchTarget::store);
+  [[nodiscard]] PrefetchProgress prefetch_progress(SourceId source, const std::string& path,
+                                                   PrefetchTarget target = PrefetchTarget::store) const;
   void pin(SourceId source, const std::string& path);
   void unpin(SourceId source, const std::string& path);
   /// Pinned paths of all mounts: (mount name, path).
@@ -87,6 +89,16 @@ class Engine {
   [[nodiscard]] std::size_t source_count() const;
   [[nodiscard]] const config::MountConfig& mount_of(SourceId source) const;
   [[nodiscard]] origin::GuardedOrigin& origin_of(SourceId source) const;
+
+  // What folders held, kept for vfs from one life to the next. None of these blocks.
+  /// What was kept of `source`; given once, after start().
+  [[nodiscard]] std::vector<KnownListing> take_listings(SourceId source);
+  /// Keeps a listing in place of the folder's last one. Without bytes the last one stays, and its time moves.
+  void put_listing(SourceId source, KnownListing listing);
+  /// Drops the listing of the folder at `path`; with `below`, those of all folders below it too.
+  void remove_listings(SourceId source, const std::string& path, bool below);
+  /// How many bytes of listings one source may keep.
+  [[nodiscard]] std::uint64_t listing_budget() const;
 
   /// For tests: AC_CHECKs what must hold of every object and of the space between calls.
   void check_invariants() const;

@@ -38,6 +38,13 @@ struct KnownFile {
   bool is_complete = false;  ///< every block is in the store
 };
 
+/// What a folder held when its origin was last asked. The bytes are vfs's affair.
+struct KnownListing {
+  std::string path;  ///< of the folder, relative to the source
+  std::optional<base::WallTime> validated;  ///< when the origin said so; nothing: how long ago cannot be told
+  std::shared_ptr<const std::string> bytes;
+};
+
 struct OpenRequest {
   FileRef file;
   pid_t pid = 0;                 ///< who opens: for cache.ignore_commands
@@ -57,6 +64,12 @@ using ReadDone = std::move_only_function<void(base::Result<ReadBytes>)>;
 /// What a file that the kernel reads in the daemon's place is known by: equal keys are the same bytes of the same file.
 enum class BackingKey : std::uint64_t {};
 inline constexpr BackingKey kNoBacking{0};
+/// Of an origin's own file. The numbers of the store's objects never get there.
+inline constexpr std::uint64_t kOriginBackings = std::uint64_t{1} << 63U;
+[[nodiscard]] constexpr BackingKey origin_backing(std::uint64_t inode) { return BackingKey{inode | kOriginBackings}; }
+[[nodiscard]] constexpr bool is_origin_backing(BackingKey key) {
+  return (static_cast<std::uint64_t>(key) & kOriginBackings) != 0;
+}
 
 /// A file that holds the bytes of an open, so that the kernel can be given it (passthrough).
 struct BackingFile {
@@ -113,8 +126,11 @@ struct ObjectInfo {
   bool pinned = false;
   bool is_filling_now = false;
   unsigned open_readers = 0;
+  std::uint64_t ram_bytes = 0;  ///< of the store's file, in the page cache
 };
 
+/// Where a file is wanted: in the store, or, of files that are in the store, in memory as well.
+enum class PrefetchTarget : std::uint8_t { store, ram };
 enum class PrefetchState : std::uint8_t { queued, filling, done, failed, skipped };
 
 /// How far one asked-for fill is.
@@ -133,6 +149,7 @@ struct PassthroughState {
 
 struct OriginStats {
   std::string mount;
+  std::uint64_t calls = 0;  ///< of any kind
   std::uint64_t read_bytes = 0;
   std::uint64_t read_ops = 0;
   std::uint64_t errors = 0;
@@ -155,6 +172,11 @@ struct TierStats {
   std::uint64_t doomed_bytes = 0;
 };
 
+struct RamStats {
+  std::uint64_t capacity_bytes = 0;  ///< the most that is read into memory ahead of programs
+  std::uint64_t used_bytes = 0;  ///< of resident files in the page cache, whoever brought it there; at most five seconds old
+};
+
 struct EngineStats {
   config::CacheMode mode = config::CacheMode::active;
   std::uint64_t opens_total = 0, opens_hit = 0, opens_miss = 0, opens_stale = 0, opens_ignored = 0;
@@ -165,6 +187,7 @@ struct EngineStats {
   std::uint64_t stale_reads = 0;  ///< answered ESTALE: the version was gone
   std::vector<OriginStats> origins;
   std::vector<TierStats> tiers;
+  RamStats ram;
   std::uint64_t fills_active = 0, fills_queued = 0, fills_completed = 0, fills_failed = 0, fill_bytes = 0;
   std::uint64_t evicted_objects = 0, evicted_bytes = 0;
   std::uint64_t checksum_errors = 0;

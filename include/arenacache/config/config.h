@@ -60,7 +60,8 @@ struct CacheConfig {
   std::vector<std::string> include;  ///< globs over the path under the source; empty: all
   std::vector<std::string> exclude;
   std::vector<std::string> ignore_commands = {"restic", "borg", "rsync", "clamscan", "sha256sum"};
-  std::chrono::nanoseconds metadata_ttl = std::chrono::seconds(1);
+  /// How long names, sizes and times are believed; nothing: 1 s, 60 s on a network origin.
+  std::optional<std::chrono::nanoseconds> metadata_ttl;
   /// An object is not committed earlier than this after its version was first seen; nothing: 5 s, 40 s on a local origin.
   std::optional<std::chrono::nanoseconds> settle;
   std::chrono::nanoseconds patience = std::chrono::milliseconds(100);
@@ -69,7 +70,7 @@ struct CacheConfig {
 
 struct FillConfig {
   unsigned threads = 2;  ///< objects filled at once, over all mounts; 1..64
-  unsigned parallel = 4;  ///< origin reads in flight for one background fill; 1..64
+  std::optional<unsigned> parallel;  ///< origin reads in flight for one background fill; 1..64; nothing: found by measuring
   std::uint64_t bandwidth_limit = 0;  ///< bytes a second of background fills; 0: no limit
   bool on_write = false;  ///< fill an object right after a program wrote it through the mount
 };

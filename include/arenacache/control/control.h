@@ -4,6 +4,8 @@
 // Threads: the rpc server's own. Never: touches a mount; paths given under a mountpoint are translated by their text.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -22,12 +24,20 @@ struct LinkOut {
   std::string target;  ///< as readlink gives it, made absolute
 };
 
+/// What a refresh dropped.
+struct Refreshed {
+  std::uint64_t folders = 0;  ///< whose listing was known
+  std::uint64_t names = 0;  ///< that programs had looked at
+};
+
 struct ControlOptions {
   config::Config config;
   std::string version;
   base::TimePoint started;
   /// Per mount, an object of vfs's numbers (open files, requests); called for each stats answer, from several threads.
   std::function<std::string(std::size_t mount)> mount_numbers_json;
+  /// Has a mount forget what it knows of names and attributes at `path` and below; called from several threads.
+  std::function<Refreshed(std::size_t mount, const std::string& path)> refresh{};
 };
 
 class Control {

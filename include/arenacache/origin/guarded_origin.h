@@ -9,6 +9,7 @@
 // or a completion runs.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -115,6 +116,10 @@ class GuardedOrigin {
   /// it captured answers in its destructor.
   void change(std::span<const ChangeKey> keys, std::move_only_function<void(Origin&)> call);
 
+  /// Never blocks.
+  void listen(std::weak_ptr<ChangeListener> listener);
+  /// How often the origin was asked for anything.
+  [[nodiscard]] std::uint64_t calls() const { return calls_.load(std::memory_order_relaxed); }
   [[nodiscard]] unsigned lost_threads() const;
   /// Ends at once what waits (ErrorKind::cancelled), waits for running changes, and takes no more. Idempotent. Called from a
   /// completion or a change, it waits for all but that one.
@@ -123,6 +128,7 @@ class GuardedOrigin {
  private:
   void submit(std::chrono::nanoseconds timeout, std::shared_ptr<detail::Look> look);
 
+  std::atomic<std::uint64_t> calls_{0};
   std::shared_ptr<Origin> origin_;
   std::shared_ptr<LookPool> looks_;
   std::shared_ptr<ChangeQueues> changes_;

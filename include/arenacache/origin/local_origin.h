@@ -10,6 +10,7 @@
 #include <sys/statvfs.h>
 #include <sys/types.h>
 
+#include <atomic>
 #include <memory>
 #include <span>
 #include <string>
@@ -25,6 +26,7 @@ namespace arenacache::origin {
 
 using config::FidelityChoice;
 
+class FolderWatch;
 class ForeignInodes;
 
 class LocalOrigin final : public Origin {
@@ -36,6 +38,9 @@ class LocalOrigin final : public Origin {
   LocalOrigin& operator=(const LocalOrigin&) = delete;
 
   [[nodiscard]] const Fidelity& fidelity() const override { return fidelity_; }
+
+  void listen(std::weak_ptr<ChangeListener> listener) override;
+  void watch_folder(const std::string& path, bool anew) override;
 
   base::Result<Attributes> stat(const std::string& path) override;
   base::Result<std::vector<DirectoryEntry>> list(const std::string& path) override;
@@ -70,6 +75,8 @@ class LocalOrigin final : public Origin {
   const base::UniqueFd directory_;
   const Fidelity fidelity_;
   const std::shared_ptr<ForeignInodes> inodes_;
+  std::atomic<FolderWatch*> watch_{nullptr};  ///< owned_watch_, once there is one
+  std::unique_ptr<FolderWatch> owned_watch_;
 };
 
 /// The version in `attributes`.

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "arenacache/base/result.h"
+#include "arenacache/origin/change_listener.h"
 #include "arenacache/origin/fidelity.h"
 
 namespace arenacache::origin {
@@ -83,6 +84,13 @@ class Origin {
   virtual ~Origin() = default;
 
   [[nodiscard]] virtual const Fidelity& fidelity() const = 0;
+
+  // Hearing of changes behind our back, where the origin can tell of them. Elsewhere these do nothing.
+  /// From now on `listener` hears of changes in folders that are watched.
+  virtual void listen(std::weak_ptr<ChangeListener> /*listener*/) {}
+  /// Watches a folder before it is looked at; `anew`: its path may be another folder's by now. Bounded: what cannot be watched
+  /// is not.
+  virtual void watch_folder(const std::string& /*path*/, bool /*anew*/) {}
 
   // Calls that only look.
   virtual base::Result<Attributes> stat(const std::string& path) = 0;

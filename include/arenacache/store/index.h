@@ -38,9 +38,18 @@ struct PinRow {
   friend auto operator<=>(const PinRow&, const PinRow&) = default;
 };
 
+/// What one folder of a source held when it was last listed. The bytes mean nothing to the index.
+struct ListingRow {
+  std::string source;
+  std::string path;
+  std::int64_t validated_ns = 0;  ///< wall clock: when the origin said so
+  std::shared_ptr<const std::string> bytes;  ///< null in put_listing(): as they are, only the time moved
+};
+
 struct IndexContents {
   std::vector<IndexRow> rows;
   std::vector<PinRow> pins;
+  std::vector<ListingRow> listings;
   std::map<std::string, std::uint64_t> counters;  ///< lifetime counters by name
   ObjectId next_id{};  ///< larger than any id ever given
   bool clean = false;  ///< the last life ended with close(), not with a crash
@@ -64,6 +73,10 @@ class Index {
   /// One change of a name through the mount: every row (and pin) of `source` at `from` or below it moves to `to`. Rows that
   /// are at `to` already stay: whoever replaced their file removes them.
   virtual void rename_path(const std::string& source, const std::string& from, const std::string& to) = 0;
+  /// Listings are a memory, not a truth: they may be lost, and are dropped whenever they are in doubt.
+  virtual void put_listing(ListingRow row) = 0;
+  /// Queues removal of the listing at `path`; with `below`, of all below it too.
+  virtual void remove_listings(const std::string& source, const std::string& path, bool below) = 0;
   virtual void put_counter(const std::string& name, std::uint64_t value) = 0;
   /// Runs `job` on the index's thread after everything queued so far is durable: for files to unlink, and the like. A job may
   /// queue, never sync(). Jobs that wait for a disk that stays full until close() are dropped unrun.

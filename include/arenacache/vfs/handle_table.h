@@ -15,7 +15,7 @@
 #include "arenacache/base/mutex.h"
 #include "arenacache/cache/types.h"
 #include "arenacache/vfs/backing_ids.h"
-#include "arenacache/vfs/directory_snapshot.h"
+#include "arenacache/vfs/folder_listing.h"
 #include "arenacache/vfs/node.h"
 
 namespace arenacache::vfs {
@@ -33,25 +33,25 @@ struct FileHandle {
   std::shared_ptr<const BackingIds::Hold> backing;
 };
 
-/// One open of a folder: its entries as they were when reading last began at the start.
+/// One open of a folder: its listing as it was when reading last began at the start.
 class DirectoryHandle {
  public:
   explicit DirectoryHandle(NodeId id) : node(id) {}
   /// Nothing: not listed yet.
-  [[nodiscard]] std::shared_ptr<const DirectorySnapshot> snapshot() const {
+  [[nodiscard]] FolderListingPtr listing() const {
     base::MutexLock lock(mutex_);
-    return snapshot_;
+    return listing_;
   }
-  void set_snapshot(std::shared_ptr<const DirectorySnapshot> snapshot) {
+  void set_listing(FolderListingPtr listing) {
     base::MutexLock lock(mutex_);
-    snapshot_ = std::move(snapshot);
+    listing_ = std::move(listing);
   }
 
   const NodeId node;
 
  private:
   mutable base::Mutex mutex_;
-  std::shared_ptr<const DirectorySnapshot> snapshot_ AC_GUARDED_BY(mutex_);
+  FolderListingPtr listing_ AC_GUARDED_BY(mutex_);
 };
 
 template <class Handle>

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 
 #include "arenacache/base/clock.h"
 #include "arenacache/base/result.h"
@@ -29,6 +30,15 @@ struct MirrorStats {
   std::uint64_t open_files = 0;
   std::uint64_t requests = 0;
   std::uint64_t errors = 0;  ///< answers with an errno other than ENOENT and the like
+  std::uint64_t listings = 0;  ///< folders whose listing is in memory
+  std::uint64_t listing_bytes = 0;
+  std::uint64_t origin_calls = 0;  ///< made for programs on the mount
+};
+
+/// What Mirror::refresh() dropped.
+struct Refreshed {
+  std::uint64_t folders = 0;  ///< listings
+  std::uint64_t names = 0;  ///< files and folders that the kernel knew
 };
 
 class Mirror {
@@ -39,6 +49,8 @@ class Mirror {
   /// Ends the FUSE threads; requests that wait are answered with EINTR or ENOTCONN. Bounded time.
   virtual ~Mirror() = default;
   [[nodiscard]] virtual MirrorStats stats() const = 0;
+  /// Drops what is known of `path` (relative to the source, "" is all) and below, the kernel's caches included. Bounded time.
+  virtual Refreshed refresh(const std::string& path) = 0;
   /// Options that may change while running (metadata_ttl, patience, serve_stale).
   virtual void reload(const config::MountConfig& mount) = 0;
 };

@@ -31,6 +31,13 @@ struct Name {
   std::string_view name;
 };
 
+/// A Name that owns its bytes, to be kept while the origin is asked.
+struct OwnedName {
+  NodeId parent{};
+  std::string name;
+  [[nodiscard]] Name view() const { return {parent, name}; }
+};
+
 /// stat(2)'s answer without its padding and its device of the mount.
 class CompactAttributes {
  public:
@@ -46,9 +53,10 @@ class CompactAttributes {
   void lose_link() { link_count_ -= link_count_ > 0 ? 1 : 0; }
 
  private:
-  std::uint64_t device_ = 0, inode_ = 0, size_ = 0, blocks_ = 0, special_device_ = 0;
+  std::uint64_t device_ = 0, inode_ = 0, size_ = 0, blocks_ = 0;
   std::int64_t access_ns_ = 0, modify_ns_ = 0, change_ns_ = 0;
   std::uint32_t mode_ = 0, link_count_ = 0, user_ = 0, group_ = 0, block_size_ = 0;
+  std::uint32_t special_device_ = 0;  ///< all that the kernel can be told of it
 };
 
 /// How the kernel gets at the bytes of a node that is open: it asks the daemon and keeps pages, or it reads a backing file. One
@@ -68,18 +76,24 @@ struct OpenState {
   bool estale_sent = false;  ///< an OPEN was sent away since a name last went; a second one is answered
 };
 
+/// Lies in memory with its name behind it: made by LinkTable only.
 struct Link {
   NodeId node{};
   NodeId parent{};
-  std::string name;
   mutable const Link* next = nullptr;  ///< the node's next name; the first one was confirmed last
+  Link* bucket_next = nullptr;  ///< LinkTable's
+  std::uint32_t hash = 0;
+  std::uint16_t name_length = 0;
+  mutable bool is_doubted = false;  ///< the node may be fresh, but whether this is still its name must be asked
+  [[nodiscard]] std::string_view name() const { return {reinterpret_cast<const char*>(this + 1), name_length}; }
 };
 
 struct Node {
   CompactAttributes attributes;
   base::TimePoint validated = base::TimePoint::min();  ///< when the origin last said so; min: must be asked
   ChangeStamp changed_at{};  ///< of its data or attributes
-  ChangeStamp names_changed_at{};  ///< of the names in it (folders)
+  /// When what the origin had said was last in doubt: a change of the names in it (folders), or one behind our back.
+  ChangeStamp doubted_at{};
   std::uint64_t lookups = 0;  ///< the kernel's references
   const Link* links = nullptr;
   std::unique_ptr<OpenState> open;

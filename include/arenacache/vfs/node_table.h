@@ -12,10 +12,13 @@
 #include <deque>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_map>
-#include <unordered_set>
+#include <vector>
 
 #include "arenacache/base/mutex.h"
+#include "arenacache/vfs/inode_table.h"
+#include "arenacache/vfs/link_table.h"
 #include "arenacache/vfs/node.h"
 
 namespace arenacache::vfs {
@@ -28,6 +31,13 @@ struct Entry {
   NodeId id{};
   origin::Attributes attributes{};
   base::TimePoint validated = base::TimePoint::min();
+};
+
+/// What a listing says of a name.
+struct ListedAttributes {
+  origin::Attributes attributes{};
+  base::TimePoint validated = base::TimePoint::min();
+  ChangeStamp asked{};
 };
 
 struct NodePath {
@@ -71,7 +81,8 @@ struct Opening {
   OpenKind kind = OpenKind::read;
   pid_t thread = 0;  ///< who opens
   origin::Version version{};  ///< what it was decided to open
-  cache::BackingKey offer = cache::kNoBacking;  ///< the file that the kernel could read for it; never with a writer
+  /// The file that the kernel could read for it, or write, then the origin's own only.
+  cache::BackingKey offer = cache::kNoBacking;
   bool may_share = true;  ///< what other opens read is as good as the offer, if it is of the same version
 };
 
@@ -101,6 +112,11 @@ class NodeTable {
   /// The origin has `name` with `attributes`. Nothing: the answer is older than a change of the folder's names.
   std::optional<Entry> entry_seen(Name name, const origin::Attributes& attributes, ChangeStamp asked,
                                   base::TimePoint now);
+  /// A listing has `name`, with what the origin said some time ago; what the table knows better stays. Nothing: the origin must
+  /// be asked.
+  std::optional<Entry> entry_listed(Name name, const ListedAttributes& listed);
+  /// Whether fresh_entry() would find one.
+  [[nodiscard]] bool is_fresh(Name name, base::TimePoint since) const;
   /// The origin does not have `name`. False: the answer is older than a change of the folder's names, and was dropped.
   bool name_missing(Name name, ChangeStamp asked);
   void forget(NodeId id, std::uint64_t lookups);
@@ -110,6 +126,11 @@ class NodeTable {
   [[nodiscard]] std::optional<std::string> child_path(Name name) const;
   [[nodiscard]] std::optional<NodeId> child(Name name) const;
 
+  /// The node at `path`, if every name on the way is known.
+  [[nodiscard]] std::optional<NodeId> find(std::string_view path) const;
+  /// The folder's names changed after `asked`, or it is gone.
+  [[nodiscard]] bool names_changed_since(NodeId id, ChangeStamp asked) const;
+
   // Attributes.
   [[nodiscard]] std::optional<NodeState> state(NodeId id) const;
   Seen attributes_seen(NodeId id, const origin::Attributes& attributes, ChangeStamp asked, base::TimePoint now);
@@ -118,6 +139,12 @@ class NodeTable {
                           base::TimePoint now);
   /// A change through the mount left attributes nobody knows.
   void attributes_unknown(NodeId id);
+
+  // Changed behind our back: what was said before is old, and what was asked before is not believed. The stamp is of the doubt.
+  ChangeStamp name_doubted(Name name);
+  ChangeStamp attributes_doubted(NodeId id);
+  /// `top` and all below it, which is returned.
+  std::vector<NodeId> tree_doubted(NodeId top);
 
   // Names changed through the mount.
   void name_added(NodeId parent);
@@ -130,6 +157,9 @@ class NodeTable {
   OpenDecision open(NodeId id, OpenKind kind);
   /// Decides the way of an open that open() counted.
   OpenWay settle(const Opening& opening);
+  /// An open of `thread` that was not counted is to be answered with ESTALE. False: its last one was; the kernel comes again
+  /// once, so this one must be answered.
+  [[nodiscard]] bool send_away(pid_t thread);
   /// Returns how many of `kind` are still open.
   unsigned close(NodeId id, OpenKind kind);
 
@@ -138,38 +168,21 @@ class NodeTable {
   void check_invariants() const;
 
  private:
-  struct InodeKey {
-    std::uint64_t device = 0;
-    std::uint64_t inode = 0;
-    friend bool operator==(const InodeKey&, const InodeKey&) = default;
-  };
-  struct InodeHash {
-    std::size_t operator()(const InodeKey& key) const;
-  };
-  struct LinkHash {
-    using is_transparent = void;
-    std::size_t operator()(const Name& name) const;
-    std::size_t operator()(const Link& link) const { return (*this)(Name{link.parent, link.name}); }
-  };
-  struct LinkEqual {
-    using is_transparent = void;
-    static Name name_of(const Name& name) { return name; }
-    static Name name_of(const Link& link) { return {link.parent, link.name}; }
-    template <class A, class B>
-    bool operator()(const A& a, const B& b) const {
-      return name_of(a).parent == name_of(b).parent && name_of(a).name == name_of(b).name;
-    }
-  };
-
   const Node* find_locked(NodeId id) const AC_REQUIRES(mutex_);
   Node* find_locked(NodeId id) AC_REQUIRES(mutex_);
   const Link* link_locked(Name name) const AC_REQUIRES(mutex_);
+  static InodeKey key_of(const Node& node) { return {node.attributes.device(), node.attributes.inode()}; }
+  InodeKey key_of_locked(NodeId id) const AC_REQUIRES(mutex_) {
+    const Node* node = find_locked(id);
+    return node != nullptr ? key_of(*node) : InodeKey{};
+  }
   ChangeStamp advance_locked() AC_REQUIRES(mutex_);
 
   NodeId node_for_locked(Name name, const CompactAttributes& attributes, ChangeStamp asked) AC_REQUIRES(mutex_);
   NodeId candidate_locked(const Link* link, const CompactAttributes& attributes) const AC_REQUIRES(mutex_);
   bool goes_on_locked(const Node& node, const CompactAttributes& attributes, ChangeStamp asked) const
       AC_REQUIRES(mutex_);
+  static bool is_written_unseen(const Node& node);
   bool must_retire(const Node& node, const CompactAttributes& attributes) const;
   bool same_pages(const origin::Version& a, const origin::Version& b) const;
   bool is_at_or_above_locked(NodeId upper, NodeId lower) const AC_REQUIRES(mutex_);
@@ -180,11 +193,14 @@ class NodeTable {
   static void unchain(Node& node, const Link& link);
   void detach_locked(NodeId id) AC_REQUIRES(mutex_);
   Node* current_locked(Name name, NodeId& id) AC_REQUIRES(mutex_);
+  void note_sent_away_locked(pid_t thread) AC_REQUIRES(mutex_);
   OpenWay settle_locked(OpenState& open, const Opening& opening) AC_REQUIRES(mutex_);
   void drop_key_locked(NodeId id, const Node& node) AC_REQUIRES(mutex_);
   void drop_if_unused_locked(NodeId id) AC_REQUIRES(mutex_);
   void names_changed_locked(NodeId parent) AC_REQUIRES(mutex_);
   void name_removed_locked(Name name) AC_REQUIRES(mutex_);
+  static void doubt_other_names(Node& node);
+  static void doubt_locked(Node& node, ChangeStamp now);
   static void unvalidate(Node& node, ChangeStamp now) {
     node.changed_at = now;
     node.validated = base::TimePoint::min();
@@ -197,9 +213,8 @@ class NodeTable {
 
   mutable base::Mutex mutex_;
   std::unordered_map<NodeId, Node> nodes_ AC_GUARDED_BY(mutex_);
-  std::unordered_set<Link, LinkHash, LinkEqual> links_ AC_GUARDED_BY(mutex_);
-  std::unordered_map<InodeKey, NodeId, InodeHash> by_inode_
-      AC_GUARDED_BY(mutex_);  ///< empty where inodes are not stable
+  LinkTable links_ AC_GUARDED_BY(mutex_);
+  InodeTable by_inode_ AC_GUARDED_BY(mutex_);  ///< empty where inodes are not stable
   std::uint64_t next_id_ AC_GUARDED_BY(mutex_) = 2;
   std::uint64_t changes_ AC_GUARDED_BY(mutex_) = 0;
   /// Threads whose last open was sent away. The kernel looks a name up again once: a second time they are not, if there is a choice.
