@@ -22,12 +22,8 @@ json ratio(std::uint64_t hit, std::uint64_t miss) {
 }
 
 json origin_answer(const OriginStats& origin) {
-  return {{"calls", origin.calls},
-          {"read_bytes", origin.read_bytes},
-          {"read_ops", origin.read_ops},
-          {"errors", origin.errors},
-          {"timeouts", origin.timeouts},
-          {"lost_threads", origin.lost_threads}};
+  return {{"calls", origin.calls},   {"read_bytes", origin.read_bytes}, {"read_ops", origin.read_ops},
+          {"errors", origin.errors}, {"timeouts", origin.timeouts},     {"lost_threads", origin.lost_threads}};
 }
 
 json origins_sum(const std::vector<OriginStats>& origins) {

@@ -152,9 +152,8 @@ TEST_F(WritersTest, OpenForWritingWithoutAWriteKeepsTheObject) {
     const UniqueFd fd = open_at(model, O_RDWR);
   }
   // The kernel tells of the close later; until then the file has a writer and its readers go to the origin.
-  EXPECT_TRUE(TestMount::wait_for([&] {
-    return origin_bytes_of(mount, [&] { EXPECT_TRUE(load_direct(model)); }) == 0U;
-  }));
+  EXPECT_TRUE(
+      TestMount::wait_for([&] { return origin_bytes_of(mount, [&] { EXPECT_TRUE(load_direct(model)); }) == 0U; }));
   EXPECT_EQ(mount.stats().resident, 1U);
 }
 

@@ -174,7 +174,8 @@ struct TierStats {
 
 struct RamStats {
   std::uint64_t capacity_bytes = 0;  ///< the most that is read into memory ahead of programs
-  std::uint64_t used_bytes = 0;  ///< of resident files in the page cache, whoever brought it there; at most five seconds old
+  std::uint64_t used_bytes =
+      0;  ///< of resident files in the page cache, whoever brought it there; at most five seconds old
 };
 
 struct EngineStats {
