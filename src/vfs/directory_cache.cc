@@ -188,6 +188,11 @@ std::size_t DirectoryCache::size() const {
   return records_.size();
 }
 
+std::vector<std::string> DirectoryCache::paths() const {
+  base::MutexLock lock(mutex_);
+  return {uses_.begin(), uses_.end()};
+}
+
 std::size_t DirectoryCache::memory_bytes() const {
   base::MutexLock lock(mutex_);
   return bytes_;

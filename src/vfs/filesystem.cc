@@ -4,8 +4,11 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <memory>
 #include <span>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "arenacache/base/hash.h"
 #include "arenacache/base/log.h"
@@ -18,6 +21,9 @@ namespace {
 
 constexpr unsigned kMaxChecksBehind = 8;
 constexpr std::uint64_t kNameKeys = 1ULL << 63U;  // set in the keys of names: node ids never get there
+
+// Folders that one call to the origin watches: few enough for its deadline.
+constexpr std::size_t kWatchedAtOnce = 256;
 
 // An open looks at the file's version when the last look is older than this, within patience.
 constexpr std::chrono::nanoseconds kOpenTtl = std::chrono::seconds(1);
@@ -96,6 +102,29 @@ base::TimePoint Filesystem::fresh_for_open_since() const {
 }
 
 void Filesystem::distrust_all() { distrusted_until_ = clock_.now(); }
+
+void Filesystem::watch_listed() {
+  // The kernel tells nobody of what other machines change.
+  if (fidelity().is_network) return;
+  watch(std::make_shared<const std::vector<std::string>>(listings_.paths()), 0);
+}
+
+void Filesystem::watch(std::shared_ptr<const std::vector<std::string>> paths, std::size_t begin) {
+  if (begin >= paths->size()) return;
+  const std::size_t end = std::min(paths->size(), begin + kWatchedAtOnce);
+  origin_.look<bool>(
+      timing().origin_timeout,
+      [paths, begin, end](origin::Origin& origin) -> base::Result<bool> {
+        guarded("watching folders", [&] {
+          for (std::size_t i = begin; i < end; ++i) origin.watch_folder(paths->at(i), false);
+        });
+        return true;
+      },
+      [weak = weak_from_this(), paths, end](const base::Result<bool>& said) {
+        const FilesystemPtr fs = said ? weak.lock() : nullptr;
+        if (fs) guarded("watching folders", [&] { fs->watch(paths, end); });
+      });
+}
 
 double Filesystem::kernel_timeout(base::TimePoint validated) const {
   const std::chrono::nanoseconds ttl = timing().metadata_ttl;

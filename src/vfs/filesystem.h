@@ -7,12 +7,14 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstddef>
 #include <exception>
 #include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "arenacache/base/clock.h"
 #include "arenacache/base/metrics.h"
@@ -96,6 +98,9 @@ class Filesystem : public std::enable_shared_from_this<Filesystem> {
 
   /// From now on `listener` hears of changes of the origin behind our back, as far as it tells of them.
   void listen(std::weak_ptr<origin::ChangeListener> listener) { origin_.listen(std::move(listener)); }
+  /// Folders that an earlier life listed are watched without being asked about: what is fresh is answered without the origin.
+  /// Returns at once; the origin is busy with it for a while.
+  void watch_listed();
   /// How often operations asked the origin.
   [[nodiscard]] std::uint64_t origin_calls() const { return origin_calls_.value(); }
 
@@ -131,6 +136,7 @@ class Filesystem : public std::enable_shared_from_this<Filesystem> {
   };
 
   [[nodiscard]] base::TimePoint fresh_within(std::chrono::nanoseconds age) const;
+  void watch(std::shared_ptr<const std::vector<std::string>> paths, std::size_t begin);
 
   cache::Engine& engine_;
   base::Clock& clock_;

@@ -28,6 +28,7 @@ class FuseMirror final : public Mirror {
         changes_(std::make_shared<OriginChanges>(fs_)) {
     fs_->kernel().attach(std::make_shared<FuseKernelChannel>(desk_));
     fs_->listen(changes_);
+    fs_->watch_listed();
   }
 
   // No new requests; then nobody waits; then nothing is held. What the origin still owes finds Filesystem alive and answers

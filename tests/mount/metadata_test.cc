@@ -104,6 +104,26 @@ TEST_F(MetadataTest, AfterARestartToo) {
   EXPECT_EQ(mount.stats().origin_calls, 0U) << "in all of this life";
 }
 
+TEST_F(MetadataTest, AChangeIsSeenAtOnceInAFolderThatWasListedBeforeTheRestart) {
+  TestMount mount(patient());
+  ASSERT_NO_FATAL_FAILURE(make_tree(mount));
+  ASSERT_NO_FATAL_FAILURE(mount.start());
+  const auto truth = find(mount.source());
+  EXPECT_EQ(find(mount.mountpoint()), truth);
+  ASSERT_NO_FATAL_FAILURE(mount.restart());
+  EXPECT_EQ(calls_of(mount, [&] { EXPECT_EQ(find(mount.mountpoint()), truth); }), 0U);
+  const std::string model = "folder-1/model-1.safetensors";
+  std::uint64_t size = 1000;
+  // Made anew each time: the folders come to be watched some time after the start.
+  EXPECT_TRUE(TestMount::wait_for([&] {
+    if (size_of(mount.at(model)) == static_cast<std::int64_t>(size)) return true;
+    make_pattern_file(mount.from(model), ++size, Pattern{1});
+    return false;
+  }));
+  make_pattern_file(mount.from("folder-2/new"), 5, Pattern{1});
+  EXPECT_TRUE(TestMount::wait_for([&] { return is_listed(mount.at("folder-2"), "new"); }));
+}
+
 TEST_F(MetadataTest, AfterACrashTheSourceIsAsked) {
   TestMount mount(patient());
   ASSERT_NO_FATAL_FAILURE(make_tree(mount));

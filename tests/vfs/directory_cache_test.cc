@@ -86,6 +86,14 @@ TEST_F(DirectoryCacheTest, ATreeGoesAndItsNeighboursStay) {
   EXPECT_EQ(cache_.memory_bytes(), 0U);
 }
 
+TEST_F(DirectoryCacheTest, TellsItsFoldersTheNewestUseFirst) {
+  for (const char* path : {"a", "b", "c"}) put(path);
+  ASSERT_NE(cache_.find("a"), nullptr);
+  EXPECT_EQ(cache_.paths(), (std::vector<std::string>{"a", "c", "b"}));
+  cache_.drop("c");
+  EXPECT_EQ(cache_.paths(), (std::vector<std::string>{"a", "b"}));
+}
+
 TEST_F(DirectoryCacheTest, KeepsItsBudgetAndWhatWasUsedLast) {
   put("used");
   for (int i = 0; i < 1000; ++i) {

@@ -65,6 +65,8 @@ class DirectoryCache {
   void kernel_reads(NodeId node, std::uint64_t listing);
 
   [[nodiscard]] std::size_t size() const;
+  /// Of all listings, the newest use first.
+  [[nodiscard]] std::vector<std::string> paths() const;
   [[nodiscard]] std::size_t memory_bytes() const;
 
  private:
