@@ -95,7 +95,7 @@ class Filesystem : public std::enable_shared_from_this<Filesystem> {
   [[nodiscard]] double kernel_timeout(base::TimePoint validated) const;
 
   /// From now on `listener` hears of changes of the origin behind our back, as far as it tells of them.
-  void listen(std::weak_ptr<origin::ChangeListener> listener) { origin_.listen(std::move(listener)); }
+  void listen(const std::weak_ptr<origin::ChangeListener>& listener) { origin_.listen(listener); }
   /// How often operations asked the origin.
   [[nodiscard]] std::uint64_t origin_calls() const { return origin_calls_.value(); }
 
