@@ -128,7 +128,7 @@ void Copier::step(const std::shared_ptr<FillJob>& job) {
     {
       const base::MutexLock lock(job->mutex);
       if (job->ended) return;
-      const unsigned parallel = job->object->source->options()->fill.parallel;
+      const unsigned parallel = job->object->source->fill_parallel();
       const bool go_on = core_.is_filling(*job->object->source) && !job->failure && job->outstanding < parallel &&
                          !must_yield(*job, job->outstanding);
       const Next next = go_on ? pick(job, flight) : Next::nothing;
@@ -218,7 +218,9 @@ void Copier::run_settled(const std::shared_ptr<FillJob>& job, const Flight& flig
     if (flight.failure) {
       if (!job->failure) job->failure = flight.failure;
     } else {
-      core_.counters.fill_bytes.add(std::uint64_t{flight.count} * store::kBlockBytes);
+      const std::uint64_t bytes = std::uint64_t{flight.count} * store::kBlockBytes;
+      core_.counters.fill_bytes.add(bytes);
+      job->object->source->fill_came_back(bytes, core_.clock.now());
     }
   }
   step(job);

@@ -12,6 +12,7 @@ Core::Core(EngineDeps deps, store::StoreFolder store_folder, std::shared_ptr<sto
     : clock(deps.clock),
       io(deps.io),
       background(deps.background),
+      page_cache(deps.page_cache),
       folder(std::move(store_folder)),
       tier(std::move(raw_tier)),
       index(std::move(store_index)),

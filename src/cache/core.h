@@ -25,6 +25,7 @@
 #include "counters.h"
 #include "evictor.h"
 #include "fetcher.h"
+#include "ram.h"
 #include "read_ahead.h"
 #include "source.h"
 #include "space.h"
@@ -40,6 +41,7 @@ struct Core : std::enable_shared_from_this<Core> {
   base::Clock& clock;
   base::FileIo& io;
   base::Executor& background;
+  base::PageCache& page_cache;
   const store::StoreFolder folder;
   const std::shared_ptr<store::RawTier> tier;
   const std::unique_ptr<store::Index> index;
@@ -62,6 +64,8 @@ struct Core : std::enable_shared_from_this<Core> {
   Copier copier;
   TimerQueue timers;
   ReadAhead read_ahead;
+
+  RamCount ram_count;
 
   /// Lifetime counters by name: those of earlier lives and this one's.
   [[nodiscard]] std::vector<std::pair<std::string, std::uint64_t>> lifetime() const;

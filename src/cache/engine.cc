@@ -14,6 +14,7 @@
 #include "arenacache/base/log.h"
 #include "core.h"
 #include "engine_state.h"
+#include "ram.h"
 #include "read_path.h"
 #include "startup.h"
 #include "writer.h"
@@ -39,6 +40,7 @@ ObjectInfo describe(const Core& core, Object& object) {
             .is_filling_now = object.admitted,
             .open_readers = object.readers};
   }
+  info.ram_bytes = ram_bytes(core, object);
   info.pinned = core.catalog.is_pinned(object.source->id, info.path);
   return info;
 }
@@ -183,14 +185,16 @@ void Engine::set_mode(config::CacheMode mode) {
   for (const auto& source : core_.sources) source->mode.store(mode);
 }
 
-bool Engine::prefetch(const FileRef& file) {
+bool Engine::prefetch(const FileRef& file, PrefetchTarget target) {
+  if (target == PrefetchTarget::ram) return load_to_ram(core_, file);
   const auto& source = *core_.source_of(file.source);
   if (!core_.is_filling(source) || file.version.size == 0) return false;
   return core_.copier.ask(core_.catalog.obtain(file, false));
 }
 
-PrefetchProgress Engine::prefetch_progress(SourceId source, const std::string& path) const {
+PrefetchProgress Engine::prefetch_progress(SourceId source, const std::string& path, PrefetchTarget target) const {
   const auto object = core_.catalog.find_path(source, path);
+  if (target == PrefetchTarget::ram) return ram_progress(core_, object);
   if (!object)
     return {.state = PrefetchState::failed, .size_bytes = 0, .cached_bytes = 0, .reason = "it is not known (any more)"};
   const base::MutexLock lock(object->mutex);

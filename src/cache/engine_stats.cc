@@ -4,6 +4,7 @@
 
 #include "arenacache/cache/engine.h"
 #include "core.h"
+#include "ram.h"
 
 namespace arenacache::cache {
 namespace {
@@ -67,6 +68,7 @@ EngineStats Engine::stats() const {
                              .lost_threads = source->guarded->lost_threads()});
   }
   stats.tiers.push_back(raw_tier_stats(core_));
+  stats.ram = {.capacity_bytes = core_.read_ahead.capacity(), .used_bytes = ram_used(core_)};
   stats.fills_active = core_.copier.active();
   stats.fills_queued = core_.copier.queued();
   stats.fills_completed = counters.fills_completed.value();

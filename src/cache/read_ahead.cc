@@ -14,10 +14,12 @@ namespace arenacache::cache {
 namespace {
 
 /// What one call asks the disk for.
-constexpr std::uint64_t kRequestBytes = std::uint64_t{512} << 10U;
+constexpr std::uint64_t kRequestBytes = std::uint64_t{2} << 20U;
 /// How long a file is watched after its last close.
 constexpr auto kLinger = std::chrono::seconds(30);
-constexpr unsigned kReadThreads = 2;
+constexpr unsigned kReadThreads = 3;
+/// Parts of one file that are read at a time, so that the disk has the next request before it has ended the last.
+constexpr unsigned kReadsPerFile = 1;
 constexpr int kRestPerLook = 50;
 /// The part of the memory that is free which is left to programs.
 constexpr std::uint64_t kLeftFree = 5;  // one part of five
@@ -43,9 +45,12 @@ void ReadAhead::stop() {
   for (std::thread& thread : threads_) thread.join();
   threads_.clear();
   std::map<const Object*, WatchedPtr> gone;
+  std::map<const Object*, std::shared_ptr<Load>> loads_gone;
   base::MutexLock lock(mutex_);
   gone.swap(watched_);
+  loads_gone.swap(loads_);
   to_read_.clear();
+  to_load_.clear();
 }
 
 void ReadAhead::opened(const std::shared_ptr<Object>& object, File file) {
@@ -74,11 +79,61 @@ void ReadAhead::opened(const std::shared_ptr<Object>& object, File file) {
 
 std::shared_ptr<void> ReadAhead::dropped(const Object& object) {
   base::MutexLock lock(mutex_);
-  const auto at = watched_.find(&object);
-  if (at == watched_.end() || !at->second->file.is_stored) return nullptr;
-  auto watched = std::move(at->second);
-  watched_.erase(at);
-  return watched;
+  auto held = std::make_shared<std::pair<WatchedPtr, std::shared_ptr<Load>>>();
+  if (const auto load = loads_.find(&object); load != loads_.end()) {
+    held->second = std::move(load->second);
+    held->second->next = held->second->size;
+    loads_.erase(load);
+  }
+  if (const auto at = watched_.find(&object); at != watched_.end() && at->second->file.is_stored) {
+    held->first = std::move(at->second);
+    watched_.erase(at);
+  }
+  return held->first || held->second ? held : nullptr;
+}
+
+void ReadAhead::load(const std::shared_ptr<Object>& object, File file, std::uint64_t used_bytes) {
+  const std::uint64_t available = pages_.available_bytes();
+  auto load = std::make_shared<Load>();
+  load->size = object->size;
+  base::MutexLock lock(mutex_);
+  if (const auto before = loads_.find(object.get()); before != loads_.end()) {
+    if (before->second->state == Loading::under_way) return;
+  }
+  for (const auto& [other, under_way] : loads_) {
+    if (under_way->state == Loading::under_way) used_bytes += under_way->size;
+  }
+  const bool has_room = used_bytes + load->size <= capacity_.load() && load->size <= available - available / kLeftFree;
+  load->state = has_room ? Loading::under_way : Loading::no_room;
+  loads_[object.get()] = load;
+  if (!has_room) return;
+  load->object = object;
+  load->file = std::move(file);
+  to_load_.push_back(std::move(load));
+  read_due_.notify_one();
+}
+
+ReadAhead::Loading ReadAhead::loading(const Object& object) {
+  base::MutexLock lock(mutex_);
+  const auto at = loads_.find(&object);
+  return at == loads_.end() ? Loading::none : at->second->state;
+}
+
+void ReadAhead::load_some(const std::shared_ptr<Load>& load) {
+  Load ended;  // closed without the lock
+  base::MutexLock lock(mutex_);
+  const std::uint64_t end = std::min(load->next + LoadWatch::kSegmentBytes, load->size);
+  while (!stopped_ && load->next < end) {
+    const base::Extent part{.offset = load->next, .length = std::min(kRequestBytes, end - load->next)};
+    load->next = part.end();
+    lock.unlock();
+    pages_.read_ahead(load->file.descriptor, part);
+    lock.lock();
+  }
+  if (!stopped_ && load->next < load->size) return to_load_.push_back(load);
+  ended.object = std::move(load->object);
+  ended.file = std::move(load->file);
+  load->state = Loading::done;
 }
 
 void ReadAhead::run_looks() {
@@ -137,8 +192,7 @@ void ReadAhead::look(const WatchedPtr& watched) {
     if (!is_open && watched->closed_at == base::TimePoint::max()) watched->closed_at = now;
     is_over = !is_open && (is_dropped || now - watched->closed_at >= kLinger);
     watched->look_at = now + found.again_after;
-    if (found.has_work && !watched->is_queued) {
-      watched->is_queued = true;
+    for (; found.has_work && watched->reads < kReadsPerFile; ++watched->reads) {
       to_read_.push_back(watched);
       read_due_.notify_one();
     }
@@ -173,15 +227,21 @@ void ReadAhead::finish(Watched& watched) {
 void ReadAhead::run_reads() {
   base::MutexLock lock(mutex_);
   while (!stopped_) {
-    if (to_read_.empty()) {
+    if (!to_read_.empty()) {
+      const WatchedPtr watched = std::move(to_read_.front());
+      to_read_.pop_front();
+      lock.unlock();
+      read_some(watched);
+      lock.lock();
+    } else if (!to_load_.empty()) {  // programs first
+      const std::shared_ptr<Load> load = std::move(to_load_.front());
+      to_load_.pop_front();
+      lock.unlock();
+      load_some(load);
+      lock.lock();
+    } else {
       read_due_.wait(lock);
-      continue;
     }
-    const WatchedPtr watched = std::move(to_read_.front());
-    to_read_.pop_front();
-    lock.unlock();
-    read_some(watched);
-    lock.lock();
   }
 }
 
@@ -196,7 +256,7 @@ void ReadAhead::read_some(const WatchedPtr& watched) {
     may_go_on = !stopped_;
   }
   base::MutexLock lock(mutex_);
-  watched->is_queued = may_go_on;
+  if (!may_go_on) --watched->reads;
   // Behind the others: files that are loaded side by side get on side by side.
   if (may_go_on) to_read_.push_back(watched);
 }

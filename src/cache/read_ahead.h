@@ -2,7 +2,7 @@
 // ReadAhead: watches the files that programs have open for loads, and reads ahead of them into the kernel's page cache.
 // Promises: what is read ahead of open files stays within ram.capacity and what memory is free; a file is watched while it is
 // open and for half a minute longer (a mapping outlives its close), but never keeps a dropped object's file.
-// Threads: one that looks, two that read. Locks: one, above its LoadWatches'; never held across a system call. Never: on the way of a read.
+// Threads: one that looks, three that read. Locks: one, above its LoadWatches'; never held across a system call. Never: on the way of a read.
 #pragma once
 
 #include <atomic>
@@ -42,6 +42,11 @@ class ReadAhead {
     bool is_stored = true;
   };
   void opened(const std::shared_ptr<Object>& object, File file);
+  /// Reads the whole of the store's file into memory, if it fits beside what else is wanted there.
+  enum class Loading : std::uint8_t { none, under_way, done, no_room };
+  void load(const std::shared_ptr<Object>& object, File file, std::uint64_t used_bytes);
+  [[nodiscard]] Loading loading(const Object& object);
+
   /// The object was dropped and nobody has it open: the store's file is let go of. The caller destroys what is returned, without locks.
   [[nodiscard]] std::shared_ptr<void> dropped(const Object& object);
 
@@ -58,15 +63,24 @@ class ReadAhead {
     base::TimePoint look_at;  ///< guarded by ReadAhead's mutex, as the rest
     base::TimePoint closed_at = base::TimePoint::max();  ///< max: it is open
     bool knows_header;  ///< of the looking thread alone
-    bool is_queued = false;  ///< a reading thread has it, or will
+    unsigned reads = 0;  ///< reading threads that have it, or will
   };
   using WatchedPtr = std::shared_ptr<Watched>;
+
+  struct Load {
+    std::shared_ptr<Object> object;  ///< null once it has ended, as the file's owner is
+    File file;
+    Loading state = Loading::under_way;
+    std::uint64_t size = 0;
+    std::uint64_t next = 0;
+  };
 
   void run_looks();
   void run_reads();
   WatchedPtr next_look() AC_REQUIRES(mutex_);
   void look(const WatchedPtr& watched);
   void read_some(const WatchedPtr& watched);
+  void load_some(const std::shared_ptr<Load>& load);
   [[nodiscard]] std::uint64_t budget() AC_EXCLUDES(mutex_);
   LoadWatch::Look begin_load(Watched& watched);
   void finish(Watched& watched);
@@ -81,6 +95,8 @@ class ReadAhead {
   bool stopped_ AC_GUARDED_BY(mutex_) = false;
   std::map<const Object*, WatchedPtr> watched_ AC_GUARDED_BY(mutex_);
   std::deque<WatchedPtr> to_read_ AC_GUARDED_BY(mutex_);
+  std::map<const Object*, std::shared_ptr<Load>> loads_ AC_GUARDED_BY(mutex_);
+  std::deque<std::shared_ptr<Load>> to_load_ AC_GUARDED_BY(mutex_);
   std::vector<std::thread> threads_;
 };
 

@@ -31,6 +31,8 @@ std::string command_name(pid_t pid) {
 }
 
 constexpr std::size_t kCommandNameLength = 15;
+/// Reads in flight before anything was measured: on a disk of our own 1, it may have to seek.
+constexpr unsigned kFirstOverALine = 4;
 
 }  // namespace
 
@@ -41,7 +43,8 @@ Source::Source(SourceId source_id, config::MountConfig mount_config,
       mount(std::move(mount_config)),
       guarded(std::move(guarded_origin)),
       mode(mount.cache.mode),
-      options_(std::make_shared<const config::MountConfig>(mount)) {}
+      options_(std::make_shared<const config::MountConfig>(mount)),
+      parallelism_(guarded->fidelity().is_local_disk ? 1 : kFirstOverALine) {}
 
 std::shared_ptr<const config::MountConfig> Source::options() const {
   const base::MutexLock lock(mutex_);
@@ -52,6 +55,18 @@ void Source::set_options(config::MountConfig options) {
   auto fresh = std::make_shared<const config::MountConfig>(std::move(options));
   const base::MutexLock lock(mutex_);
   options_.swap(fresh);
+}
+
+unsigned Source::fill_parallel() const {
+  const base::MutexLock lock(mutex_);
+  return options_->fill.parallel.value_or(parallelism_.value());
+}
+
+void Source::fill_came_back(std::uint64_t bytes, base::TimePoint now) {
+  const base::MutexLock lock(mutex_);
+  const bool is_alone =
+      demand_in_flight.value() == 0 && options_->fill.bandwidth_limit == 0 && !options_->fill.parallel;
+  parallelism_.came_back(bytes, now, is_alone);
 }
 
 PassthroughState Source::passthrough() const {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -14,6 +15,7 @@
 #include "arenacache/cache/types.h"
 #include "arenacache/config/config.h"
 #include "arenacache/origin/guarded_origin.h"
+#include "arenacache/policy/fill_parallelism.h"
 
 namespace arenacache::cache {
 
@@ -41,6 +43,9 @@ class Source {
   [[nodiscard]] bool is_ignored_command(pid_t pid) const;
   /// How long a version must have been seen before it is committed.
   [[nodiscard]] base::Duration settle_time() const;
+  /// fill.parallel, or what measuring has found so far.
+  [[nodiscard]] unsigned fill_parallel() const;
+  void fill_came_back(std::uint64_t bytes, base::TimePoint now);
   [[nodiscard]] PassthroughState passthrough() const;
   void set_passthrough(PassthroughState state);
 
@@ -48,6 +53,7 @@ class Source {
   mutable base::Mutex mutex_;
   std::shared_ptr<const config::MountConfig> options_ AC_GUARDED_BY(mutex_);
   PassthroughState passthrough_ AC_GUARDED_BY(mutex_);
+  policy::FillParallelism parallelism_ AC_GUARDED_BY(mutex_);
 };
 
 }  // namespace arenacache::cache

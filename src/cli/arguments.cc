@@ -20,8 +20,10 @@ void add_path_command(CLI::App& app, Arguments& out, Command command, const std:
   sub->add_option("PATH", out.paths,
                   "Files, folders or patterns: under the mount, under the source, or relative to the mount")
       ->required();
-  if (command == Command::prefetch)
-    sub->add_flag("--wait", out.waits, "Stay until all is in the store, and show how far it is");
+  if (command == Command::prefetch) {
+    sub->add_flag("--wait", out.waits, "Stay until all is there, and show how far it is");
+    sub->add_flag("--ram", out.to_ram, "Read files that are in the store into memory, within ram.capacity");
+  }
 }
 
 void add_commands(CLI::App& app, Arguments& out) {

@@ -23,9 +23,10 @@ struct Arguments {
   std::string socket;              ///< empty: not given
   bool wants_json = false;
   std::vector<std::string> paths;  ///< prefetch, pin, unpin, evict: at least one; ls: at most one; refresh: any number
-  bool waits = false;              ///< prefetch --wait
-  std::string mode;                ///< mode: the one to set; empty: tell the present one
-  std::string store;               ///< rebuild --store; empty: the config's
+  bool waits = false;  ///< prefetch --wait
+  bool to_ram = false;  ///< prefetch --ram
+  std::string mode;  ///< mode: the one to set; empty: tell the present one
+  std::string store;  ///< rebuild --store; empty: the config's
 };
 
 /// What a command line asks for; or, when there is nothing to run (help, a mistake), how to exit.

@@ -31,11 +31,17 @@ Cell state_cell(const json& object) {
   return {.text = text("partial ", percent, " %"), .colour = Colour::yellow};
 }
 
+std::string ram_text(const json& object) {
+  const auto bytes = object.value("ram_bytes", std::uint64_t{0});
+  return bytes == 0 ? "-" : format_size(bytes);
+}
+
 std::vector<Cell> row_of(const json& object, std::int64_t now_s, bool shows_mount) {
   std::vector<Cell> row = {
       state_cell(object),
       {.text = format_size(object.value("size_bytes", std::uint64_t{0}))},
       {.text = format_size(object.value("cached_bytes", std::uint64_t{0}))},
+      {.text = ram_text(object)},
       {.text = format_ago(object.value("last_use_s", std::int64_t{0}), now_s)},
       {.text = format_count(object.value("uses", std::uint64_t{0}))},
       {.text = object.value("pinned", false) ? "pin" : "", .colour = Colour::bold},
@@ -64,6 +70,7 @@ std::string ls_view(const json& objects, std::int64_t now_s, Style style) {
   std::vector<Column> columns = {{.title = "STATE"},
                                  {.title = "SIZE", .align = Align::right},
                                  {.title = "CACHED", .align = Align::right},
+                                 {.title = "IN RAM", .align = Align::right},
                                  {.title = "LAST USE", .align = Align::right},
                                  {.title = "USES", .align = Align::right},
                                  {.title = "PIN"}};

@@ -113,7 +113,7 @@ Result<int> run_prefetch(const Arguments& arguments, Session& session, Console& 
   const base::SystemClock clock;
   const base::TimePoint began = clock.now();
   AC_ASSIGN(const std::vector<std::string> placed, session.place(arguments.paths));
-  AC_ASSIGN(json job, session.call("prefetch", {{"paths", placed}}));
+  AC_ASSIGN(json job, session.call("prefetch", {{"paths", placed}, {"ram", arguments.to_ram}}));
   if (arguments.waits) {
     ProgressView view(console);
     Result<json> ended = follow(std::move(job), session, is_done, arguments.wants_json ? nullptr : &view);

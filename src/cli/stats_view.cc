@@ -66,6 +66,15 @@ std::string mounts_view(const json& mounts, Style style) {
   return title("Mounts", style) + table.render_rows(style, 2) + warnings;
 }
 
+/// What of the store is in memory; nothing where the daemon does not tell.
+std::string ram_line(const json& ram) {
+  if (!ram.contains("used_bytes")) return {};
+  const auto capacity = number_at(ram, "capacity_bytes");
+  const std::string most =
+      capacity == 0 ? "nothing is read ahead" : text("at most ", format_size(capacity), " are read ahead");
+  return text("  ram  ", format_size(number_at(ram, "used_bytes")), " of its files in memory, ", most, "\n");
+}
+
 std::string tiers_view(const json& tiers, Style style) {
   Table table({{.title = ""}, {.title = ""}, {.title = ""}, {.title = "", .align = Align::right}, {.title = ""}});
   for (const json& tier : tiers) {
@@ -166,8 +175,8 @@ std::string troubles_view(const json& stats, Style style) {
 
 std::string stats_view(const json& stats, Style style) {
   return head_view(stats, style) + "\n" + mounts_view(stats.value("mounts", json::array()), style) + "\n" +
-         tiers_view(stats.value("tiers", json::array()), style) + "\n" + activity_view(stats, style) +
-         troubles_view(stats, style);
+         tiers_view(stats.value("tiers", json::array()), style) + ram_line(object_at(stats, "ram")) + "\n" +
+         activity_view(stats, style) + troubles_view(stats, style);
 }
 
 }  // namespace arenacache::cli

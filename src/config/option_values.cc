@@ -177,17 +177,31 @@ Result<void> read_value(const Option& option, const OptionValue& value, std::chr
   return {};
 }
 
-Result<void> read_value(const Option& option, const OptionValue& value,
-                        std::optional<std::chrono::nanoseconds>& duration) {
+namespace {
+
+/// A value of type T, or the word "auto", which is nothing.
+template <class T>
+Result<void> read_unless_auto(const Option& option, const OptionValue& value, std::optional<T>& out) {
   const std::string* words = text_of(value);
   if (words != nullptr && *words == "auto") {
-    duration.reset();
+    out.reset();
     return {};
   }
-  std::chrono::nanoseconds parsed{};
+  T parsed{};
   AC_TRY(read_value(option, value, parsed));
-  duration = parsed;
+  out = parsed;
   return {};
+}
+
+}  // namespace
+
+Result<void> read_value(const Option& option, const OptionValue& value, std::optional<unsigned>& count) {
+  return read_unless_auto(option, value, count);
+}
+
+Result<void> read_value(const Option& option, const OptionValue& value,
+                        std::optional<std::chrono::nanoseconds>& duration) {
+  return read_unless_auto(option, value, duration);
 }
 
 Result<void> read_value(const Option& option, const OptionValue& value, std::string& words) {

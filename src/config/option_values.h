@@ -25,6 +25,8 @@ base::Result<void> read_value(const Option& option, const OptionValue& value, bo
 base::Result<void> read_value(const Option& option, const OptionValue& value, Capacity& capacity);
 base::Result<void> read_value(const Option& option, const OptionValue& value, std::chrono::nanoseconds& duration);
 /// "auto" is nothing.
+base::Result<void> read_value(const Option& option, const OptionValue& value, std::optional<unsigned>& count);
+/// "auto" is nothing.
 base::Result<void> read_value(const Option& option, const OptionValue& value,
                               std::optional<std::chrono::nanoseconds>& duration);
 base::Result<void> read_value(const Option& option, const OptionValue& value, std::string& words);

@@ -22,12 +22,8 @@ json ratio(std::uint64_t hit, std::uint64_t miss) {
 }
 
 json origin_answer(const OriginStats& origin) {
-  return {{"calls", origin.calls},
-          {"read_bytes", origin.read_bytes},
-          {"read_ops", origin.read_ops},
-          {"errors", origin.errors},
-          {"timeouts", origin.timeouts},
-          {"lost_threads", origin.lost_threads}};
+  return {{"calls", origin.calls},   {"read_bytes", origin.read_bytes}, {"read_ops", origin.read_ops},
+          {"errors", origin.errors}, {"timeouts", origin.timeouts},     {"lost_threads", origin.lost_threads}};
 }
 
 json origins_sum(const std::vector<OriginStats>& origins) {
@@ -125,6 +121,7 @@ json stats_answer(const EngineStats& stats, const std::vector<MountAnswer>& moun
       {"byte_hit_ratio", ratio(stats.hit_bytes, stats.miss_bytes)},
       {"origin", origins_sum(stats.origins)},
       {"tiers", tiers_answer(stats.tiers)},
+      {"ram", {{"capacity_bytes", stats.ram.capacity_bytes}, {"used_bytes", stats.ram.used_bytes}}},
       {"fills",
        {{"active", stats.fills_active},
         {"queued", stats.fills_queued},
@@ -149,7 +146,8 @@ json object_answer(const cache::ObjectInfo& object) {
           {"uses", object.uses},
           {"pinned", object.pinned},
           {"filling", object.is_filling_now},
-          {"open_readers", object.open_readers}};
+          {"open_readers", object.open_readers},
+          {"ram_bytes", object.ram_bytes}};
 }
 
 std::string_view mode_word(config::CacheMode mode) {

@@ -27,7 +27,7 @@ constexpr std::size_t kMaxLinks = 256;
 constexpr std::size_t kMaxLinksTold = 8;
 
 /// `text` as a TOML string.
-std::string quoted(std::string_view words) {
+std::string toml_quoted(std::string_view words) {
   std::string out = "\"";
   for (const char c : words) {
     if (c == '"' || c == '\\') out += '\\';
@@ -109,7 +109,7 @@ std::vector<std::string> links_out_notice(std::string_view mount_name, const std
   std::size_t told = 0;
   for (const std::string& folder : folders) {
     if (told++ == kMaxLinksTold) break;
-    lines.insert(lines.end(), {"[[mount]]", "source = " + quoted(folder), "mountpoint = " + quoted(folder)});
+    lines.insert(lines.end(), {"[[mount]]", "source = " + toml_quoted(folder), "mountpoint = " + toml_quoted(folder)});
   }
   return lines;
 }

@@ -66,6 +66,14 @@ Result<std::optional<std::string>> word_in(const json& params, const char* name)
   return found->get<std::string>();
 }
 
+/// A boolean parameter; false when it is not there.
+Result<bool> flag_in(const json& params, const char* name) {
+  const auto found = params.find(name);
+  if (found == params.end()) return false;
+  if (!found->is_boolean()) return wrong_parameter(name, "true or false");
+  return found->get<bool>();
+}
+
 Result<std::uint64_t> number_in(const json& params, const char* name, std::optional<std::uint64_t> otherwise) {
   const auto found = params.find(name);
   if (found == params.end() && otherwise) return *otherwise;
@@ -181,7 +189,8 @@ Methods::Answer Methods::list(const json& params) {
 
 Methods::Answer Methods::prefetch(const json& params) {
   AC_ASSIGN(std::vector<std::string> paths, paths_in(params));
-  return jobs_.start(std::move(paths));
+  AC_ASSIGN(const bool to_ram, flag_in(params, "ram"));
+  return jobs_.start(std::move(paths), to_ram ? cache::PrefetchTarget::ram : cache::PrefetchTarget::store);
 }
 
 Methods::Answer Methods::progress(const json& params) {

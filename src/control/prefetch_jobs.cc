@@ -36,11 +36,12 @@ constexpr std::size_t kMaxFailures = 100;
 /// One request: its files that have not ended, and sums of those that have.
 class PrefetchJobs::Job {
  public:
-  Job(cache::Engine& engine, std::uint64_t id) : engine_(engine), id_(id) {}
+  Job(cache::Engine& engine, std::uint64_t id, cache::PrefetchTarget target)
+      : engine_(engine), id_(id), target_(target) {}
 
   /// Asks for the fill of `file`, and follows it from now on.
   void add(const FileRef& file) {
-    const bool is_taken = file.version.size == 0 || engine_.prefetch(file);
+    const bool is_taken = file.version.size == 0 || engine_.prefetch(file, target_);
     const MutexLock lock(mutex_);
     ++total_files_;
     total_bytes_ += file.version.size;
@@ -48,7 +49,7 @@ class PrefetchJobs::Job {
       ++done_;
       return;
     }
-    if (!is_taken && engine_.mode() != config::CacheMode::active) {
+    if (!is_taken && target_ == cache::PrefetchTarget::store && engine_.mode() != config::CacheMode::active) {
       note_failure_locked(file.path, PrefetchState::skipped, text("the cache's mode is ", mode_word(engine_.mode())));
       return;
     }
@@ -106,7 +107,7 @@ class PrefetchJobs::Job {
   }
 
   bool has_ended_locked(const Pending& file) AC_REQUIRES(mutex_) {
-    const PrefetchProgress now = engine_.prefetch_progress(file.source, file.path);
+    const PrefetchProgress now = engine_.prefetch_progress(file.source, file.path, target_);
     switch (now.state) {
       case PrefetchState::queued:
       case PrefetchState::filling:
@@ -135,6 +136,7 @@ class PrefetchJobs::Job {
 
   cache::Engine& engine_;
   const std::uint64_t id_;
+  const cache::PrefetchTarget target_;
   base::Mutex mutex_;
   base::CondVar changed_;
   bool is_looking_ AC_GUARDED_BY(mutex_) = true;
@@ -157,8 +159,8 @@ PrefetchJobs::~PrefetchJobs() { stop(); }
 
 void PrefetchJobs::stop() { threads_.stop(); }
 
-Result<json> PrefetchJobs::start(std::vector<std::string> paths) {
-  AC_ASSIGN(const std::shared_ptr<Job> job, add_job());
+Result<json> PrefetchJobs::start(std::vector<std::string> paths, cache::PrefetchTarget target) {
+  AC_ASSIGN(const std::shared_ptr<Job> job, add_job(target));
   threads_.submit("prefetch", [this, job, paths = std::move(paths)] { look(*job, paths); });
   job->wait_for_search(clock_, clock_.now() + kPatience);
   return job->progress();
@@ -175,7 +177,7 @@ Result<json> PrefetchJobs::progress(std::uint64_t job) {
   return found->progress();
 }
 
-Result<std::shared_ptr<PrefetchJobs::Job>> PrefetchJobs::add_job() {
+Result<std::shared_ptr<PrefetchJobs::Job>> PrefetchJobs::add_job(cache::PrefetchTarget target) {
   const MutexLock lock(mutex_);
   if (jobs_.size() >= kMaxJobs) {
     const auto ended = std::ranges::find_if(jobs_, [](const auto& entry) { return entry.second->has_ended(); });
@@ -185,7 +187,7 @@ Result<std::shared_ptr<PrefetchJobs::Job>> PrefetchJobs::add_job() {
     jobs_.erase(ended);
   }
   const std::uint64_t id = ++last_job_;
-  auto job = std::make_shared<Job>(engine_, id);
+  auto job = std::make_shared<Job>(engine_, id, target);
   jobs_.emplace(id, job);
   return job;
 }

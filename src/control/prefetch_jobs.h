@@ -32,7 +32,7 @@ class PrefetchJobs {
 
   /// Looks for `paths` and starts their fills, in the background after a short wait. The new job's progress; ErrorKind::invalid
   /// when one of `paths` is nowhere: nothing is started then.
-  base::Result<nlohmann::json> start(std::vector<std::string> paths);
+  base::Result<nlohmann::json> start(std::vector<std::string> paths, cache::PrefetchTarget target);
   /// {job, state: looking|filling|done, files {total, done, failed, skipped}, bytes {total, cached}, failures []}.
   base::Result<nlohmann::json> progress(std::uint64_t job);
   /// Ends the search for files; the OriginAsker must have been stopped. Idempotent.
@@ -41,7 +41,7 @@ class PrefetchJobs {
  private:
   class Job;
 
-  base::Result<std::shared_ptr<Job>> add_job();
+  base::Result<std::shared_ptr<Job>> add_job(cache::PrefetchTarget target);
   void look(Job& job, const std::vector<std::string>& paths);
 
   cache::Engine& engine_;

@@ -83,6 +83,8 @@ class Walk {
     return (offset + alignment_ - 1) / alignment_ * alignment_;
   }
   Taken<std::string_view> take_string();
+  /// A string that names a key or a tensor; `what` is for the sentence.
+  Taken<std::string_view> take_name(std::string_view what);
   Taken<void> take_alignment(std::uint32_t type);
   Taken<void> pass_value(std::uint32_t type, unsigned depth);
   Taken<void> pass_array(unsigned depth);
@@ -113,10 +115,18 @@ Taken<std::string_view> Walk::take_string() {
   return characters(bytes);
 }
 
+Taken<std::string_view> Walk::take_name(std::string_view what) {
+  AC_ASSIGN(const auto length, cursor_.take<std::uint64_t>());
+  // Before the bytes are there: nobody shall fetch megabytes only to hear that they are too many.
+  if (length > kMaxNameBytes) return broken(base::text("the name of a ", what, " has ", length, " bytes"));
+  AC_ASSIGN(const auto bytes, cursor_.take_extra(length));
+  return characters(bytes);
+}
+
 Taken<void> Walk::pass_pairs(std::uint64_t pairs) {
   for (std::uint64_t i = 0; i < pairs; ++i) {
     cursor_.arrived(kMinPairBytes);
-    AC_ASSIGN(const auto key, take_string());
+    AC_ASSIGN(const auto key, take_name("key"));
     AC_ASSIGN(const auto type, cursor_.take<std::uint32_t>());
     if (key == kAlignmentKey) {
       AC_TRY(take_alignment(type));
@@ -167,10 +177,10 @@ Taken<void> Walk::pass_array(unsigned depth) {
 Taken<TensorInfo> Walk::next_tensor() {
   cursor_.arrived(kMinTensorBytes);
   TensorInfo tensor;
-  AC_ASSIGN(tensor.name, take_string());
+  AC_ASSIGN(tensor.name, take_name("tensor"));
   AC_ASSIGN(const auto dimensions, cursor_.take<std::uint32_t>());
   if (dimensions > kMaxDimensions)
-    return broken(base::text("tensor ", quoted(tensor.name), " has too many dimensions"));
+    return broken(base::text("tensor ", shown_name(tensor.name), " has too many dimensions"));
   tensor.dimensions = dimensions;
   AC_ASSIGN(auto shape, cursor_.take_extra(std::uint64_t{dimensions} * sizeof(std::uint64_t)));
   // The file writes the innermost dimension first.
@@ -185,7 +195,7 @@ Taken<TensorInfo> Walk::next_tensor() {
 
 base::Result<void> add(TableBuilder& builder, const TensorInfo& tensor, std::uint32_t alignment) {
   const auto refuse = [&](std::string_view why) {
-    return base::fail(base::ErrorKind::invalid, 0, base::text("tensor ", quoted(tensor.name), why));
+    return base::fail(base::ErrorKind::invalid, 0, base::text("tensor ", shown_name(tensor.name), why));
   };
   const auto shape = std::span(tensor.shape).first(tensor.dimensions);
   const DType dtype = dtype_of_ggml(tensor.type);

@@ -49,18 +49,6 @@ base::Result<void> parse(std::span<const std::byte> json, TableBuilder& builder)
   return {};
 }
 
-/// The format allows no byte that belongs to no tensor.
-base::Result<void> check_covered(const TensorTable& table, std::uint64_t file_size) {
-  std::uint64_t covered = table.data_begin();
-  for (std::size_t i = 0; i < table.size(); ++i) {
-    const Tensor tensor = table.at(i);
-    if (tensor.begin != covered) return refuse(base::text("there is a hole before tensor ", quoted(tensor.name)));
-    covered = tensor.end;
-  }
-  if (covered == file_size) return {};
-  return refuse(base::text("its tensors end at byte ", covered, ", the file at ", file_size));
-}
-
 }  // namespace
 
 bool is_safetensors(std::span<const std::byte> head, std::uint64_t file_size) {
@@ -77,9 +65,7 @@ base::Result<Reading> read_safetensors(std::span<const std::byte> head, std::uin
 
   TableBuilder builder(header_bytes, file_size);
   AC_TRY(parse(head.first(header_bytes).subspan(kLengthBytes), builder));
-  AC_ASSIGN(TensorTable table, builder.finish());
-  AC_TRY(check_covered(table, file_size));
-  return table;
+  return builder.finish();
 }
 
 }  // namespace arenacache::model

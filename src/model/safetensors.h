@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The safetensors format: 8 bytes of length N, N bytes of JSON, then the tensors without a gap to the end of the file.
-// Source: https://github.com/huggingface/safetensors, "Format"; what it says of holes, duplicates and order is held to here.
+// The safetensors format: 8 bytes of length N, N bytes of JSON, then the tensors.
+// Source: https://github.com/huggingface/safetensors, "Format". It allows no byte that belongs to no tensor; here such bytes are
+// allowed, as some loaders take files that have them. Keys that come twice are refused where they mean something.
 // Threads: any. Never: nests deeper than 8, whatever the JSON does.
 #pragma once
 

@@ -41,18 +41,20 @@ void SafetensorsEvents::skip() {
 
 bool SafetensorsEvents::scalar() {
   if (place_ == Place::skipped || is_ignored()) return true;
-  if (place_ == Place::tensors) return refuse(base::text("the entry of tensor ", quoted(name_), " is no object"));
-  return refuse(base::text("tensor ", quoted(name_), " has a value of a wrong kind"));
+  if (place_ == Place::tensors) return refuse(base::text("the entry of tensor ", shown_name(name_), " is no object"));
+  return refuse(base::text("tensor ", shown_name(name_), " has a value of a wrong kind"));
 }
 
 bool SafetensorsEvents::number_unsigned(std::uint64_t value) {
   if (place_ == Place::shape) {
-    if (dimensions_ == shape_.size()) return refuse(base::text("tensor ", quoted(name_), " has too many dimensions"));
+    if (dimensions_ == shape_.size())
+      return refuse(base::text("tensor ", shown_name(name_), " has too many dimensions"));
     shape_[dimensions_++] = value;
     return true;
   }
   if (place_ == Place::offsets) {
-    if (offset_count_ == offsets_.size()) return refuse(base::text("tensor ", quoted(name_), " has too many offsets"));
+    if (offset_count_ == offsets_.size())
+      return refuse(base::text("tensor ", shown_name(name_), " has too many offsets"));
     offsets_[offset_count_++] = value;
     return true;
   }
@@ -149,7 +151,7 @@ bool SafetensorsEvents::begin_field(std::string_view name) {
   if (name == "data_offsets") field_ = Field::offsets;
   if (field_ == Field::unknown) return true;
   const std::uint32_t bit = 1U << static_cast<unsigned>(field_);
-  if ((fields_ & bit) != 0) return refuse(base::text("tensor ", quoted(name_), " has ", name, " twice"));
+  if ((fields_ & bit) != 0) return refuse(base::text("tensor ", shown_name(name_), " has ", name, " twice"));
   fields_ |= bit;
   return true;
 }
@@ -158,14 +160,15 @@ bool SafetensorsEvents::finish_tensor() {
   constexpr std::uint32_t kAllFields = (1U << static_cast<unsigned>(Field::dtype)) |
                                        (1U << static_cast<unsigned>(Field::shape)) |
                                        (1U << static_cast<unsigned>(Field::offsets));
-  if (fields_ != kAllFields) return refuse(base::text("tensor ", quoted(name_), " lacks dtype, shape or data_offsets"));
+  if (fields_ != kAllFields)
+    return refuse(base::text("tensor ", shown_name(name_), " lacks dtype, shape or data_offsets"));
   const auto [begin, end] = offsets_;
   if (offset_count_ != offsets_.size() || begin > end) {
-    return refuse(base::text("the data_offsets of tensor ", quoted(name_), " are no range"));
+    return refuse(base::text("the data_offsets of tensor ", shown_name(name_), " are no range"));
   }
   const auto shape = std::span(shape_).first(dimensions_);
   if (dtype_ != DType::other && tensor_bytes(dtype_, shape) != end - begin) {
-    return refuse(base::text("the data_offsets of tensor ", quoted(name_), " do not fit its shape"));
+    return refuse(base::text("the data_offsets of tensor ", shown_name(name_), " do not fit its shape"));
   }
   auto added = builder_.add({.name = name_, .dtype = dtype_, .shape = shape, .offset = begin, .length = end - begin});
   if (!added) return refuse(std::move(added).error().what);

@@ -30,7 +30,7 @@ std::unexpected<base::Error> refuse(const Parts&... parts) {
 
 }  // namespace
 
-std::string quoted(std::string_view name) {
+std::string shown_name(std::string_view name) {
   constexpr char kFirstPrintable = 0x20;
   constexpr char kDelete = 0x7F;
   std::string out = "'";
@@ -43,11 +43,11 @@ std::string quoted(std::string_view name) {
 
 base::Result<void> TableBuilder::add(const Entry& entry) {
   if (table_.rows_.size() == kMaxTensors) return refuse("it has more than ", kMaxTensors, " tensors");
-  if (entry.name.size() > kMaxNameBytes) return refuse("a tensor's name has ", entry.name.size(), " bytes");
-  if (entry.shape.size() > kMaxDimensions) return refuse("tensor ", quoted(entry.name), " has too many dimensions");
+  if (entry.name.size() > kMaxNameBytes) return refuse("the name of a tensor has ", entry.name.size(), " bytes");
+  if (entry.shape.size() > kMaxDimensions) return refuse("tensor ", shown_name(entry.name), " has too many dimensions");
   const std::uint64_t data_bytes = file_size_ - table_.data_begin_;
   if (entry.offset > data_bytes || entry.length.value_or(0) > data_bytes - entry.offset) {
-    return refuse("tensor ", quoted(entry.name), " does not lie in the file");
+    return refuse("tensor ", shown_name(entry.name), " does not lie in the file");
   }
   const std::uint64_t begin = table_.data_begin_ + entry.offset;
   table_.rows_.push_back({.begin = begin,
@@ -88,14 +88,14 @@ base::Result<void> TableBuilder::check_names() const {
   for (const auto& row : table_.rows_) names.push_back(all.substr(row.name, row.name_length));
   std::ranges::sort(names);
   const auto twice = std::ranges::adjacent_find(names);
-  if (twice != names.end()) return refuse("two tensors are named ", quoted(*twice));
+  if (twice != names.end()) return refuse("two tensors are named ", shown_name(*twice));
   return {};
 }
 
 base::Result<void> TableBuilder::check_overlaps() const {
   for (std::size_t i = 1; i < table_.rows_.size(); ++i) {
     if (table_.rows_[i].begin >= table_.rows_[i - 1].end) continue;
-    return refuse("tensors ", quoted(table_.at(i - 1).name), " and ", quoted(table_.at(i).name), " overlap");
+    return refuse("tensors ", shown_name(table_.at(i - 1).name), " and ", shown_name(table_.at(i).name), " overlap");
   }
   return {};
 }

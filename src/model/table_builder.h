@@ -16,7 +16,7 @@
 namespace arenacache::model {
 
 /// A name out of a header, fit for a sentence: quoted, shortened, without control characters.
-[[nodiscard]] std::string quoted(std::string_view name);
+[[nodiscard]] std::string shown_name(std::string_view name);
 
 class TableBuilder {
  public:

@@ -48,6 +48,8 @@ void IndexBatch::add(IndexChange change) {
   if (std::holds_alternative<RenamePath>(change)) pin_places_.clear();
   if (auto* row = std::get_if<ListingRow>(&change)) {
     keep_bytes(*row);
+    // Nothing is left of which the time could move: the removal stands.
+    if (!row->bytes && is_removal_waiting(*row)) return;
     replace(listing_places_, std::pair(row->source, row->path));
   }
   if (const auto* removal = std::get_if<RemoveListings>(&change)) {
@@ -66,6 +68,11 @@ void IndexBatch::keep_bytes(ListingRow& row) const {
   const auto older = listing_places_.find({row.source, row.path});
   if (older == listing_places_.end()) return;
   if (const auto* waiting = std::get_if<ListingRow>(&changes_.at(older->second))) row.bytes = waiting->bytes;
+}
+
+bool IndexBatch::is_removal_waiting(const ListingRow& row) const {
+  const auto older = listing_places_.find({row.source, row.path});
+  return older != listing_places_.end() && std::holds_alternative<RemoveListings>(changes_.at(older->second));
 }
 
 void IndexBatch::append(IndexBatch later) {

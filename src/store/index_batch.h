@@ -61,6 +61,7 @@ class IndexBatch {
 
  private:
   void keep_bytes(ListingRow& row) const;
+  [[nodiscard]] bool is_removal_waiting(const ListingRow& row) const;
 
   std::uint64_t next_place_ = 0;
   std::map<std::uint64_t, IndexChange> changes_;  ///< by place: the order they were queued in

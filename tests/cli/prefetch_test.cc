@@ -36,7 +36,7 @@ TEST(Prefetch, TellsWhatItStartedOnceTheFilesAreFound) {
   const CliRun run = daemon.run({"prefetch", "a", "b"});
   EXPECT_EQ(run.exit_code, kExitSuccess);
   EXPECT_EQ(run.out, "Copying 2 files, 100.0 MiB (25.0 MiB in the store already)\n");
-  EXPECT_EQ(daemon.requests().at(0).params, (json{{"paths", {"a", "b"}}}));
+  EXPECT_EQ(daemon.requests().at(0).params, (json{{"paths", {"a", "b"}}, {"ram", false}}));
   EXPECT_EQ(daemon.requests().at(1).params, (json{{"job", 7}}));
 }
 

@@ -26,6 +26,7 @@ json full_stats() {
     "tiers": [{"name": "raw", "kind": "raw", "capacity_bytes": 214748364800, "used_bytes": 161061273600, "objects": 38, "resident": 35}],
     "fills": {"active": 2, "queued": 5, "completed": 40, "failed": 0, "bytes": 2147483648},
     "evictions": {"objects": 3, "bytes": 1073741824},
+    "ram": {"capacity_bytes": 17179869184, "used_bytes": 4294967296},
     "checksum_errors": 0, "store_errors": 0, "lifetime": {}})");
 }
 
@@ -40,6 +41,7 @@ TEST(StatsView, TellsTheWholeStory) {
             "\n"
             "Store\n"
             "  raw  [##################------]  150.0 GiB of 200.0 GiB  75.0 %  38 files, 35 resident\n"
+            "  ram  4.0 GiB of its files in memory, at most 16.0 GiB are read ahead\n"
             "\n"
             "Since the start\n"
             "  opens      1,412: 1,380 hit (97.7 %), 32 miss\n"
@@ -95,13 +97,14 @@ TEST(LsView, ShowsALineForEachObjectAndTheSum) {
   objects[0]["last_use_s"] = 100'000 - 3 * 3600;
   objects[0]["uses"] = 1234;
   objects[0]["pinned"] = true;
+  objects[0]["ram_bytes"] = std::uint64_t{2} << 30U;
   objects[1]["filling"] = true;
   objects[1]["last_use_s"] = 99'990;
   EXPECT_EQ(ls_view(objects, 100'000, {}),
-            "STATE              SIZE    CACHED  LAST USE   USES  PIN  PATH\n"
-            "resident        6.5 GiB   6.5 GiB   3 h ago  1,234  pin  checkpoints/sdxl.safetensors\n"
-            "filling 42 %  100.0 MiB  42.0 MiB  just now      1       loras/detail.safetensors\n"
-            "partial 50 %      100 B      50 B     never      1       vae/a.pt\n"
+            "STATE              SIZE    CACHED   IN RAM  LAST USE   USES  PIN  PATH\n"
+            "resident        6.5 GiB   6.5 GiB  2.0 GiB   3 h ago  1,234  pin  checkpoints/sdxl.safetensors\n"
+            "filling 42 %  100.0 MiB  42.0 MiB        -  just now      1       loras/detail.safetensors\n"
+            "partial 50 %      100 B      50 B        -     never      1       vae/a.pt\n"
             "3 files, 6.5 GiB in the store\n");
 }
 

@@ -114,7 +114,7 @@ min_size = "1MiB"
   EXPECT_EQ(config.mounts[0].fill.parallel, 9U);
   EXPECT_EQ(config.mounts[1].name, "second");
   EXPECT_EQ(config.mounts[1].cache.mode, CacheMode::use_only);
-  EXPECT_EQ(config.mounts[1].fill.parallel, 4U);
+  EXPECT_EQ(config.mounts[1].fill.parallel, std::nullopt);
 }
 
 TEST_F(LoadTest, remembers_where_a_key_was_set) {

@@ -178,19 +178,19 @@ TEST(Safetensors, TheRangeFitsTheShape) {
   EXPECT_TRUE(why(one(R"("dtype":"U8","shape":[1,1,1,1,1,1,1,1,1],"data_offsets":[0,1])"), 1).contains("dimensions"));
 }
 
-TEST(Safetensors, TheTensorsCoverTheFile) {
+TEST(Safetensors, TensorsDoNotOverlapButMayLeaveHoles) {
   const auto two = [](std::uint64_t begin, std::uint64_t end, std::uint64_t data_bytes) {
     return why(test::safetensors_json({{.name = "a", .dtype = "U8", .shape = {4}, .begin = 0, .end = 4},
                                        {.name = "b", .dtype = "NEW", .shape = {4}, .begin = begin, .end = end}}),
                data_bytes);
   };
   EXPECT_EQ(two(4, 8, 8), "");
-  EXPECT_TRUE(two(5, 8, 8).contains("hole before tensor 'b'"));
+  EXPECT_EQ(two(5, 8, 8), "");
+  EXPECT_EQ(two(4, 7, 8), "") << "bytes behind the last tensor";
   EXPECT_TRUE(two(3, 8, 8).contains("overlap"));
   EXPECT_TRUE(two(0, 4, 4).contains("overlap"));
   EXPECT_TRUE(two(2, 2, 4).contains("overlap")) << "an empty one amid another";
-  EXPECT_TRUE(two(4, 7, 8).contains("the file at"));
-  EXPECT_TRUE(why("{}", 1).contains("the file at"));
+  EXPECT_EQ(why("{}", 1), "");
 }
 
 TEST(Safetensors, NamesAreBounded) {
@@ -199,7 +199,7 @@ TEST(Safetensors, NamesAreBounded) {
   };
   EXPECT_EQ(named(""), "");
   EXPECT_EQ(named(std::string(kMaxNameBytes, 'n')), "");
-  EXPECT_TRUE(named(std::string(kMaxNameBytes + 1, 'n')).contains("name has 65537 bytes"));
+  EXPECT_TRUE(named(std::string(kMaxNameBytes + 1, 'n')).contains("name of a tensor has 65537 bytes"));
 }
 
 TEST(Safetensors, ASentenceShowsNoControlCharacters) {
@@ -210,11 +210,12 @@ TEST(Safetensors, ASentenceShowsNoControlCharacters) {
 }
 
 TEST(Safetensors, TooManyTensorsAreRefused) {
+  // All of one name, which is found out last.
+  constexpr std::string_view kEntry = R"("t":{"dtype":"U8","shape":[0],"data_offsets":[0,0]},)";
   std::string json = "{";
-  for (std::size_t i = 0; i <= kMaxTensors; ++i) {
-    json += base::text(i == 0 ? "" : ",", '"', i, R"(":{"dtype":"U8","shape":[0],"data_offsets":[0,0]})");
-  }
-  EXPECT_TRUE(why(json + "}", 0).contains("more than 1000000 tensors"));
+  for (std::size_t i = 0; i <= kMaxTensors; ++i) json += kEntry;
+  json.back() = '}';
+  EXPECT_TRUE(why(json, 0).contains("more than 1000000 tensors"));
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <functional>
 #include <string>
 #include <vector>
@@ -61,6 +62,40 @@ TEST_F(HeadersTest, FollowedByALoadStartACopy) {
   EXPECT_EQ(mount.stats().fills_queued + mount.stats().fills_active + mount.stats().fills_completed, 0U);
   EXPECT_TRUE(load_in_order(model));
   mount.wait_resident("model");
+}
+
+/// Model managers read a preview and a JSON beside every model, and every header, again and again.
+TEST_F(HeadersTest, SmallFilesAndHeadersCostTheOriginNothingTheSecondTime) {
+  const bool is_long = std::getenv("ARENACACHE_TEST_LONG") != nullptr;  // NOLINT(concurrency-mt-unsafe): nobody sets it
+  const std::uint64_t previews = is_long ? 5000 : 1000;
+  constexpr std::uint64_t kPreviewBytes = 3'000;
+  TestMount mount;
+  for (std::uint64_t index = 0; index < previews; ++index) {
+    make_pattern_file(mount.from("preview-" + std::to_string(index)), kPreviewBytes, Pattern{index % 7});
+  }
+  for (std::uint64_t index = 0; index < 100; ++index) make_sparse_file(mount.from(name_of(index)), kSize);
+  ASSERT_NO_FATAL_FAILURE(mount.start());
+  const auto read_all = [&] {
+    for (std::uint64_t index = 0; index < previews; ++index) {
+      ASSERT_TRUE(file_is(mount.at("preview-" + std::to_string(index)), kPreviewBytes, Pattern{index % 7}));
+    }
+    for (std::uint64_t index = 0; index < 100; ++index) {
+      drop_pages(mount.at(name_of(index)));
+      std::vector<char> header(100'000);
+      const base::UniqueFd fd(::open(mount.at(name_of(index)).c_str(), O_RDONLY | O_CLOEXEC));
+      ASSERT_EQ(::pread(fd.get(), header.data(), header.size(), 0), static_cast<ssize_t>(header.size()));
+    }
+  };
+  ASSERT_NO_FATAL_FAILURE(read_all());
+  mount.wait_idle();
+  for (std::uint64_t index = 0; index < previews; ++index) drop_pages(mount.at("preview-" + std::to_string(index)));
+  EXPECT_EQ(origin_bytes_of(mount, [&] { read_all(); }), 0U);
+  // A stop writes out for five seconds at most; what a disk that is busy left over is read once more.
+  const std::uint64_t once = mount.stats().origin_read_bytes;
+  ASSERT_NO_FATAL_FAILURE(mount.restart());
+  EXPECT_LT(origin_bytes_of(mount, [&] { read_all(); }), once / 2) << "after a restart";
+  ASSERT_NO_FATAL_FAILURE(mount.restart());
+  EXPECT_EQ(origin_bytes_of(mount, [&] { read_all(); }), 0U) << "after another";
 }
 
 class IgnoredCommandsTest : public ModelTest {};

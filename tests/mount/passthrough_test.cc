@@ -373,6 +373,22 @@ TEST_F(PassthroughTest, CreatedFileIsWrittenByTheKernelAndReadBackWhole) {
   EXPECT_EQ(opens_by_kernel(mount), 1U);
 }
 
+TEST_F(PassthroughTest, PrefetchToRamBringsResidentFilesIntoMemory) {
+  TestMount mount;
+  START_OR_SKIP(mount);
+  const Model model = add_model(mount, "model");
+  make_resident(mount, "model", model);
+  for (const auto& file : mount.store_files()) drop_pages(file);
+  const Finished done = mount.cli({"prefetch", "--ram", "--wait", model.path});
+  EXPECT_EQ(done.exit_code, 0) << done.output;
+  const auto in_memory = [&] { return mount.cli({"ls"}).output.contains("24.0 MiB  24.0 MiB  24.0 MiB"); };
+  EXPECT_TRUE(TestMount::wait_for(in_memory)) << mount.cli({"ls"}).output;
+  add_model(mount, "cold");
+  const Finished refused = mount.cli({"prefetch", "--ram", "--wait", mount.at("cold")});
+  EXPECT_NE(refused.exit_code, 0);
+  EXPECT_TRUE(refused.output.contains("not in the store")) << refused.output;
+}
+
 class PassthroughStoreTest : public PassthroughTest, public ::testing::WithParamInterface<const char*> {};
 
 TEST_P(PassthroughStoreTest, WorksOnAStoreOnThisFileSystem) {

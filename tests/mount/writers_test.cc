@@ -152,9 +152,8 @@ TEST_F(WritersTest, OpenForWritingWithoutAWriteKeepsTheObject) {
     const UniqueFd fd = open_at(model, O_RDWR);
   }
   // The kernel tells of the close later; until then the file has a writer and its readers go to the origin.
-  EXPECT_TRUE(TestMount::wait_for([&] {
-    return origin_bytes_of(mount, [&] { EXPECT_TRUE(load_direct(model)); }) == 0U;
-  }));
+  EXPECT_TRUE(
+      TestMount::wait_for([&] { return origin_bytes_of(mount, [&] { EXPECT_TRUE(load_direct(model)); }) == 0U; }));
   EXPECT_EQ(mount.stats().resident, 1U);
 }
 
@@ -211,6 +210,18 @@ TEST_F(WritersTest, UnlinkedColdFileIsReadToItsEnd) {
   EXPECT_TRUE(range_is(fd.get(), 0, 1000, model.pattern));
   ASSERT_EQ(::unlink(model.path.c_str()), 0);
   EXPECT_TRUE(range_is(fd.get(), 0, model.size, model.pattern));
+}
+
+TEST_F(WritersTest, FillOnWriteCopiesWhatAProgramWrote) {
+  TestMount mount({.flags = {{"--fill-on-write", "on"}}});
+  ASSERT_NO_FATAL_FAILURE(mount.start());
+  const auto bytes = pattern_bytes(0, 8 * kMiB, Pattern{4});
+  {
+    const UniqueFd fd(::open(mount.at("new").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
+    ASSERT_EQ(::write(fd.get(), bytes.data(), bytes.size()), static_cast<ssize_t>(bytes.size()));
+  }
+  mount.wait_resident("new");
+  EXPECT_EQ(origin_bytes_of(mount, [&] { EXPECT_TRUE(file_is(mount.at("new"), bytes.size(), Pattern{4})); }), 0U);
 }
 
 }  // namespace

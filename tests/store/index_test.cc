@@ -354,6 +354,16 @@ TEST_F(IndexListingsTest, a_tree_goes_and_its_neighbours_stay) {
   EXPECT_TRUE(found().empty());
 }
 
+TEST_F(IndexListingsTest, one_removed_after_it_was_written_does_not_come_back_with_a_new_time) {
+  open();
+  put("a", "bytes");
+  test::must(index_->sync());
+  index_->remove_listings("nas", "a", false);
+  put("a", nullptr, 9);
+  reopen();
+  EXPECT_TRUE(found().empty());
+}
+
 TEST_F(IndexListingsTest, one_removed_before_it_was_written_does_not_come_back) {
   open();
   put("a", "bytes");

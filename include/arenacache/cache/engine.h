@@ -70,9 +70,11 @@ class Engine {
   // Asked by the owner.
   [[nodiscard]] config::CacheMode mode() const;
   void set_mode(config::CacheMode mode);
-  /// Starts a fill of `file`, admitted or not; true if it was queued, is running or is done already.
-  bool prefetch(const FileRef& file);
-  [[nodiscard]] PrefetchProgress prefetch_progress(SourceId source, const std::string& path) const;
+  /// Starts a fill of `file`, admitted or not; true if it was queued, is running or is done already. With `ram`: starts to read a
+  /// resident file into memory; prefetch_progress() tells of one that is not. May block on the store's disk, not on the origin.
+  bool prefetch(const FileRef& file, PrefetchTarget target = PrefetchTarget::store);
+  [[nodiscard]] PrefetchProgress prefetch_progress(SourceId source, const std::string& path,
+                                                   PrefetchTarget target = PrefetchTarget::store) const;
   void pin(SourceId source, const std::string& path);
   void unpin(SourceId source, const std::string& path);
   /// Pinned paths of all mounts: (mount name, path).

@@ -126,8 +126,11 @@ struct ObjectInfo {
   bool pinned = false;
   bool is_filling_now = false;
   unsigned open_readers = 0;
+  std::uint64_t ram_bytes = 0;  ///< of the store's file, in the page cache
 };
 
+/// Where a file is wanted: in the store, or, of files that are in the store, in memory as well.
+enum class PrefetchTarget : std::uint8_t { store, ram };
 enum class PrefetchState : std::uint8_t { queued, filling, done, failed, skipped };
 
 /// How far one asked-for fill is.
@@ -169,6 +172,12 @@ struct TierStats {
   std::uint64_t doomed_bytes = 0;
 };
 
+struct RamStats {
+  std::uint64_t capacity_bytes = 0;  ///< the most that is read into memory ahead of programs
+  std::uint64_t used_bytes =
+      0;  ///< of resident files in the page cache, whoever brought it there; at most five seconds old
+};
+
 struct EngineStats {
   config::CacheMode mode = config::CacheMode::active;
   std::uint64_t opens_total = 0, opens_hit = 0, opens_miss = 0, opens_stale = 0, opens_ignored = 0;
@@ -179,6 +188,7 @@ struct EngineStats {
   std::uint64_t stale_reads = 0;  ///< answered ESTALE: the version was gone
   std::vector<OriginStats> origins;
   std::vector<TierStats> tiers;
+  RamStats ram;
   std::uint64_t fills_active = 0, fills_queued = 0, fills_completed = 0, fills_failed = 0, fill_bytes = 0;
   std::uint64_t evicted_objects = 0, evicted_bytes = 0;
   std::uint64_t checksum_errors = 0;

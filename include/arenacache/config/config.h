@@ -70,7 +70,8 @@ struct CacheConfig {
 
 struct FillConfig {
   unsigned threads = 2;  ///< objects filled at once, over all mounts; 1..64
-  unsigned parallel = 4;  ///< origin reads in flight for one background fill; 1..64
+  std::optional<unsigned>
+      parallel;  ///< origin reads in flight for one background fill; 1..64; nothing: found by measuring
   std::uint64_t bandwidth_limit = 0;  ///< bytes a second of background fills; 0: no limit
   bool on_write = false;  ///< fill an object right after a program wrote it through the mount
 };
@@ -82,7 +83,8 @@ struct OriginConfig {
 };
 
 struct RamConfig {
-  Capacity capacity{.bytes = 0, .percent = 50};  ///< of the machine's memory, for what is read ahead of programs; 0: nothing is
+  Capacity capacity{.bytes = 0,
+                    .percent = 50};  ///< of the machine's memory, for what is read ahead of programs; 0: nothing is
 };
 
 struct FuseConfig {

@@ -33,9 +33,10 @@ inline constexpr std::size_t kMaxDimensions = 8;
 
 /// The head is too short to tell. head.size() < at_least <= sensible <= file size.
 struct NeedMore {
-  std::uint64_t at_least = 0;  ///< no shorter head can do
-  std::uint64_t sensible =
-      0;  ///< what to come back with: whoever does is done after few rounds (a GGUF header does not tell its size)
+  /// No shorter head can do.
+  std::uint64_t at_least = 0;
+  /// What to come back with: whoever does is done after few rounds (a GGUF header does not tell its size).
+  std::uint64_t sensible = 0;
 };
 
 using Reading = std::variant<TensorTable, NeedMore>;

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+// NodeTable::settle: which opens of a node the kernel reads by itself, which the daemon serves, and which are sent away.
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <chrono>
+#include <string_view>
+
+#include "arenacache/vfs/node_table.h"
+
+namespace arenacache::vfs {
+namespace {
+
+using Answer = OpenWay::Answer;
+
+constexpr std::uint64_t kLarge = kLargestUnretiredFile + 1;
+constexpr base::TimePoint kNow{std::chrono::hours(10)};
+constexpr cache::BackingKey kStored{17};
+constexpr cache::BackingKey kStoredAnew{18};
+constexpr cache::BackingKey kOwn = cache::origin_backing(5);
+
+origin::Attributes file(std::int64_t mtime = 100) {
+  origin::Attributes attributes{};
+  attributes.st_mode = S_IFREG | 0644;
+  attributes.st_dev = 7;
+  attributes.st_ino = 5;
+  attributes.st_nlink = 2;
+  attributes.st_size = static_cast<off_t>(kLarge);
+  attributes.st_mtim.tv_sec = mtime;
+  return attributes;
+}
+
+class NodeWaysTest : public ::testing::Test {
+ protected:
+  ~NodeWaysTest() override { table_.check_invariants(); }
+
+  NodeId look_up(std::string_view name, std::int64_t mtime = 100) {
+    return table_.entry_seen({kRootNode, name}, file(mtime), table_.stamp(), kNow)->id;
+  }
+  OpenWay open(NodeId id, cache::BackingKey offer, OpenKind kind = OpenKind::read, pid_t thread = 1) {
+    const OpenDecision decision = table_.open(id, kind);
+    if (decision.answer == OpenDecision::Answer::look_up_again) return {.answer = Answer::look_up_again};
+    return table_.settle({.node = id, .kind = kind, .thread = thread, .version = decision.version, .offer = offer});
+  }
+
+  static origin::Fidelity fidelity() {
+    origin::Fidelity disk;
+    disk.stable_inodes = disk.has_ctime = true;
+    return disk;
+  }
+
+  NodeTable table_{fidelity()};
+};
+
+TEST_F(NodeWaysTest, FirstOpenDecidesForThoseBesideIt) {
+  const NodeId id = look_up("model");
+  EXPECT_EQ(open(id, kStored).answer, Answer::backed);
+  const OpenWay second = open(id, kStored);
+  EXPECT_EQ(second.answer, Answer::backed);
+  EXPECT_EQ(second.backing, kStored);
+}
+
+TEST_F(NodeWaysTest, AfterTheLastCloseTheWayIsOpenAgain) {
+  const NodeId id = look_up("model");
+  EXPECT_EQ(open(id, cache::kNoBacking).answer, Answer::served);
+  table_.close(id, OpenKind::read);
+  EXPECT_EQ(open(id, kStored).answer, Answer::backed);
+}
+
+TEST_F(NodeWaysTest, ServedNodeWhoseFileBecameResidentGetsASuccessorWithoutTheOrigin) {
+  const NodeId id = look_up("model");
+  EXPECT_EQ(open(id, cache::kNoBacking).answer, Answer::served);
+  EXPECT_EQ(open(id, kStored).answer, Answer::look_up_again);
+  const auto next = table_.fresh_entry({kRootNode, "model"}, kNow - std::chrono::seconds(1));
+  ASSERT_TRUE(next) << "the origin would be asked";
+  EXPECT_NE(next->id, id);
+  EXPECT_EQ(open(next->id, kStored).answer, Answer::backed);
+}
+
+TEST_F(NodeWaysTest, WhoWasJustSentAwayIsServedRatherThanSentAwayAgain) {
+  const NodeId id = look_up("model");
+  open(id, cache::kNoBacking);
+  EXPECT_EQ(open(id, kStored, OpenKind::read, 2).answer, Answer::look_up_again);
+  const NodeId next = table_.fresh_entry({kRootNode, "model"}, kNow - std::chrono::seconds(1))->id;
+  open(next, cache::kNoBacking, OpenKind::read, 3);
+  EXPECT_EQ(open(next, kStored, OpenKind::read, 2).answer, Answer::served);
+  EXPECT_EQ(open(next, kStored, OpenKind::read, 4).answer, Answer::look_up_again) << "another thread has its try left";
+}
+
+TEST_F(NodeWaysTest, EvictedAndFilledAgainMeansAnotherNode) {
+  const NodeId id = look_up("model");
+  open(id, kStored);
+  EXPECT_EQ(open(id, kStoredAnew).answer, Answer::look_up_again);
+}
+
+TEST_F(NodeWaysTest, WriterOfAFileThatTheKernelReadsGetsAnotherNode) {
+  const NodeId id = look_up("model");
+  open(id, kStored);
+  EXPECT_EQ(open(id, cache::kNoBacking, OpenKind::write).answer, Answer::look_up_again);
+  const NodeId next = table_.fresh_entry({kRootNode, "model"}, kNow - std::chrono::seconds(1))->id;
+  EXPECT_EQ(open(next, cache::kNoBacking, OpenKind::write).answer, Answer::served);
+  EXPECT_EQ(open(next, kStored).answer, Answer::served) << "a node with a writer is not retired";
+}
+
+TEST_F(NodeWaysTest, SecondOpenWithoutALookupReadsWhatIsOpenThere) {
+  const NodeId id = look_up("model");
+  open(id, kStored);
+  EXPECT_EQ(open(id, kStoredAnew, OpenKind::read, 2).answer, Answer::look_up_again);
+  const OpenWay again = open(id, kStoredAnew, OpenKind::read, 3);
+  EXPECT_EQ(again.answer, Answer::backed);
+  EXPECT_EQ(again.backing, kStored);
+  EXPECT_EQ(open(id, cache::kNoBacking, OpenKind::write, 4).answer, Answer::look_up_again) << "never a writer";
+}
+
+TEST_F(NodeWaysTest, EveryNameOfARetiredNodeIsSentAwayOnce) {
+  const NodeId id = look_up("model");
+  ASSERT_EQ(look_up("other-name"), id);
+  open(id, cache::kNoBacking);
+  EXPECT_EQ(open(id, kStored, OpenKind::read, 1).answer, Answer::look_up_again);
+  ASSERT_TRUE(table_.fresh_entry({kRootNode, "model"}, kNow - std::chrono::seconds(1)));
+  EXPECT_EQ(table_.open(id, OpenKind::read).answer, OpenDecision::Answer::look_up_again) << "by the other name";
+  EXPECT_EQ(table_.open(id, OpenKind::read).answer, OpenDecision::Answer::serve) << "by /proc/self/fd";
+}
+
+TEST_F(NodeWaysTest, OriginsOwnFileIsSharedByReadersAndWriters) {
+  const NodeId id = look_up("model");
+  EXPECT_EQ(open(id, kOwn, OpenKind::write).answer, Answer::backed);
+  EXPECT_EQ(open(id, cache::kNoBacking).backing, kOwn);
+  EXPECT_EQ(open(id, cache::kNoBacking, OpenKind::write).backing, kOwn);
+}
+
+TEST_F(NodeWaysTest, WhatIsKnownOfAFileThatTheKernelWritesIsOldAtOnce) {
+  const NodeId id = look_up("model");
+  open(id, kOwn, OpenKind::write);
+  EXPECT_EQ(table_.state(id)->validated, base::TimePoint::min());
+  EXPECT_FALSE(table_.fresh_entry({kRootNode, "model"}, kNow - std::chrono::seconds(1)));
+  table_.close(id, OpenKind::write);
+  EXPECT_EQ(table_.state(id)->validated, kNow);
+}
+
+}  // namespace
+}  // namespace arenacache::vfs
