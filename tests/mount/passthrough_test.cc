@@ -366,11 +366,6 @@ TEST_F(PassthroughTest, CreatedFileIsWrittenByTheKernelAndReadBackWhole) {
   struct stat status{};
   ASSERT_EQ(::stat(mount.at("new").c_str(), &status), 0);
   EXPECT_EQ(static_cast<std::uint64_t>(status.st_size), bytes.size());
-  set_age(mount.from("new"), 7200);
-  const Model model{.path = mount.at("new"), .size = bytes.size(), .pattern = Pattern{3}};
-  make_resident(mount, "new", model);
-  EXPECT_TRUE(load_in_order(model));
-  EXPECT_EQ(opens_by_kernel(mount), 1U);
 }
 
 TEST_F(PassthroughTest, PrefetchToRamBringsResidentFilesIntoMemory) {
