@@ -503,12 +503,13 @@ void NodeTable::check_invariants() const {
   }
   AC_CHECK(chained == links_.size());
   for (const auto& [id, node] : nodes_) AC_CHECK(node.children == children[id]);
-  by_inode_.for_each([&nodes = nodes_, &by_inode = by_inode_](NodeId id) {
-    const auto node = nodes.find(id);
-    AC_CHECK(node != nodes.end());
-    const auto found = by_inode.find(key_of(node->second), KeyOfNode{nodes});
-    AC_CHECK(found == id);
-  });
+  std::vector<NodeId> indexed;
+  by_inode_.for_each([&](NodeId id) { indexed.push_back(id); });
+  const KeyOfNode key_of_node{nodes_};
+  for (const NodeId id : indexed) {
+    AC_CHECK(nodes_.contains(id));
+    AC_CHECK(by_inode_.find(key_of_node(id), key_of_node) == id);
+  }
 }
 
 }  // namespace arenacache::vfs
