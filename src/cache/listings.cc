@@ -22,8 +22,7 @@ Listings::Listings(store::IndexContents& contents)
     : rows_(std::move(contents.listings)), is_time_trusted_(contents.clean && contents.same_boot) {}
 
 std::vector<KnownListing> Listings::take(const std::string& source) {
-  const auto others =
-      std::ranges::stable_partition(rows_, [&](const store::ListingRow& row) { return row.source != source; });
+  const auto others = std::ranges::partition(rows_, [&](const store::ListingRow& row) { return row.source != source; });
   std::vector<KnownListing> taken;
   for (store::ListingRow& row : others) {
     KnownListing listing{.path = std::move(row.path), .validated = {}, .bytes = std::move(row.bytes)};

@@ -17,7 +17,7 @@ GuardedOrigin::~GuardedOrigin() { stop(); }
 
 const Fidelity& GuardedOrigin::fidelity() const { return origin_->fidelity(); }
 
-void GuardedOrigin::listen(std::weak_ptr<ChangeListener> listener) { origin_->listen(std::move(listener)); }
+void GuardedOrigin::listen(const std::weak_ptr<ChangeListener>& listener) { origin_->listen(listener); }
 
 void GuardedOrigin::change(std::span<const ChangeKey> keys, std::move_only_function<void(Origin&)> call) {
   calls_.fetch_add(1, std::memory_order_relaxed);

@@ -75,10 +75,10 @@ base::Result<std::shared_ptr<LocalOrigin>> LocalOrigin::create(base::UniqueFd di
   return std::shared_ptr<LocalOrigin>(new LocalOrigin(std::move(directory), std::move(fidelity), std::move(inodes)));
 }
 
-void LocalOrigin::listen(std::weak_ptr<ChangeListener> listener) {
+void LocalOrigin::listen(const std::weak_ptr<ChangeListener>& listener) {
   // The kernel knows of changes made on this machine alone.
   if (fidelity_.is_network || owned_watch_) return;
-  owned_watch_ = FolderWatch::start(directory_.get(), std::move(listener));
+  owned_watch_ = FolderWatch::start(directory_.get(), listener);
   watch_ = owned_watch_.get();
 }
 

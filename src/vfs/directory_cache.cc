@@ -35,8 +35,8 @@ base::TimePoint DirectoryCache::validated_of(const cache::KnownListing& kept) co
   return clock_.now() - age;
 }
 
-void DirectoryCache::restore(std::vector<cache::KnownListing> kept) {
-  for (cache::KnownListing& one : kept) {
+void DirectoryCache::restore(const std::vector<cache::KnownListing>& kept) {
+  for (const cache::KnownListing& one : kept) {
     auto listing = FolderListing::decoded(*one.bytes, options_.owner, validated_of(one));
     base::MutexLock lock(mutex_);
     if (!listing) {

@@ -22,7 +22,7 @@ std::uint64_t hash_of(std::string_view name) { return kFirstCookie + (base::xxh3
 
 }  // namespace
 
-DirectorySnapshot::DirectorySnapshot(std::vector<origin::DirectoryEntry> entries, std::uint64_t self,
+DirectorySnapshot::DirectorySnapshot(const std::vector<origin::DirectoryEntry>& entries, std::uint64_t self,
                                      std::uint64_t parent) {
   std::size_t bytes = 0;
   for (const origin::DirectoryEntry& entry : entries) bytes += entry.name.size() + 1;

@@ -97,7 +97,7 @@ class Filesystem : public std::enable_shared_from_this<Filesystem> {
   [[nodiscard]] double kernel_timeout(base::TimePoint validated) const;
 
   /// From now on `listener` hears of changes of the origin behind our back, as far as it tells of them.
-  void listen(std::weak_ptr<origin::ChangeListener> listener) { origin_.listen(std::move(listener)); }
+  void listen(const std::weak_ptr<origin::ChangeListener>& listener) { origin_.listen(listener); }
   /// Folders that an earlier life listed are watched without being asked about: what is fresh is answered without the origin.
   /// Returns at once; the origin is busy with it for a while.
   void watch_listed();

@@ -213,8 +213,7 @@ NodeId NodeTable::node_for_locked(Name name, const CompactAttributes& attributes
 
 NodeId NodeTable::candidate_locked(const Link* link, const CompactAttributes& attributes) const {
   if (!stable_inodes_) return link != nullptr ? link->node : kNoNode;
-  return by_inode_.find({attributes.device(), attributes.inode()},
-                        [this](NodeId id) AC_REQUIRES(mutex_) { return key_of_locked(id); });
+  return by_inode_.find({attributes.device(), attributes.inode()}, KeyOfNode{nodes_});
 }
 
 bool NodeTable::is_at_or_above_locked(NodeId upper, NodeId lower) const {
@@ -230,8 +229,7 @@ NodeId NodeTable::make_node_locked(const CompactAttributes& attributes) {
   const NodeId id{next_id_++};
   nodes_[id].attributes = attributes;
   if (stable_inodes_) {
-    by_inode_.put({attributes.device(), attributes.inode()}, id,
-                  [this](NodeId other) AC_REQUIRES(mutex_) { return key_of_locked(other); });
+    by_inode_.put({attributes.device(), attributes.inode()}, id, KeyOfNode{nodes_});
   }
   return id;
 }
@@ -281,9 +279,7 @@ void NodeTable::detach_locked(NodeId id) {
   drop_if_unused_locked(id);
 }
 
-void NodeTable::drop_key_locked(NodeId id, const Node& node) {
-  by_inode_.erase(key_of(node), id, [this](NodeId other) AC_REQUIRES(mutex_) { return key_of_locked(other); });
-}
+void NodeTable::drop_key_locked(NodeId id, const Node& node) { by_inode_.erase(key_of(node), id, KeyOfNode{nodes_}); }
 
 void NodeTable::drop_if_unused_locked(NodeId id) {
   while (id != kRootNode) {
@@ -507,13 +503,13 @@ void NodeTable::check_invariants() const {
   }
   AC_CHECK(chained == links_.size());
   for (const auto& [id, node] : nodes_) AC_CHECK(node.children == children[id]);
-  by_inode_.for_each([this](NodeId id) AC_REQUIRES(mutex_) {
-    const Node* node = find_locked(id);
-    AC_CHECK(node != nullptr);
-    const auto found =
-        by_inode_.find(key_of(*node), [this](NodeId other) AC_REQUIRES(mutex_) { return key_of_locked(other); });
-    AC_CHECK(found == id);
-  });
+  std::vector<NodeId> indexed;
+  by_inode_.for_each([&](NodeId id) { indexed.push_back(id); });
+  const KeyOfNode key_of_node{nodes_};
+  for (const NodeId id : indexed) {
+    AC_CHECK(nodes_.contains(id));
+    AC_CHECK(by_inode_.find(key_of_node(id), key_of_node) == id);
+  }
 }
 
 }  // namespace arenacache::vfs

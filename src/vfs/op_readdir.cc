@@ -35,10 +35,10 @@ class EntryBuffer {
     struct ::stat attributes{};
     attributes.st_ino = entry.inode;
     attributes.st_mode = static_cast<mode_t>(entry.type) << 12U;  // Source: DTTOIF in dirent.h
-    return grow(::fuse_add_direntry(nullptr, at(), room(), entry.name.data(), &attributes, offset_of(entry)));
+    return grow(::fuse_add_direntry(nullptr, at(), room(), entry.c_name(), &attributes, offset_of(entry)));
   }
   bool add(const SnapshotEntry& entry, const fuse_entry_param& param) {
-    return grow(::fuse_add_direntry_plus(nullptr, at(), room(), entry.name.data(), &param, offset_of(entry)));
+    return grow(::fuse_add_direntry_plus(nullptr, at(), room(), entry.c_name(), &param, offset_of(entry)));
   }
   [[nodiscard]] std::span<const std::byte> bytes() const { return std::as_bytes(std::span(bytes_)).first(used_); }
 
@@ -90,11 +90,10 @@ struct Asked {
 };
 Asked ask_now(Filesystem& fs) { return {.names = fs.nodes().stamp(), .space = fs.space().changes()}; }
 
-FolderListingPtr make_listing(Filesystem& fs, NodeId id, Listed listed, const Asked& asked) {
+FolderListingPtr make_listing(Filesystem& fs, NodeId id, const Listed& listed, const Asked& asked) {
   const auto where = fs.nodes().path(id);
   const NodeId parent = where && where->parent != kNoNode ? where->parent : id;
-  auto snapshot =
-      std::make_shared<const DirectorySnapshot>(std::move(listed.entries), inode_of(fs, id), inode_of(fs, parent));
+  auto snapshot = std::make_shared<const DirectorySnapshot>(listed.entries, inode_of(fs, id), inode_of(fs, parent));
   const base::TimePoint now = fs.clock().now();
   auto listing = std::make_shared<FolderListing>(std::move(snapshot), now, asked.names);
   if (listed.source) {
@@ -122,13 +121,13 @@ void with_listing(const FilesystemPtr& fs, Reply reply, const ListingRequest& re
   OriginCheck<Listed> check;
   check.is_known = known != nullptr;
   check.call = [fs, id = request.node](origin::Origin& origin) { return ask_for_listing(*fs, origin, id); };
-  check.late = [fs, id = request.node, asked](base::Result<Listed> said) {
-    if (said) static_cast<void>(make_listing(*fs, id, std::move(*said), asked));
+  check.late = [fs, id = request.node, asked](const base::Result<Listed>& said) {
+    if (said) static_cast<void>(make_listing(*fs, id, *said, asked));
   };
   check.answer = [fs, handle, known, asked, id = request.node, reply = std::move(reply),
                   go_on = std::move(go_on)](std::optional<base::Result<Listed>> said) mutable {
     if (said && !*said) return reply.fail(said->error());
-    const FolderListingPtr listing = said ? make_listing(*fs, id, std::move(**said), asked) : known;
+    const FolderListingPtr listing = said ? make_listing(*fs, id, **said, asked) : known;
     handle->set_listing(listing);
     go_on(std::move(reply), listing);
   };
@@ -198,34 +197,53 @@ std::optional<Entry> known_entry(Filesystem& fs, const Batch& batch, NodeId fold
       name, {.attributes = *attributes, .validated = batch.listing->validated(), .asked = batch.listing->asked()});
 }
 
-/// `said`: of batch.names, or null: the origin did not answer.
+/// Walks along batch.names and what was said of them; null: the origin did not answer.
+class Answers {
+ public:
+  Answers(const Batch& batch, const ManyAttributes* said) : batch_(batch), said_(said) {}
+  /// What was said of `name`, in the order of the batch's entries; null: it was not asked for, or not answered.
+  const base::Result<origin::Attributes>* of(std::string_view name) {
+    if (next_ >= batch_.names.size() || batch_.names[next_] != name) return nullptr;
+    const std::size_t at = next_++;
+    return said_ != nullptr ? &(*said_)[at] : nullptr;
+  }
+
+ private:
+  const Batch& batch_;
+  const ManyAttributes* said_;
+  std::size_t next_ = 0;
+};
+
+/// The listing learns of the entry what is as new as the listing, or new enough not to make it much older.
+void learn(Filesystem& fs, FolderListing& listing, std::size_t index, const Entry& entry, ChangeStamp asked) {
+  const bool is_new = entry.validated >= listing.validated();
+  if (!is_new && (listing.attributes(index) || entry.validated <= fs.young_since())) return;
+  listing.set_attributes(index, entry.attributes, entry.validated, asked);
+}
+
 FilledBatch fill_batch(Filesystem& fs, const ListingRequest& request, const Batch& batch, const ManyAttributes* said,
                        ChangeStamp asked) {
   FilledBatch filled{.buffer = EntryBuffer(request.bytes), .given = {}};
-  std::size_t next = 0;
+  Answers answers(batch, said);
   for (const SnapshotEntry& entry : batch.entries) {
     if (is_dot(entry.name)) {
       filled.buffer.add(entry, bare_entry(entry));
       continue;
     }
+    const auto* answer = answers.of(entry.name);
+    if (answer != nullptr && !*answer && answer->error().errno_value == ENOENT) continue;
     std::optional<Entry> seen;
-    const bool was_asked = next < batch.names.size() && batch.names[next] == entry.name;
-    const base::Result<origin::Attributes>* answer = was_asked && said != nullptr ? &(*said)[next] : nullptr;
-    if (was_asked) ++next;
     if (answer == nullptr) {
       seen = known_entry(fs, batch, request.node, entry);
     } else if (*answer) {
       seen = fs.nodes().entry_seen({request.node, entry.name}, **answer, asked, fs.clock().now());
-    } else if (answer->error().errno_value == ENOENT) {
-      continue;
-    }
-    if (seen && seen->validated >= batch.listing->validated() && answer != nullptr) {
-      batch.listing->set_attributes(entry.index, seen->attributes, seen->validated, asked);
-    } else if (seen && !batch.listing->attributes(entry.index) && seen->validated > fs.young_since()) {
-      batch.listing->set_attributes(entry.index, seen->attributes, seen->validated, asked);
     }
     filled.buffer.add(entry, seen ? entry_param(fs, *seen) : bare_entry(entry));
-    if (seen) filled.given.push_back(seen->id);
+    if (!seen) continue;
+    filled.given.push_back(seen->id);
+    if (answer != nullptr || !batch.listing->attributes(entry.index)) {
+      learn(fs, *batch.listing, entry.index, *seen, asked);
+    }
   }
   fs.listing_writer().note_change();
   return filled;

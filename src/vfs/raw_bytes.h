@@ -5,7 +5,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <ranges>
 #include <span>
 #include <string>
@@ -30,12 +29,12 @@ bool take_raw(std::string_view& bytes, Container& items) {
   static_assert(std::is_trivially_copyable_v<Item>);
   std::uint64_t count = 0;
   if (bytes.size() < sizeof count) return false;
-  std::memcpy(&count, bytes.data(), sizeof count);
+  bytes.copy(reinterpret_cast<char*>(&count), sizeof count);
   bytes.remove_prefix(sizeof count);
   if (count > bytes.size() / sizeof(Item)) return false;
   items.resize(static_cast<std::size_t>(count));
   const std::size_t size = items.size() * sizeof(Item);
-  if (size > 0) std::memcpy(items.data(), bytes.data(), size);
+  bytes.copy(reinterpret_cast<char*>(items.data()), size);
   bytes.remove_prefix(size);
   return true;
 }

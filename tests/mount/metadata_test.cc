@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <map>
@@ -25,8 +26,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kFolders = 20;
-constexpr int kFilesInEach = 60;
+constexpr std::size_t kFolders = 20;
+constexpr std::size_t kFilesInEach = 60;
 
 /// Every path below `root`, with what find -printf would tell of it: size, mode, mtime.
 std::map<std::string, std::string> find(const std::string& root) {
@@ -64,12 +65,11 @@ class MetadataTest : public ModelTest {
   static MountOptions patient() { return {.flags = {{"--cache-metadata-ttl", "1h"}}}; }
 
   static void make_tree(const TestMount& mount) {
-    for (int folder = 0; folder < kFolders; ++folder) {
+    for (std::size_t folder = 0; folder < kFolders; ++folder) {
       const std::string path = mount.from(base::text("folder-", folder));
       ASSERT_EQ(::mkdir(path.c_str(), 0755), 0);
-      for (int file = 0; file < kFilesInEach; ++file) {
-        make_pattern_file(base::text(path, "/model-", file, ".safetensors"), static_cast<std::uint64_t>(file),
-                          Pattern{1});
+      for (std::size_t file = 0; file < kFilesInEach; ++file) {
+        make_pattern_file(base::text(path, "/model-", file, ".safetensors"), file, Pattern{1});
       }
     }
   }
@@ -88,7 +88,7 @@ TEST_F(MetadataTest, SecondFindAsksTheSourceNothing) {
   ASSERT_NO_FATAL_FAILURE(make_tree(mount));
   ASSERT_NO_FATAL_FAILURE(mount.start());
   const auto truth = find(mount.source());
-  EXPECT_EQ(truth.size(), std::size_t{kFolders * (kFilesInEach + 1)});
+  EXPECT_EQ(truth.size(), kFolders * (kFilesInEach + 1));
   EXPECT_GT(calls_of(mount, [&] { EXPECT_EQ(find(mount.mountpoint()), truth); }), 0U);
   EXPECT_EQ(calls_of(mount, [&] { EXPECT_EQ(find(mount.mountpoint()), truth); }), 0U);
 }
@@ -128,7 +128,7 @@ TEST_F(MetadataTest, AfterACrashTheSourceIsAsked) {
   TestMount mount(patient());
   ASSERT_NO_FATAL_FAILURE(make_tree(mount));
   ASSERT_NO_FATAL_FAILURE(mount.start());
-  EXPECT_EQ(find(mount.mountpoint()).size(), std::size_t{kFolders * (kFilesInEach + 1)});
+  EXPECT_EQ(find(mount.mountpoint()).size(), kFolders * (kFilesInEach + 1));
   ASSERT_NO_FATAL_FAILURE(mount.restart());  // what was listed is in the index
   make_pattern_file(mount.at("made through the mount"), 5, Pattern{1});
   ASSERT_EQ(::kill(mount.worker(), SIGKILL), 0);

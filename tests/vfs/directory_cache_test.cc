@@ -46,7 +46,7 @@ class DirectoryCacheTest : public ::testing::Test {
  protected:
   FolderListingPtr put(const std::string& path, const std::string& name = "a", DirectoryCache* into = nullptr) {
     std::vector<origin::DirectoryEntry> entries{{.name = name, .inode = 5, .type = DT_REG}};
-    auto listing = std::make_shared<FolderListing>(std::make_shared<const DirectorySnapshot>(std::move(entries), 1, 2),
+    auto listing = std::make_shared<FolderListing>(std::make_shared<const DirectorySnapshot>(entries, 1, 2),
                                                    clock_.now(), ChangeStamp{});
     (into != nullptr ? *into : cache_).put(path, listing);
     return listing;

@@ -97,7 +97,7 @@ TEST(DirectorySnapshot, NamesOfOneHashAreToldApart) {
   std::vector<origin::DirectoryEntry> same = entries(1, 1);
   same.push_back(same.front());
   same.push_back(same.front());
-  const DirectorySnapshot snapshot(std::move(same), 1, 1);
+  const DirectorySnapshot snapshot(same, 1, 1);
   EXPECT_EQ(read_in_steps(snapshot, 1).size(), 5U);
 }
 

@@ -56,7 +56,7 @@ void expect_same(const origin::Attributes& got, const origin::Attributes& want) 
 FolderListingPtr listing_of(std::vector<std::string> names, base::TimePoint validated = kNow) {
   std::vector<origin::DirectoryEntry> entries;
   for (std::size_t i = 0; i < names.size(); ++i) entries.push_back({.name = names[i], .inode = i + 10, .type = DT_REG});
-  return std::make_shared<FolderListing>(std::make_shared<const DirectorySnapshot>(std::move(entries), 1, 2), validated,
+  return std::make_shared<FolderListing>(std::make_shared<const DirectorySnapshot>(entries, 1, 2), validated,
                                          ChangeStamp{5});
 }
 

@@ -80,7 +80,7 @@ class ListingAccessTest : public ::testing::Test {
   FolderListingPtr list(NodeId folder, const std::string& path) {
     std::vector<origin::DirectoryEntry> entries{{.name = "a", .inode = 5, .type = DT_REG},
                                                 {.name = "inside", .inode = 6, .type = DT_DIR}};
-    auto listing = std::make_shared<FolderListing>(std::make_shared<const DirectorySnapshot>(std::move(entries), 2, 1),
+    auto listing = std::make_shared<FolderListing>(std::make_shared<const DirectorySnapshot>(entries, 2, 1),
                                                    clock_.now(), fs_->nodes().stamp());
     listing->set_attributes(*listing->snapshot()->find("a"), attributes_of(5, S_IFREG | 0644), clock_.now(),
                             fs_->nodes().stamp());

@@ -63,7 +63,7 @@ void add_folder(NodeTable& nodes, DirectoryCache& cache, std::size_t number, bas
   for (std::size_t i = 1; i <= kFilesInEach; ++i) {
     entries.push_back({.name = base::text("some-model-", i, "-fp16.safetensors"), .inode = first + i, .type = DT_REG});
   }
-  auto snapshot = std::make_shared<const DirectorySnapshot>(std::move(entries), first, 1);
+  auto snapshot = std::make_shared<const DirectorySnapshot>(entries, first, 1);
   auto listing = std::make_shared<FolderListing>(snapshot, now, nodes.stamp());
   cache.put(name, listing);
   for (std::size_t i = 2; i < snapshot->size(); ++i) {

@@ -117,7 +117,7 @@ class GuardedOrigin {
   void change(std::span<const ChangeKey> keys, std::move_only_function<void(Origin&)> call);
 
   /// Never blocks.
-  void listen(std::weak_ptr<ChangeListener> listener);
+  void listen(const std::weak_ptr<ChangeListener>& listener);
   /// How often the origin was asked for anything.
   [[nodiscard]] std::uint64_t calls() const { return calls_.load(std::memory_order_relaxed); }
   [[nodiscard]] unsigned lost_threads() const;

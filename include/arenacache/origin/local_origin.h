@@ -39,7 +39,7 @@ class LocalOrigin final : public Origin {
 
   [[nodiscard]] const Fidelity& fidelity() const override { return fidelity_; }
 
-  void listen(std::weak_ptr<ChangeListener> listener) override;
+  void listen(const std::weak_ptr<ChangeListener>& listener) override;
   void watch_folder(const std::string& path, bool anew) override;
 
   base::Result<Attributes> stat(const std::string& path) override;

@@ -87,7 +87,7 @@ class Origin {
 
   // Hearing of changes behind our back, where the origin can tell of them. Elsewhere these do nothing.
   /// From now on `listener` hears of changes in folders that are watched.
-  virtual void listen(std::weak_ptr<ChangeListener> /*listener*/) {}
+  virtual void listen(const std::weak_ptr<ChangeListener>& /*listener*/) {}
   /// Watches a folder before it is looked at; `anew`: its path may be another folder's by now. Bounded: what cannot be watched
   /// is not.
   virtual void watch_folder(const std::string& /*path*/, bool /*anew*/) {}

@@ -43,7 +43,7 @@ class DirectoryCache {
   DirectoryCache(DirectoryCacheOptions options, ListingShelf& shelf, base::Clock& clock);
 
   /// Takes what an earlier life kept. One that was validated in the future, or longer ago than can be counted, is old.
-  void restore(std::vector<cache::KnownListing> kept);
+  void restore(const std::vector<cache::KnownListing>& kept);
 
   /// The folder's listing, however old; null: none.
   [[nodiscard]] FolderListingPtr find(const std::string& path);

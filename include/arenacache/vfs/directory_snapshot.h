@@ -28,12 +28,14 @@ struct SnapshotEntry {
   std::uint64_t inode = 0;
   unsigned char type = 0;  ///< DT_*
   std::string_view name;  ///< lives as long as the snapshot; a zero byte follows
+  // NOLINTNEXTLINE(bugprone-suspicious-stringview-data-usage): the snapshot has put a zero byte there
+  [[nodiscard]] const char* c_name() const { return name.data(); }
 };
 
 class DirectorySnapshot {
  public:
   /// `self` and `parent`: inode numbers for "." and "..".
-  DirectorySnapshot(std::vector<origin::DirectoryEntry> entries, std::uint64_t self, std::uint64_t parent);
+  DirectorySnapshot(const std::vector<origin::DirectoryEntry>& entries, std::uint64_t self, std::uint64_t parent);
   /// The entries that follow `cookie`, whether or not there is one with that cookie. The snapshot must outlive what is returned.
   [[nodiscard]] auto after(Cookie cookie) const {
     return std::views::iota(first_after(cookie), entries_.size()) |

@@ -172,10 +172,14 @@ class NodeTable {
   Node* find_locked(NodeId id) AC_REQUIRES(mutex_);
   const Link* link_locked(Name name) const AC_REQUIRES(mutex_);
   static InodeKey key_of(const Node& node) { return {node.attributes.device(), node.attributes.inode()}; }
-  InodeKey key_of_locked(NodeId id) const AC_REQUIRES(mutex_) {
-    const Node* node = find_locked(id);
-    return node != nullptr ? key_of(*node) : InodeKey{};
-  }
+  /// For InodeTable; lives as long as nodes_ is locked.
+  struct KeyOfNode {
+    const std::unordered_map<NodeId, Node>& nodes;
+    InodeKey operator()(NodeId id) const {
+      const auto found = nodes.find(id);
+      return found != nodes.end() ? key_of(found->second) : InodeKey{};
+    }
+  };
   ChangeStamp advance_locked() AC_REQUIRES(mutex_);
 
   NodeId node_for_locked(Name name, const CompactAttributes& attributes, ChangeStamp asked) AC_REQUIRES(mutex_);
