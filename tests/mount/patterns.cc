@@ -13,6 +13,7 @@
 #include <cstring>
 #include <ctime>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -187,15 +188,31 @@ void put_content(const std::string& path, const std::string& content) {
 
 std::uint64_t content_hash(const std::string& path) { return base::xxh3_64(std::string_view(content_of(path))); }
 
-std::uint64_t allocated_below(const std::string& folder) {
+namespace {
+
+/// What each regular file below `folder` takes: a file that comes or goes meanwhile may be in it or not.
+std::map<std::string, std::uint64_t> allocated_by_path(const std::string& folder) {
   constexpr std::uint64_t kStatBlock = 512;
-  std::uint64_t sum = 0;
+  std::map<std::string, std::uint64_t> files;
   std::error_code error;
   for (std::filesystem::recursive_directory_iterator at(folder, error), end; !error && at != end; at.increment(error)) {
     struct stat status{};
     if (::lstat(at->path().c_str(), &status) == 0 && S_ISREG(status.st_mode)) {
-      sum += static_cast<std::uint64_t>(status.st_blocks) * kStatBlock;
+      files[at->path().string()] = static_cast<std::uint64_t>(status.st_blocks) * kStatBlock;
     }
+  }
+  return files;
+}
+
+}  // namespace
+
+std::uint64_t allocated_below(const std::string& folder) {
+  // One walk may meet a file, and then another that took its room: what two walks both saw was there at once, between them.
+  const auto before = allocated_by_path(folder), after = allocated_by_path(folder);
+  std::uint64_t sum = 0;
+  for (const auto& [path, bytes] : before) {
+    const auto it = after.find(path);
+    if (it != after.end()) sum += std::min(bytes, it->second);
   }
   return sum;
 }

@@ -57,7 +57,7 @@ std::string content_of(const std::string& path);
 void put_content(const std::string& path, const std::string& content);
 /// A hash of the content, for store files that must not change.
 std::uint64_t content_hash(const std::string& path);
-/// Bytes allocated on disk by everything below `folder`.
+/// Bytes that everything below `folder` took on disk at one moment, or less where files came and went meanwhile.
 std::uint64_t allocated_below(const std::string& folder);
 
 }  // namespace arenacache::test
