@@ -2,6 +2,7 @@
 #include "arenacache/base/page_cache.h"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -26,6 +27,32 @@ struct Cachestat {
   std::uint64_t cached, dirty, writeback, evicted, recently_evicted;
 };
 constexpr long kCachestatCall = 451;
+constexpr int kPopulateRead = 22;  // MADV_POPULATE_READ, Linux 5.14
+constexpr std::uint64_t kHugePage = std::uint64_t{2} << 20U;
+
+/// Has the kernel read the huge page at `offset`, and with `two` the one behind it, which it does not wait for.
+/// A fault in a mapping that wants huge pages reads a whole one at once whatever the device's readahead is, and the page stays
+/// one: walking it later costs a fraction of what it costs in small pages. readahead(2) would leave single pages.
+/// False: this kernel, or this file, does not do it.
+bool read_huge(int fd, std::uint64_t offset, bool two) {
+  const std::size_t length = two ? 2 * kHugePage : kHugePage;
+  void* const at = ::mmap(nullptr, length, PROT_READ, MAP_SHARED, fd, static_cast<off_t>(offset));
+  if (at == MAP_FAILED) return false;
+  bool is_done = ::madvise(at, length, MADV_HUGEPAGE) == 0;
+  // "Random": nothing beyond the huge page that was touched.
+  if (is_done && !two) is_done = ::madvise(at, length, MADV_RANDOM) == 0;
+  // A file that ends earlier by now, or a disk that fails, is an errno here; a touch would be a signal.
+  if (is_done) is_done = ::madvise(at, static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)), kPopulateRead) == 0;
+  ::munmap(at, length);
+  return is_done;
+}
+
+/// By a read as large as a huge page, which gets the largest pages that the kernel has for reads.
+bool read_plainly(int fd, Extent extent) {
+  thread_local Buffer buffer(kHugePage);
+  // What cannot be read ahead, its reader meets in its own time.
+  return ::pread(fd, buffer.span().data(), extent.length, static_cast<off_t>(extent.offset)) > 0;
+}
 
 }  // namespace
 
@@ -39,14 +66,16 @@ Result<std::uint64_t> KernelPageCache::cached_bytes(int fd, Extent extent) {
 }
 
 void KernelPageCache::read_ahead(int fd, Extent extent) {
-  // Not readahead(2): what it brings in lies in single pages, and a file mapped from those is two to four times slower to walk,
-  // for as long as it stays in memory. A read as large as this one gets large folios.
-  constexpr std::size_t kPiece = std::size_t{2} << 20U;
-  thread_local Buffer buffer(kPiece);
-  for (std::uint64_t done = 0; done < extent.length; done += kPiece) {
-    const std::size_t length = std::min<std::uint64_t>(kPiece, extent.length - done);
-    // What cannot be read ahead, its reader meets in its own time.
-    if (::pread(fd, buffer.span().data(), length, static_cast<off_t>(extent.offset + done)) <= 0) return;
+  for (std::uint64_t at = extent.offset; at < extent.end();) {
+    const std::uint64_t next = std::min((at / kHugePage + 1) * kHugePage, extent.end());
+    const Extent piece{.offset = at, .length = next - at};
+    at = next;
+    const auto cached = cached_bytes(fd, piece);
+    if (cached && *cached >= piece.length) continue;
+    const bool is_whole = piece.length == kHugePage;
+    const bool has_next = next + kHugePage <= extent.end();
+    if (is_whole && cached && *cached == 0 && read_huge(fd, piece.offset, has_next)) continue;
+    if (!read_plainly(fd, piece)) return;
   }
 }
 

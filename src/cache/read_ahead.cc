@@ -14,12 +14,12 @@ namespace arenacache::cache {
 namespace {
 
 /// What one call asks the disk for.
-constexpr std::uint64_t kRequestBytes = std::uint64_t{2} << 20U;
+constexpr std::uint64_t kRequestBytes = std::uint64_t{4} << 20U;
 /// How long a file is watched after its last close.
 constexpr auto kLinger = std::chrono::seconds(30);
 constexpr unsigned kReadThreads = 3;
 /// Parts of one file that are read at a time, so that the disk has the next request before it has ended the last.
-constexpr unsigned kReadsPerFile = 1;
+constexpr unsigned kReadsPerFile = 2;
 constexpr int kRestPerLook = 50;
 /// The part of the memory that is free which is left to programs.
 constexpr std::uint64_t kLeftFree = 5;  // one part of five

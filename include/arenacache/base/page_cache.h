@@ -16,7 +16,8 @@ class PageCache {
   /// How many bytes of `extent` are in memory, in whole pages. Takes time by what is cached, not by the extent's length.
   /// ENOSYS: the kernel cannot tell.
   virtual Result<std::uint64_t> cached_bytes(int fd, Extent extent) = 0;
-  /// Has `extent` read into memory. Returns once it is there.
+  /// Has `extent` read into memory, in pages as large as the file system has. Returns once all but its last MiBs are there, and
+  /// those are on their way.
   virtual void read_ahead(int fd, Extent extent) = 0;
   /// What may be used without the machine swapping: free memory, and what of the page cache can be let go of.
   [[nodiscard]] virtual std::uint64_t available_bytes() = 0;
