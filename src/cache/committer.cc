@@ -171,7 +171,9 @@ base::Result<void> Committer::checkpoint(const std::shared_ptr<Object>& object) 
     object->checkpoint_due = false;
   }
   if (!sidecar.resident) {
-    AC_CHECK(file != nullptr);
+    if (!file) {
+      AC_ASSIGN(file, core_.tier->open_file(object->id));  // closed as idle, and then renamed
+    }
     AC_TRY(file->sync());
   }
   AC_TRY(core_.tier->write_sidecar(sidecar));

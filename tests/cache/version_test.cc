@@ -97,6 +97,26 @@ TEST_F(VersionTest, AttributesChangedThroughTheMountCostNothing) {
   EXPECT_EQ(origin_->read_bytes(), 0U);
 }
 
+TEST_F(VersionTest, AttributesOfAFileThatIsCachedInPartAndRestsMayChange) {
+  start();
+  const std::string content = origin_->put_random("a", 16 * kMiB, 9);
+  const auto cached_bytes = [&] {
+    const auto objects = engine_->list(source_, "a");
+    return objects.empty() ? 0 : objects[0].cached_bytes;
+  };
+  EXPECT_EQ(read(*open("a"), 0, 4096), content.substr(0, 4096));
+  eventually("its block is stored", [&] { return cached_bytes() == kMiB; });
+  restart();
+  EXPECT_EQ(read(*open("a"), 0, 4096), content.substr(0, 4096));
+  const auto before = ref("a");
+  const origin::Caller root;
+  ASSERT_TRUE(test::is_ok(origin_->set_attributes("a", {.mode = 0600}, root)));
+  engine_->attributes_changed(before, ref("a").version);
+  restart();  // what is known of it is written out, with its file closed
+  EXPECT_EQ(cached_bytes(), kMiB);
+  EXPECT_EQ(read(*open("a"), 0, 4096), content.substr(0, 4096));
+}
+
 TEST_F(VersionTest, ACtimeThatMovedBehindOurBackIsCheckedAndTheObjectStays) {
   start();
   const std::string content = cached("a", 10);
