@@ -128,6 +128,7 @@ std::shared_ptr<Object> Catalog::restore(const store::IndexRow& row, const std::
     object->trust = row.needs_check ? Trust::unchecked : Trust::trusted;
     object->last_use = base::WallTime(std::chrono::nanoseconds(row.last_use_ns));
     object->uses = row.uses;
+    object->read_fraction = row.read_percent / 100.0;
     object->must_verify = must_verify;
     if (row.resident) object->set_life(Life::resident);
   }

@@ -2,6 +2,7 @@
 #include "object.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <memory>
 #include <utility>
@@ -62,7 +63,8 @@ store::IndexRow Object::row() const {
           .needs_check = trust != Trust::trusted || full_check_due,
           .allocated_bytes = allocated_bytes,
           .last_use_ns = last_use.time_since_epoch().count(),
-          .uses = uses};
+          .uses = uses,
+          .read_percent = static_cast<std::uint8_t>(std::lround(read_fraction * 100))};
 }
 
 std::shared_ptr<store::RawFile> Object::take_idle_file() {

@@ -222,6 +222,7 @@ void ReadAhead::finish(Watched& watched) {
   if (!fraction) return;
   const base::MutexLock lock(watched.object->mutex);
   watched.object->read_fraction = (watched.object->read_fraction + *fraction) / 2;
+  watched.object->row_due = true;
 }
 
 void ReadAhead::run_reads() {

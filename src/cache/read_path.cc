@@ -4,7 +4,8 @@
 //   2. An object that must be compared with the origin first holds its readers until that is done (Checker).
 //   3. All blocks in the store: read them, check those not checked yet, answer inside the call. A hit.
 //   4. Else, where the store may be filled: each missing block becomes a flight, or joins the one that is up; the last flight
-//      to land answers. What readers touched so far may admit the object: then the copier starts.
+//      to land answers. What readers touched so far may admit the object: then the copier starts. A small read of a network
+//      origin is answered before its whole block could come over the line: it is asked for first and alone.
 //   5. Else (use-only, ignored commands, no room): exactly what was asked, from the origin, kept nowhere.
 //   A store that fails on the way makes 3 and 4 a 5: the object is dropped, the reader notices nothing but time.
 #include "read_path.h"
@@ -34,6 +35,9 @@ constexpr store::BlockIndex kFlightBlocks =
 
 /// A smaller file is in memory before a load of it would show.
 constexpr std::uint64_t kWorthReadingAhead = 2 * base::kMiB;
+
+/// A read of so little is a header's, or a first page fault.
+constexpr std::uint64_t kSmallRead = 32 * base::kKiB;
 
 store::BlockIndex first_block(Extent extent) {
   return static_cast<store::BlockIndex>(extent.offset / store::kBlockBytes);
@@ -201,6 +205,7 @@ class ObjectReader final : public Reader, public std::enable_shared_from_this<Ob
   [[nodiscard]] Way choose(Extent extent, bool& is_load, ReadDone& done);
   bool serve_hit(Extent extent, ReadDone& done);
   void serve_flights(Extent extent, ReadDone done);
+  bool serve_small_first(Extent extent, ReadDone& done);
   void serve_exact(Extent extent, ReadDone done);
   [[nodiscard]] bool has_room(Extent extent);
 
@@ -228,6 +233,7 @@ void ObjectReader::read(std::uint64_t offset, std::size_t length, ReadDone done)
       serve_exact(extent, std::move(done));
       break;
     case Way::flights:
+      if (!is_load && serve_small_first(extent, done)) break;
       serve_flights(extent, std::move(done));
       break;
     case Way::exact:
@@ -289,6 +295,27 @@ bool ObjectReader::has_room(Extent extent) {
     }
   }
   return missing_bytes == 0 || core_->evictor.reserve_small(*object_, missing_bytes);
+}
+
+/// The first read of a block that nobody asked for yet: exactly what is wanted, then the block. False: not such a one.
+bool ObjectReader::serve_small_first(Extent extent, ReadDone& done) {
+  const store::BlockIndex block = first_block(extent);
+  if (extent.length > kSmallRead || block != last_block(extent)) return false;
+  if (!object_->source->guarded->fidelity().is_network) return false;
+  std::shared_ptr<Flight> flight;
+  {
+    const base::MutexLock lock(object_->mutex);
+    const bool is_wanted = object_->admitted || object_->blocks.is_present(block) || object_->flights.contains(block);
+    // A block that is hardly larger than what is asked comes as soon.
+    if (is_wanted || store::block_length(block, object_->size) <= 2 * extent.length) return false;
+    flight = Fetcher::enter_locked(*object_, block, 1);
+  }
+  auto then = [core = core_, object = object_, flight, done = std::move(done)](base::Result<ReadBytes> result) mutable {
+    done(std::move(result));
+    core->fetcher.send(object, flight, Purpose::demand);
+  };
+  serve_exact(extent, std::move(then));
+  return true;
 }
 
 void ObjectReader::serve_flights(Extent extent, ReadDone done) {

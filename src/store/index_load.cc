@@ -66,9 +66,12 @@ class LoadedPaths {
   std::unordered_map<PathId, Node> nodes_;
 };
 
+std::uint8_t percent_of(std::int64_t value) { return static_cast<std::uint8_t>(std::clamp<std::int64_t>(value, 0, 100)); }
+
 base::Result<void> load_rows(Database& database, const LoadedPaths& paths, std::vector<IndexRow>& rows) {
   AC_ASSIGN(Statement all, database.prepare("SELECT id, path, file_system_id, inode, size, mtime_ns, ctime_ns, flags,"
-                                            " allocated_bytes, last_use_ns, uses FROM objects ORDER BY id"));
+                                            " allocated_bytes, last_use_ns, uses, read_percent FROM objects"
+                                            " ORDER BY id"));
   for (;;) {
     AC_ASSIGN(const bool has_row, all.step());
     if (!has_row) return {};
@@ -89,7 +92,8 @@ base::Result<void> load_rows(Database& database, const LoadedPaths& paths, std::
                     .needs_check = (flags & kRowNeedsCheck) != 0,
                     .allocated_bytes = from_sql(all.number(8)),
                     .last_use_ns = all.number(9),
-                    .uses = from_sql(all.number(10))});
+                    .uses = from_sql(all.number(10)),
+                    .read_percent = percent_of(all.number(11))});
   }
 }
 

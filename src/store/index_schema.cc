@@ -36,7 +36,7 @@ namespace {
 using base::ErrorKind;
 using base::text;
 
-constexpr std::size_t kSchemaVersion = 2;
+constexpr std::size_t kSchemaVersion = 3;
 constexpr unsigned kFileMode = 0600;
 constexpr std::uint64_t kKeptCorruptFiles = 2;
 
@@ -93,6 +93,12 @@ constexpr std::array kUpgrades = {
     validated_ns INTEGER NOT NULL,
     bytes BLOB NOT NULL,
     UNIQUE(source, path));
+  COMMIT;
+)",
+    R"(
+  BEGIN IMMEDIATE;
+  PRAGMA user_version = 3;
+  ALTER TABLE objects ADD COLUMN read_percent INTEGER NOT NULL DEFAULT 100;
   COMMIT;
 )",
 };

@@ -35,8 +35,8 @@ base::Result<IndexTables> IndexTables::open(Database& database) {
   IndexTables tables(std::move(paths));
   AC_ASSIGN(tables.put_row_,
             database.prepare("INSERT OR REPLACE INTO objects(id, path, file_system_id, inode, size, mtime_ns,"
-                             " ctime_ns, flags, allocated_bytes, last_use_ns, uses)"
-                             " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"));
+                             " ctime_ns, flags, allocated_bytes, last_use_ns, uses, read_percent)"
+                             " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"));
   AC_ASSIGN(tables.find_row_path_, database.prepare("SELECT path FROM objects WHERE id = ?1"));
   AC_ASSIGN(tables.delete_row_, database.prepare("DELETE FROM objects WHERE id = ?1"));
   AC_ASSIGN(tables.put_pin_, database.prepare("INSERT OR IGNORE INTO pins(path) VALUES(?1)"));
@@ -63,7 +63,7 @@ base::Result<void> IndexTables::put_row(const IndexRow& row) {
   AC_ASSIGN(const std::optional<PathId> old_path, find_row_path_.one_number());
   put_row_.start(to_sql(row.id), path, to_sql(origin.file_system_id), to_sql(origin.inode), to_sql(origin.size),
                  origin.mtime_ns, origin.ctime_ns, flags_of(row), to_sql(row.allocated_bytes), row.last_use_ns,
-                 to_sql(row.uses));
+                 to_sql(row.uses), to_sql(std::uint64_t{row.read_percent}));
   AC_TRY(put_row_.run());
   return old_path && *old_path != path ? paths_.drop_unused(*old_path) : base::Result<void>();
 }

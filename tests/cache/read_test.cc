@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdint>
 #include <numeric>
 #include <random>
@@ -184,6 +185,47 @@ class NetworkReadTest : public EngineFixture {
  protected:
   NetworkReadTest() : EngineFixture(test::FakeOrigin::sshfs_fidelity()) {}
 };
+
+TEST_F(NetworkReadTest, ASmallReadIsAnsweredBeforeItsBlockComesOverTheLine) {
+  start();
+  const std::string content = origin_->put_random("a", 40 * kMiB, 9);
+  const auto reader = open("a");
+  origin_->close_gate(OriginCall::read);
+  Answer small, beside;
+  reader->read(8, 4096, small.done());
+  ASSERT_TRUE(origin_->await_held(OriginCall::read, 1));
+  reader->read(100'000, 4096, beside.done());
+  origin_->let_through(OriginCall::read, 1);
+  EXPECT_EQ(small.bytes(), content.substr(8, 4096));
+  ASSERT_TRUE(origin_->await_held(OriginCall::read, 1)) << "its block follows";
+  EXPECT_FALSE(beside.is_answered());
+  origin_->open_gate(OriginCall::read);
+  EXPECT_EQ(beside.bytes(), content.substr(100'000, 4096));
+  EXPECT_EQ(origin_->calls(OriginCall::read), 2U);
+  EXPECT_EQ(origin_->read_bytes(), 4096 + kMiB);
+}
+
+TEST_F(NetworkReadTest, ASmallReadThatFailsStillSendsForItsBlock) {
+  start();
+  const std::string content = origin_->put_random("a", 40 * kMiB, 9);
+  const auto reader = open("a");
+  origin_->fail_next(OriginCall::read, 1, EACCES);
+  Answer failed;
+  reader->read(8, 4096, failed.done());
+  ASSERT_TRUE(failed.error().has_value());
+  EXPECT_EQ(read(*reader, 8, 4096), content.substr(8, 4096));
+}
+
+TEST_F(NetworkReadTest, ALoadCostsTheLineHardlyMoreThanItsBytes) {
+  start();
+  const std::string content = origin_->put_random("a", 20 * kMiB + 12345, 1);
+  const auto reader = open("a");
+  for (std::uint64_t at = 0; at < content.size(); at += 16 * base::kKiB) {
+    ASSERT_EQ(read(*reader, at, 16 * base::kKiB), content.substr(at, 16 * base::kKiB)) << at;
+  }
+  await_resident("a");
+  EXPECT_LE(origin_->read_bytes(), content.size() * 102 / 100);
+}
 
 TEST_F(NetworkReadTest, ALostConnectionIsNoAnswer) {
   start();

@@ -121,8 +121,10 @@ TEST_F(IgnoredCommandsTest, HashingMoreThanTheCapacityEvictsNothing) {
   EXPECT_EQ(after.evicted_objects, 0U);
   EXPECT_EQ(after.fills_completed, before.fills_completed);
   EXPECT_EQ(after.objects, 1U);
-  EXPECT_EQ(after.origin_read_bytes - before.origin_read_bytes, 96 * kMiB)
-      << "what is cached is used, the rest read once";
+  // A kernel that is short of memory drops a page that was read ahead, and asks for it again.
+  const std::uint64_t read = after.origin_read_bytes - before.origin_read_bytes;
+  EXPECT_GE(read, 96 * kMiB);
+  EXPECT_LT(read, 97 * kMiB) << "what is cached is used, the rest read once";
   EXPECT_EQ(origin_bytes_of(mount, [&] { EXPECT_TRUE(load_in_order(kept)); }), 0U);
 }
 

@@ -114,19 +114,19 @@ TEST_F(IndexDamageTest, an_older_format_is_set_aside) {
 
 TEST_F(IndexDamageTest, a_newer_format_is_refused_with_a_sentence_and_stays) {
   make_index(1);
-  sql("PRAGMA user_version = 3");
+  sql("PRAGMA user_version = 4");
   IndexContents contents;
   const auto index = Index::open(path_, contents);
   ASSERT_TRUE(has_kind(index, ErrorKind::invalid));
-  EXPECT_NE(index.error().what.find("format 3"), std::string::npos) << index.error().what;
+  EXPECT_NE(index.error().what.find("format 4"), std::string::npos) << index.error().what;
   EXPECT_EQ(std::ranges::count_if(names(), [](const std::string& name) { return name.contains("corrupt"); }), 0);
-  sql("PRAGMA user_version = 2");
+  sql("PRAGMA user_version = 3");
   EXPECT_EQ(find().rows.size(), 1U);
 }
 
 TEST_F(IndexDamageTest, format_1_is_taken_over_with_all_its_rows) {
   make_index(10);
-  sql("DROP TABLE listings; PRAGMA user_version = 1");
+  sql("DROP TABLE listings; ALTER TABLE objects DROP COLUMN read_percent; PRAGMA user_version = 1");
   IndexContents contents;
   const auto index = must(Index::open(path_, contents));
   EXPECT_EQ(contents.rows.size(), 10U);
@@ -135,7 +135,7 @@ TEST_F(IndexDamageTest, format_1_is_taken_over_with_all_its_rows) {
   index->put_listing({.source = "nas", .path = "", .validated_ns = 1, .bytes = std::make_shared<std::string>("abc")});
   must(index->close());
   EXPECT_EQ(find().listings.size(), 1U);
-  EXPECT_EQ(number("PRAGMA user_version"), 2U);
+  EXPECT_EQ(number("PRAGMA user_version"), 3U);
 }
 
 TEST_F(IndexDamageTest, rows_that_do_not_fit_together_are_no_index) {

@@ -96,6 +96,7 @@ TEST_F(IndexTest, rows_come_back_whole) {
     EXPECT_EQ(got.allocated_bytes, rows[i].allocated_bytes);
     EXPECT_EQ(got.last_use_ns, rows[i].last_use_ns);
     EXPECT_EQ(got.uses, rows[i].uses);
+    EXPECT_EQ(got.read_percent, rows[i].read_percent);
   }
   EXPECT_TRUE(contents_.clean);
   EXPECT_TRUE(contents_.same_boot);

@@ -74,7 +74,8 @@ inline IndexRow make_row(std::uint64_t id, std::string path, std::string source 
           .needs_check = id % 5 == 0,
           .allocated_bytes = id * 512,
           .last_use_ns = 77,
-          .uses = id};
+          .uses = id,
+          .read_percent = static_cast<std::uint8_t>(id % 101)};
 }
 
 }  // namespace arenacache::store

@@ -29,6 +29,7 @@ struct IndexRow {
   std::uint64_t allocated_bytes = 0;
   std::int64_t last_use_ns = 0;  ///< wall clock
   std::uint64_t uses = 0;
+  std::uint8_t read_percent = 100;  ///< of the file, by past loads
 };
 
 /// A path the owner pinned.
