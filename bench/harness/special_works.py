@@ -57,7 +57,9 @@ def daemon_cpu(lab: Lab, subject: Arenacache) -> dict:
 
 
 def _find(lab: Lab, subject: Subject) -> dict:
-    command = [program("find"), str(subject.path(lab.data.tree)), "-type", "f", "-printf", "%s\\n"]
+    # From the top, as people do.
+    tree = subject.path(lab.data.tree)
+    command = [program("find"), str(subject.root), "-type", "f", "-path", f"{tree}/*", "-printf", "%s\\n"]
     before = subject.counters()
     begin = time.perf_counter()
     found = subprocess.run(command, capture_output=True, check=False, start_new_session=True, timeout=300)

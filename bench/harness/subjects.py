@@ -184,10 +184,7 @@ class Arenacache(Subject):
     def counters(self) -> dict[str, int]:
         stats = self.stats()
         counters = {key: stats["opens"][key] for key in ("passthrough", "served") if key in stats.get("opens", {})}
-        # Whatever the daemon counts of its calls to the source, whatever the kind.
-        origin = stats.get("origin", {})
-        counters["origin_calls"] = sum(value for key, value in origin.items()
-                                       if isinstance(value, int) and key.endswith(("_ops", "_calls", "calls", "ops")))
+        counters["origin_calls"] = sum(mount["origin_calls"] for mount in stats["mounts"])  # made for programs
         if self._feeder:
             counters["source_requests"] = read_calls(self._feeder.pid)
         return counters

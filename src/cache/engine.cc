@@ -14,6 +14,7 @@
 #include "arenacache/base/log.h"
 #include "core.h"
 #include "engine_state.h"
+#include "origin_kind.h"
 #include "ram.h"
 #include "read_path.h"
 #include "startup.h"
@@ -75,6 +76,7 @@ void Engine::start() {
   }
   core_.committer.start_rounds();
   core_.read_ahead.start();
+  for (const auto& source : core_.sources) start_finding_kind(state_->core, source);
 }
 
 void Engine::stop() {

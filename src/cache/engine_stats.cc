@@ -60,6 +60,7 @@ EngineStats Engine::stats() const {
   for (const auto& source : core_.sources) {
     stats.passthrough.push_back(source->passthrough());
     stats.origins.push_back({.mount = source->name,
+                             .is_fast = source->is_fast(),
                              .calls = source->guarded->calls(),
                              .read_bytes = source->read_bytes.value(),
                              .read_ops = source->read_ops.value(),

@@ -21,6 +21,8 @@ constexpr unsigned kReadThreads = 3;
 /// Parts of one file that are read at a time, so that the disk has the next request before it has ended the last.
 constexpr unsigned kReadsPerFile = 2;
 constexpr int kRestPerLook = 50;
+/// An open that only reads a header is over by then, and was not disturbed.
+constexpr auto kFirstLook = std::chrono::milliseconds(1);
 /// The part of the memory that is free which is left to programs.
 constexpr std::uint64_t kLeftFree = 5;  // one part of five
 
@@ -72,7 +74,8 @@ void ReadAhead::opened(const std::shared_ptr<Object>& object, File file) {
       place.swap(watched);  // what it replaces is closed without the lock
     }
     place->closed_at = base::TimePoint::max();
-    place->look_at = clock_.now();
+    place->look_at = clock_.now() + kFirstLook;
+    if (place->look_at >= next_look_at_) return;  // the thread that looks is up by then
   }
   look_due_.notify_one();
 }
@@ -141,10 +144,13 @@ void ReadAhead::run_looks() {
   while (!stopped_) {
     const WatchedPtr watched = next_look();
     if (!watched) {
+      next_look_at_ = base::TimePoint::max();
       look_due_.wait(lock);
     } else if (watched->look_at > clock_.now()) {
-      clock_.wait_until(lock, look_due_, watched->look_at);
+      next_look_at_ = watched->look_at;
+      clock_.wait_until(lock, look_due_, next_look_at_);
     } else {
+      next_look_at_ = base::TimePoint::min();  // it looks for the next one before it sleeps
       lock.unlock();
       look(watched);
       lock.lock();

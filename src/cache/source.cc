@@ -79,9 +79,14 @@ void Source::set_passthrough(PassthroughState state) {
   passthrough_ = std::move(state);
 }
 
+bool Source::is_fast() const {
+  const auto kind = options()->origin.kind;
+  return kind == config::OriginKind::fast || (kind == config::OriginKind::automatic && found_fast_.load());
+}
+
 bool Source::is_cacheable(std::string_view path) const {
+  if (is_fast()) return false;
   const auto current = options();
-  if (current->origin.kind == config::OriginKind::fast) return false;
   const auto matches = [&](const std::string& pattern) { return config::glob_match(pattern, path); };
   const auto& [include, exclude] = std::tie(current->cache.include, current->cache.exclude);
   if (!include.empty() && std::ranges::none_of(include, matches)) return false;

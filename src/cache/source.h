@@ -37,6 +37,9 @@ class Source {
   base::Counter read_bytes, read_ops, errors, timeouts;
   base::Counter demand_in_flight;  ///< reads of this origin that somebody waits for
 
+  /// Is its disk as fast as the store's, by the owner's word or as found?
+  [[nodiscard]] bool is_fast() const;
+  void set_found_fast() { found_fast_.store(true); }
   /// May the file at `path` be kept at all (include, exclude, origin.kind)?
   [[nodiscard]] bool is_cacheable(std::string_view path) const;
   /// Is `pid` one of cache.ignore_commands? Reads /proc.
@@ -50,6 +53,7 @@ class Source {
   void set_passthrough(PassthroughState state);
 
  private:
+  std::atomic<bool> found_fast_{false};  ///< origin.kind = auto
   mutable base::Mutex mutex_;
   std::shared_ptr<const config::MountConfig> options_ AC_GUARDED_BY(mutex_);
   PassthroughState passthrough_ AC_GUARDED_BY(mutex_);

@@ -61,9 +61,9 @@ constexpr std::array<Words, 3> kModes = {"active", "use-only", "off"};
 constexpr std::array<Words, 1> kPolicies = {"lru"};
 constexpr std::array<Words, 3> kFidelities = {"auto", "inode", "path"};
 constexpr std::array<Words, 2> kPassthroughs = {"auto", "off"};
-constexpr std::array<Words, 2> kOriginKinds = {"slow", "fast"};
+constexpr std::array<Words, 3> kOriginKinds = {"slow", "fast", "auto"};
 static_assert(static_cast<std::size_t>(base::LogLevel::off) == 4 && static_cast<std::size_t>(CacheMode::off) == 2 &&
-              static_cast<std::size_t>(FidelityChoice::path) == 2 && static_cast<std::size_t>(OriginKind::fast) == 1 &&
+              static_cast<std::size_t>(FidelityChoice::path) == 2 && static_cast<std::size_t>(OriginKind::automatic) == 2 &&
               static_cast<std::size_t>(Passthrough::off) == 1);
 
 constexpr std::array<Words, 8> kTables = {"daemon", "store", "cache", "fill", "origin", "fuse", "ram", "mount"};
@@ -141,7 +141,7 @@ constexpr auto kOptions = std::to_array<Option>({
      .help = "how a file is known again: by its inode number or by its path; auto: by kind of file system",
      .access = access<&OriginConfig::fidelity>(), .is_per_mount = true, .choices = kFidelities},
     {.table = "origin", .key = "kind", .type = choice, .default_text = R"("slow")",
-     .help = "slow: copy to the store; fast: as fast as the store, copy nothing", .access = access<&OriginConfig::kind>(),
+     .help = "slow: copy to the store; fast: as fast as the store, copy nothing; auto: measured at the start", .access = access<&OriginConfig::kind>(),
      .is_per_mount = true, .choices = kOriginKinds},
 
     {.table = "fuse", .key = "readahead", .type = size, .default_text = R"("4MiB")",

@@ -60,7 +60,9 @@ json mount_answer(const MountAnswer& mount, const EngineStats& stats) {
   for (const LinkOut& link : mount.links_out) links.push_back({{"path", link.path}, {"target", link.target}});
   out["links_out"] = std::move(links);
   for (const OriginStats& origin : stats.origins) {
-    if (origin.mount == mount.name) out["origin"] = origin_answer(origin);
+    if (origin.mount != mount.name) continue;
+    out["origin"] = origin_answer(origin);
+    out["origin"]["kind"] = origin.is_fast ? "fast" : "slow";
   }
   const json numbers = json::parse(mount.numbers_json, nullptr, /*allow_exceptions=*/false);
   if (numbers.is_object()) out.update(numbers);

@@ -149,6 +149,7 @@ struct PassthroughState {
 
 struct OriginStats {
   std::string mount;
+  bool is_fast = false;  ///< nothing of it is copied (origin.kind)
   std::uint64_t calls = 0;  ///< of any kind
   std::uint64_t read_bytes = 0;
   std::uint64_t read_ops = 0;

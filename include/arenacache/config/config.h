@@ -34,7 +34,7 @@ struct Capacity {
 /// What an origin can be trusted for. automatic: by file system (a list of those with stable inode numbers).
 enum class FidelityChoice : std::uint8_t { automatic, inode, path };
 /// Is the origin slower than the store? slow: copy. fast: mirror without copying.
-enum class OriginKind : std::uint8_t { slow, fast };
+enum class OriginKind : std::uint8_t { slow, fast, automatic };
 
 /// Does the kernel read resident files by itself? automatic: where it can.
 enum class Passthrough : std::uint8_t { automatic, off };
