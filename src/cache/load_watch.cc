@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 namespace arenacache::cache {
 namespace {
@@ -87,6 +88,7 @@ LoadWatch::Look LoadWatch::begin(std::uint64_t budget_bytes) {
   const bool is_whole = expectation_.fraction >= kWholeFrom && size_ <= budget_bytes;
   phase_ = is_whole ? Phase::whole : Phase::following;
   segments_.assign(count, is_whole ? Segment::due : Segment::untouched);
+  piece_ = 0;
   next_due_ = is_whole ? 0 : segments_.size();
   ahead_bytes_ = 0;
   return {.again_after = is_whole ? kWhileWarm : kWhileFollowing, .has_work = is_whole};
@@ -110,7 +112,9 @@ LoadWatch::Look LoadWatch::follow(base::PageCache& pages) {
     for (std::size_t due = from; due < to; ++due) {
       if (segments_[due] != Segment::untouched) continue;
       segments_[due] = Segment::due;
-      next_due_ = std::min(next_due_, due);
+      if (due >= next_due_) continue;
+      if (std::exchange(piece_, 0) > 0) segments_[next_due_] = Segment::due;  // the rest of it, after this one
+      next_due_ = due;
     }
   }
   return {.again_after = kWhileFollowing, .has_work = next_due_ < segments_.size()};
@@ -128,12 +132,19 @@ void LoadWatch::opened_again() {
 
 std::optional<base::Extent> LoadWatch::work() {
   base::MutexLock lock(mutex_);
-  while (next_due_ < segments_.size() && segments_[next_due_] != Segment::due) ++next_due_;
-  if (next_due_ >= segments_.size()) return std::nullopt;
-  segments_[next_due_] = Segment::ahead;
-  base::Extent extent = extent_of(next_due_);
-  extent.length = wire_of(next_due_).offset - extent.offset;
-  ++next_due_;
+  if (piece_ == 0) {
+    while (next_due_ < segments_.size() && segments_[next_due_] != Segment::due) ++next_due_;
+    if (next_due_ >= segments_.size()) return std::nullopt;
+    segments_[next_due_] = Segment::ahead;
+  }
+  const std::uint64_t end = wire_of(next_due_).offset;
+  const std::uint64_t from = extent_of(next_due_).offset + piece_;
+  const base::Extent extent{.offset = from, .length = std::min(kPieceBytes, end - std::min(from, end))};
+  piece_ += extent.length;
+  if (extent.end() >= end) {
+    ++next_due_;
+    piece_ = 0;
+  }
   ahead_bytes_ += extent.length;
   return extent;
 }
@@ -144,6 +155,7 @@ void LoadWatch::stop_reading() {
     if (segment == Segment::due) segment = Segment::passed;
   }
   next_due_ = segments_.size();
+  piece_ = 0;
 }
 
 std::optional<double> LoadWatch::fraction(base::PageCache& pages) const {

@@ -23,6 +23,8 @@ namespace arenacache::cache {
 class LoadWatch {
  public:
   static constexpr std::uint64_t kSegmentBytes = std::uint64_t{32} << 20U;
+  /// What is asked for at a time: two huge pages.
+  static constexpr std::uint64_t kPieceBytes = std::uint64_t{4} << 20U;
   static constexpr std::uint64_t kWireBytes = std::uint64_t{16} << 10U;
   static constexpr std::uint32_t kLeadSegments = 4;
   /// More than this, beside the header, is a load: what the kernel's own readahead brings in for a header is less.
@@ -49,7 +51,8 @@ class LoadWatch {
   void learn_header(std::uint64_t bytes);
   /// The file was opened once more: the load may begin at once.
   void opened_again();
-  /// The next part to read ahead; nothing: none for now. Given out once.
+  /// The next piece to read ahead; nothing: none for now. Given out once, in order, so that who reads with several threads is
+  /// always some pieces ahead of a reader that has come to the last one.
   std::optional<base::Extent> work();
   /// The memory is used up: nothing more of this load is read ahead.
   void stop_reading();
@@ -83,6 +86,7 @@ class LoadWatch {
   std::optional<std::uint64_t> cached_at_first_ AC_GUARDED_BY(mutex_);
   std::vector<Segment> segments_ AC_GUARDED_BY(mutex_);  ///< empty until a load began
   std::size_t next_due_ AC_GUARDED_BY(mutex_) = 0;  ///< none before it is due
+  std::uint64_t piece_ AC_GUARDED_BY(mutex_) = 0;  ///< how far into that one's bytes were given out
   std::uint64_t ahead_bytes_ AC_GUARDED_BY(mutex_) = 0;
 };
 

@@ -13,8 +13,6 @@
 namespace arenacache::cache {
 namespace {
 
-/// What one call asks the disk for.
-constexpr std::uint64_t kRequestBytes = std::uint64_t{4} << 20U;
 /// How long a file is watched after its last close.
 constexpr auto kLinger = std::chrono::seconds(30);
 constexpr unsigned kReadThreads = 3;
@@ -127,7 +125,7 @@ void ReadAhead::load_some(const std::shared_ptr<Load>& load) {
   base::MutexLock lock(mutex_);
   const std::uint64_t end = std::min(load->next + LoadWatch::kSegmentBytes, load->size);
   while (!stopped_ && load->next < end) {
-    const base::Extent part{.offset = load->next, .length = std::min(kRequestBytes, end - load->next)};
+    const base::Extent part{.offset = load->next, .length = std::min(LoadWatch::kPieceBytes, end - load->next)};
     load->next = part.end();
     lock.unlock();
     pages_.read_ahead(load->file.descriptor, part);
@@ -253,19 +251,15 @@ void ReadAhead::run_reads() {
 }
 
 void ReadAhead::read_some(const WatchedPtr& watched) {
-  if (budget() < LoadWatch::kSegmentBytes) watched->watch.stop_reading();
+  if (budget() < LoadWatch::kPieceBytes) watched->watch.stop_reading();
   const auto extent = watched->watch.work();
-  bool may_go_on = extent.has_value();
-  for (std::uint64_t done = 0; may_go_on && done < extent->length; done += kRequestBytes) {
-    const std::uint64_t length = std::min(kRequestBytes, extent->length - done);
-    pages_.read_ahead(watched->file.descriptor, {.offset = extent->offset + done, .length = length});
-    base::MutexLock lock(mutex_);
-    may_go_on = !stopped_;
-  }
+  if (extent) pages_.read_ahead(watched->file.descriptor, *extent);
   base::MutexLock lock(mutex_);
-  if (!may_go_on) --watched->reads;
-  // Behind the others: files that are loaded side by side get on side by side.
-  if (may_go_on) to_read_.push_back(watched);
+  if (!extent || stopped_) {
+    --watched->reads;
+  } else {
+    to_read_.push_back(watched);  // behind the others: files that are loaded side by side get on side by side
+  }
 }
 
 }  // namespace arenacache::cache

@@ -23,12 +23,17 @@ class LoadWatchTest : public ::testing::Test {
     return found.is_load ? watch.begin(budget_) : found;
   }
   void read(std::uint64_t offset, std::uint64_t length) { pages_.put(kFd, {.offset = offset, .length = length}); }
-  /// Everything that is due, read.
+  /// Everything that is due, read; pieces that follow one another are one.
   std::vector<base::Extent> work(LoadWatch& watch) {
     std::vector<base::Extent> done;
     while (const auto extent = watch.work()) {
+      EXPECT_LE(extent->length, LoadWatch::kPieceBytes);
       pages_.read_ahead(kFd, *extent);
-      done.push_back(*extent);
+      if (!done.empty() && done.back().end() == extent->offset) {
+        done.back().length += extent->length;
+      } else {
+        done.push_back(*extent);
+      }
     }
     return done;
   }
