@@ -285,7 +285,8 @@ void Catalog::reader_gone(const std::shared_ptr<Object>& object) {
     if (--object->readers > 0) return;
     if (!object->admitted && object->flights.empty()) closed = std::exchange(object->origin_file, nullptr);
     if (!object->is_dropped()) idle_file = object->take_idle_file();
-    const bool is_idle = !object->is_dropped() && !object->is_stored() && object->flights.empty() && !object->admitted;
+    const bool is_idle = !object->is_dropped() && !object->is_stored() && object->flights.empty() &&
+                         object->later.empty() && !object->admitted;
     if (is_idle) {
       object->set_life(Life::dropped);
       erase_maps_locked(*object, object->key, object->path);

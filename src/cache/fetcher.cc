@@ -35,6 +35,14 @@ bool is_connection_error(const base::Error& error) {
 
 constexpr auto kReconnectPause = std::chrono::milliseconds(200);
 
+/// A line without demand for so long is quiet.
+constexpr auto kQuiet = std::chrono::milliseconds(100);
+constexpr auto kBetweenLater = std::chrono::milliseconds(20);
+/// Blocks sent at a time once it is; whoever comes then waits for no more than these.
+constexpr std::size_t kLaterAtOnce = 4;
+/// More are not put off.
+constexpr std::size_t kMostLater = 1024;
+
 Extent extent_of(const Object& object, const Flight& flight) {
   const std::uint64_t offset = std::uint64_t{flight.first} * store::kBlockBytes;
   return Extent{.offset = offset, .length = flight.count * store::kBlockBytes}.clipped_to(object.size);
@@ -117,8 +125,13 @@ base::Result<void> Fetcher::read_version(origin::Origin& origin, Object& object,
   }
 }
 
+void Fetcher::note_demand(Source& source) {
+  source.demand_in_flight.add();
+  source.last_demand.store(core_.clock.now(), std::memory_order_relaxed);
+}
+
 void Fetcher::send(const std::shared_ptr<Object>& object, const std::shared_ptr<Flight>& flight, Purpose purpose) {
-  if (purpose == Purpose::demand) object->source->demand_in_flight.add();
+  if (purpose == Purpose::demand) note_demand(*object->source);
   if (unwritten_.load() > kUnwrittenBytes) {
     const base::MutexLock lock(mutex_);
     if (unwritten_.load() > kUnwrittenBytes) {  // looked at again under the lock that unpark() takes
@@ -233,6 +246,7 @@ void Fetcher::write(const std::shared_ptr<Object>& object, const std::shared_ptr
 void Fetcher::settle(const std::shared_ptr<Object>& object, const std::shared_ptr<Flight>& flight,
                      base::Result<void> result) {
   std::vector<base::Job> jobs;
+  std::shared_ptr<origin::OriginFile> closed;  // without the lock: a close may block
   bool is_complete = false;
   {
     const base::MutexLock lock(object->mutex);
@@ -246,6 +260,8 @@ void Fetcher::settle(const std::shared_ptr<Object>& object, const std::shared_pt
     if (!result) flight->failure = std::move(result).error();
     jobs = std::exchange(flight->when_settled, {});
     is_complete = !object->is_dropped() && object->is_complete();
+    const bool is_idle = object->readers == 0 && !object->admitted && object->flights.empty();
+    if (is_idle) closed = std::exchange(object->origin_file, nullptr);
   }
   if (is_complete) core_.committer.completed(object);
   for (auto& job : jobs) job();
@@ -266,10 +282,66 @@ void Fetcher::unpark() {
   for (const auto& parked : ready) send_now(parked);
 }
 
+void Fetcher::fetch_later(const std::shared_ptr<Object>& object, store::BlockIndex block) {
+  std::optional<Later> too_many;
+  {
+    const base::MutexLock lock(mutex_);
+    later_.push_back({.object = object, .block = block});
+    if (later_.size() > kMostLater) {
+      too_many = std::move(later_.front());
+      later_.pop_front();
+    }
+    if (std::exchange(is_later_scheduled_, true) && !too_many) return;
+  }
+  if (too_many) return send_one_later(*too_many);
+  schedule_later(kQuiet);
+}
+
+void Fetcher::schedule_later(base::Duration pause) {
+  core_.timers.schedule(core_.clock.now() + pause, "later", [core = core_.weak_from_this()] {
+    if (const auto alive = core.lock()) alive->fetcher.send_later();
+  });
+}
+
+void Fetcher::send_later() {
+  std::vector<Later> due;
+  bool is_more = false;
+  {
+    const base::MutexLock lock(mutex_);
+    const base::TimePoint quiet_since = core_.clock.now() - kQuiet;
+    for (std::size_t left = later_.size(); left > 0 && due.size() < kLaterAtOnce; --left) {
+      Later one = std::move(later_.front());
+      later_.pop_front();
+      const bool is_quiet = one.object->source->last_demand.load(std::memory_order_relaxed) <= quiet_since;
+      if (is_quiet) {
+        due.push_back(std::move(one));
+      } else {
+        later_.push_back(std::move(one));
+      }
+    }
+    is_more = !later_.empty();
+    is_later_scheduled_ = is_more;
+  }
+  for (const Later& one : due) send_one_later(one);
+  if (is_more) schedule_later(kBetweenLater);
+}
+
+void Fetcher::send_one_later(const Later& one) {
+  std::shared_ptr<Flight> flight;
+  {
+    const base::MutexLock lock(one.object->mutex);
+    std::erase(one.object->later, one.block);
+    const bool is_wanted = !one.object->is_dropped() && !one.object->blocks.is_present(one.block) &&
+                           !one.object->flights.contains(one.block) && core_.is_filling(*one.object->source);
+    if (is_wanted) flight = enter_locked(*one.object, one.block, 1);
+  }
+  if (flight) send(one.object, flight, Purpose::background);
+}
+
 void Fetcher::fetch_exact(const std::shared_ptr<Object>& object, Extent extent, Hold hold, ReadDone done) {
   const auto timeout = base::Duration(object->source->options()->origin.timeout);
   const base::TimePoint deadline = core_.clock.now() + timeout;
-  object->source->demand_in_flight.add();
+  note_demand(*object->source);
   object->source->guarded->look<ReadBytes>(
       timeout,
       [object, extent, hold, deadline, &clock = core_.clock](origin::Origin& origin) -> base::Result<ReadBytes> {

@@ -42,6 +42,10 @@ class Fetcher {
   /// Reads exactly `extent` for one reader, keeping nothing.
   void fetch_exact(const std::shared_ptr<Object>& object, base::Extent extent, Hold hold, ReadDone done);
 
+  /// Fetches a block that its reader read a part of, when no demand has come to the origin for a while. The block is in the
+  /// object's `later`.
+  void fetch_later(const std::shared_ptr<Object>& object, store::BlockIndex block);
+
   /// The origin's open file of the object, opened now if it was not. Blocks: on an origin's thread only.
   static base::Result<std::shared_ptr<origin::OriginFile>> open_origin(origin::Origin& origin, Object& object,
                                                                        Hold hold);
@@ -64,13 +68,22 @@ class Fetcher {
     Purpose purpose{};
   };
 
+  struct Later {
+    std::shared_ptr<Object> object;
+    store::BlockIndex block = 0;
+  };
+
   void send_now(const Parked& parked);
+  void schedule_later(base::Duration pause);
+  void send_later();
+  void send_one_later(const Later& one);
   void land(const std::shared_ptr<Object>& object, const std::shared_ptr<Flight>& flight,
             base::Result<Fetched> fetched);
   void fail(const std::shared_ptr<Object>& object, const std::shared_ptr<Flight>& flight, const base::Error& error);
   void write(const std::shared_ptr<Object>& object, const std::shared_ptr<Flight>& flight);
   void settle(const std::shared_ptr<Object>& object, const std::shared_ptr<Flight>& flight, base::Result<void> result);
   void unpark();
+  void note_demand(Source& source);
   void count_error(Source& source, const base::Error& error);
 
   Core& core_;
@@ -78,6 +91,8 @@ class Fetcher {
   base::Mutex create_mutex_;  ///< one file is made at a time; above Object
   base::Mutex mutex_;
   std::deque<Parked> parked_ AC_GUARDED_BY(mutex_);
+  std::deque<Later> later_ AC_GUARDED_BY(mutex_);
+  bool is_later_scheduled_ AC_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace arenacache::cache

@@ -105,6 +105,7 @@ class Object {
   // What is on its way.
   std::map<store::BlockIndex, std::shared_ptr<Flight>> flights AC_GUARDED_BY(mutex);  ///< one entry a block
   std::shared_ptr<origin::OriginFile> origin_file AC_GUARDED_BY(mutex);
+  std::vector<store::BlockIndex> later AC_GUARDED_BY(mutex);  ///< read in part, to be fetched when the line is quiet
   bool admitted AC_GUARDED_BY(mutex) = false;  ///< a background fill was asked for or runs
   bool refused AC_GUARDED_BY(mutex) = false;  ///< no space for a fill; asked again at the next open
   bool failed AC_GUARDED_BY(mutex) = false;  ///< the last fill ended with an error of the origin or the store

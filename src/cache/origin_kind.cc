@@ -71,7 +71,8 @@ Result<Sample> find_sample(origin::Origin& origin) {
 Result<DiskSpeed> measure_origin(const Core& core, origin::Origin& origin) {
   AC_ASSIGN(const Sample sample, find_sample(origin));
   if (sample.size == 0) {
-    return base::fail(base::ErrorKind::origin, ENOENT, text("no file of ", base::format_size(kLeastSample), " was met"));
+    return base::fail(base::ErrorKind::origin, ENOENT,
+                      text("no file of ", base::format_size(kLeastSample), " was met"));
   }
   AC_ASSIGN(const auto file, origin.open(sample.path, O_RDONLY, nullptr));
   base::UniqueFd direct;
@@ -111,9 +112,8 @@ Result<DiskSpeed> measure_store(Core& core) {
     for (std::uint64_t at = 0; at < kLeastSample; at += bytes.size()) AC_TRY(written->write(bytes.span(), at));
     AC_TRY(written->sync());
     AC_ASSIGN(const auto direct, core.tier->open_direct(id));
-    return measure_disk(core.clock, kLeastSample, [&](std::span<std::byte> out, std::uint64_t offset) {
-      return direct->read(out, offset);
-    });
+    return measure_disk(core.clock, kLeastSample,
+                        [&](std::span<std::byte> out, std::uint64_t offset) { return direct->read(out, offset); });
   }();
   if (auto removed = core.tier->remove(id); !removed) base::log_warn(removed.error().what);
   return measured;

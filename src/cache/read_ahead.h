@@ -94,7 +94,8 @@ class ReadAhead {
   base::CondVar read_due_;
   bool stopped_ AC_GUARDED_BY(mutex_) = false;
   std::map<const Object*, WatchedPtr> watched_ AC_GUARDED_BY(mutex_);
-  base::TimePoint next_look_at_ AC_GUARDED_BY(mutex_) = base::TimePoint::max();  ///< when the looking thread wakes by itself
+  base::TimePoint next_look_at_ AC_GUARDED_BY(mutex_) =
+      base::TimePoint::max();  ///< when the looking thread wakes by itself
   std::deque<WatchedPtr> to_read_ AC_GUARDED_BY(mutex_);
   std::map<const Object*, std::shared_ptr<Load>> loads_ AC_GUARDED_BY(mutex_);
   std::deque<std::shared_ptr<Load>> to_load_ AC_GUARDED_BY(mutex_);

@@ -4,8 +4,8 @@
 //   2. An object that must be compared with the origin first holds its readers until that is done (Checker).
 //   3. All blocks in the store: read them, check those not checked yet, answer inside the call. A hit.
 //   4. Else, where the store may be filled: each missing block becomes a flight, or joins the one that is up; the last flight
-//      to land answers. What readers touched so far may admit the object: then the copier starts. A small read of a network
-//      origin is answered before its whole block could come over the line: it is asked for first and alone.
+//      to land answers. What readers touched so far may admit the object: then the copier starts. A first small read over a
+//      network is answered by exactly that, so that headers of many files do not wait for one another's blocks.
 //   5. Else (use-only, ignored commands, no room): exactly what was asked, from the origin, kept nowhere.
 //   A store that fails on the way makes 3 and 4 a 5: the object is dropped, the reader notices nothing but time.
 #include "read_path.h"
@@ -297,24 +297,22 @@ bool ObjectReader::has_room(Extent extent) {
   return missing_bytes == 0 || core_->evictor.reserve_small(*object_, missing_bytes);
 }
 
-/// The first read of a block that nobody asked for yet: exactly what is wanted, then the block. False: not such a one.
+/// The first read of a block that nobody asked for yet: exactly what is wanted now, and the block when the line is quiet, or
+/// somebody reads more of it. False: not such a one.
 bool ObjectReader::serve_small_first(Extent extent, ReadDone& done) {
   const store::BlockIndex block = first_block(extent);
   if (extent.length > kSmallRead || block != last_block(extent)) return false;
   if (!object_->source->guarded->fidelity().is_network) return false;
-  std::shared_ptr<Flight> flight;
   {
     const base::MutexLock lock(object_->mutex);
-    const bool is_wanted = object_->admitted || object_->blocks.is_present(block) || object_->flights.contains(block);
+    const bool is_wanted = object_->admitted || object_->blocks.is_present(block) || object_->flights.contains(block) ||
+                           std::ranges::find(object_->later, block) != object_->later.end();
     // A block that is hardly larger than what is asked comes as soon.
     if (is_wanted || store::block_length(block, object_->size) <= 2 * extent.length) return false;
-    flight = Fetcher::enter_locked(*object_, block, 1);
+    object_->later.push_back(block);
   }
-  auto then = [core = core_, object = object_, flight, done = std::move(done)](base::Result<ReadBytes> result) mutable {
-    done(std::move(result));
-    core->fetcher.send(object, flight, Purpose::demand);
-  };
-  serve_exact(extent, std::move(then));
+  serve_exact(extent, std::move(done));
+  core_->fetcher.fetch_later(object_, block);
   return true;
 }
 

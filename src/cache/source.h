@@ -36,6 +36,8 @@ class Source {
 
   base::Counter read_bytes, read_ops, errors, timeouts;
   base::Counter demand_in_flight;  ///< reads of this origin that somebody waits for
+  /// When somebody last began to wait for one.
+  std::atomic<base::TimePoint> last_demand{base::TimePoint::min()};
 
   /// Is its disk as fast as the store's, by the owner's word or as found?
   [[nodiscard]] bool is_fast() const;

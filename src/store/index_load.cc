@@ -66,7 +66,9 @@ class LoadedPaths {
   std::unordered_map<PathId, Node> nodes_;
 };
 
-std::uint8_t percent_of(std::int64_t value) { return static_cast<std::uint8_t>(std::clamp<std::int64_t>(value, 0, 100)); }
+std::uint8_t percent_of(std::int64_t value) {
+  return static_cast<std::uint8_t>(std::clamp<std::int64_t>(value, 0, 100));
+}
 
 base::Result<void> load_rows(Database& database, const LoadedPaths& paths, std::vector<IndexRow>& rows) {
   AC_ASSIGN(Statement all, database.prepare("SELECT id, path, file_system_id, inode, size, mtime_ns, ctime_ns, flags,"
