@@ -314,8 +314,23 @@ void Catalog::move_path_locked(const std::shared_ptr<Object>& object, const std:
   if (!pinned && pin_holds_.erase(object->id) > 0) core_.space->release(object->id);
 }
 
+/// Who holds a dropped object open may still have to ask the origin for it, by its name.
+void Catalog::rename_dropped_locked(SourceId source, const std::string& from, const std::string& to, bool exchanged) {
+  for (const auto& [key, held] : held_dropped_) {
+    const auto object = held.lock();
+    if (!object || key.source != source) continue;
+    const base::MutexLock lock(object->mutex);
+    if (is_below(object->path, from)) {
+      object->path = to + object->path.substr(from.size());
+    } else if (exchanged && is_below(object->path, to)) {
+      object->path = from + object->path.substr(to.size());
+    }
+  }
+}
+
 void Catalog::renamed(Source& source, const std::string& from, const std::string& to, bool exchanged) {
   const base::MutexLock lock(mutex_);
+  rename_dropped_locked(source.id, from, to, exchanged);
   const auto moved = below_locked(source.id, from);
   const auto back = exchanged ? below_locked(source.id, to) : std::vector<std::shared_ptr<Object>>{};
   const auto rename_pins = [&](const std::string& old_top, const std::string& new_top) AC_REQUIRES(mutex_) {

@@ -83,6 +83,8 @@ class Catalog {
       AC_REQUIRES(mutex_);
   std::shared_ptr<Object> match_locked(const FileRef& file, const ObjectKey& key, std::vector<base::Job>& after)
       AC_REQUIRES(mutex_);
+  void rename_dropped_locked(SourceId source, const std::string& from, const std::string& to, bool exchanged)
+      AC_REQUIRES(mutex_);
   void move_path_locked(const std::shared_ptr<Object>& object, const std::string& path) AC_REQUIRES(mutex_);
   void let_go_of_file(const Object& object);
   void erase_maps_locked(const Object& object, const ObjectKey& key, const std::string& path) AC_REQUIRES(mutex_);

@@ -2,6 +2,7 @@
 // Versions: changes behind our back, changes through the mount, settling, restarts.
 #include <gtest/gtest.h>
 
+#include <cerrno>
 #include <cstdint>
 #include <string>
 
@@ -84,6 +85,19 @@ TEST_F(VersionTest, RenamesOfFilesAndFoldersCarryTheObject) {
   EXPECT_EQ(origin_->read_bytes(), 0U);
   EXPECT_EQ(engine_->list(source_, "other").size(), 1U);
   EXPECT_TRUE(engine_->list(source_, "dir").empty());
+}
+
+TEST_F(VersionTest, AReaderOfADroppedObjectFindsItsFileUnderItsNewName) {
+  start();
+  const std::string content = cached("dir/a", 8);
+  const auto reader = open("dir/a");
+  EXPECT_TRUE(reader->was_hit());
+  EXPECT_EQ(engine_->evict(source_, "dir/a").first, 1U);
+  origin_->move("dir", "other");
+  engine_->renamed(source_, "dir", "other", false);
+  io_.fail_from(test::FileCall::read_at, 1, EIO);  // the store's file was all it had
+  EXPECT_EQ(read(*reader, 3 * kMiB, 4096), content.substr(3 * kMiB, 4096));
+  io_.heal();
 }
 
 TEST_F(VersionTest, AttributesChangedThroughTheMountCostNothing) {

@@ -108,7 +108,13 @@ TestMount::~TestMount() {
   if (::testing::Test::HasFailure()) std::fputs(("--- the daemon's log:\n" + log() + "---\n").c_str(), stderr);
 }
 
+void TestMount::use_config(const std::string& toml, std::vector<std::string> also_mounted) {
+  config_path_ = dir_.write_file("config.toml", toml);
+  also_mounted_ = std::move(also_mounted);
+}
+
 std::vector<std::string> TestMount::command_line() const {
+  if (!config_path_.empty()) return {daemon_program(), "--foreground", "--config", config_path_};
   std::map<std::string, std::string> flags{
       {"--source", source_},          {"--mount", mountpoint_},          {"--store", store_},
       {"--socket", socket_},          {"--capacity", options_.capacity}, {"--cache-settle", "0s"},
@@ -182,6 +188,9 @@ void TestMount::end_watchdog() {
 
 void TestMount::remove_left_mount() {
   while (is_mounted() && ::umount2(mountpoint_.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) == 0) continue;
+  for (const std::string& path : also_mounted_) {
+    while (is_mountpoint(path) && ::umount2(path.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) == 0) continue;
+  }
 }
 
 bool TestMount::is_mounted() const { return is_mountpoint(mountpoint_); }

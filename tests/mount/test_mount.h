@@ -48,6 +48,9 @@ class TestMount {
   TestMount(const TestMount&) = delete;
   TestMount& operator=(const TestMount&) = delete;
 
+  /// From now on the daemon is started by a configuration file of this content, and nothing else. It must name source(),
+  /// mountpoint(), store() and socket(); `also_mounted`: mountpoints beside this one.
+  void use_config(const std::string& toml, std::vector<std::string> also_mounted);
   /// Starts the daemon and waits until it is mounted and answers. Fails the test when it does not.
   void start();
   /// SIGTERM, then waits for the end; fails the test on an error or a mount left. Returns the exit code.
@@ -101,6 +104,8 @@ class TestMount {
   std::string mountpoint_;
   std::string store_;
   std::string socket_;
+  std::string config_path_;  ///< empty: flags
+  std::vector<std::string> also_mounted_;
   DaemonClient client_;
   std::unique_ptr<ChildProcess> daemon_;
   pid_t watchdog_ = -1;
