@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <utility>
 
 #include "arenacache/vfs/node_table.h"
 
@@ -102,7 +103,7 @@ void NodeTable::attributes_unknown(NodeId id) {
   if (Node* node = find_locked(id)) unvalidate(*node, advance_locked());
 }
 
-OpenDecision NodeTable::open(NodeId id, OpenKind kind) {
+OpenDecision NodeTable::open(NodeId id, OpenKind kind, pid_t thread) {
   base::MutexLock lock(mutex_);
   Node* node = find_locked(id);
   if (node == nullptr) return {.answer = OpenDecision::Answer::look_up_again};
@@ -110,8 +111,7 @@ OpenDecision NodeTable::open(NodeId id, OpenKind kind) {
   OpenState& open = *node->open;
   OpenDecision decision{.version = node->attributes.version()};
   if (open.retired) {
-    if (!open.estale_sent) {
-      open.estale_sent = true;
+    if (!std::exchange(open.estale_sent, true) && std::ranges::find(sent_away_, thread) == sent_away_.end()) {
       decision.answer = OpenDecision::Answer::look_up_again;
       return decision;
     }
@@ -154,6 +154,8 @@ bool NodeTable::send_away(pid_t thread) {
   return true;
 }
 
+void NodeTable::note_sent_away(pid_t thread) { static_cast<void>(send_away(thread)); }
+
 void NodeTable::note_sent_away_locked(pid_t thread) {
   sent_away_.push_back(thread);
   if (sent_away_.size() > kMostSentAway) sent_away_.pop_front();
@@ -162,7 +164,8 @@ void NodeTable::note_sent_away_locked(pid_t thread) {
 OpenWay NodeTable::settle_locked(OpenState& open, const Opening& opening) {
   using enum OpenWay::Answer;
   const bool was_sent_away = std::ranges::find(sent_away_, opening.thread) != sent_away_.end();
-  switch (open.way) {
+  const bool is_gone = opening.gone != cache::kNoBacking && open.backing == opening.gone;
+  switch (open.way == ReadWay::backed && is_gone ? ReadWay::undecided : open.way) {
     case ReadWay::undecided:
       open.way = opening.offer != cache::kNoBacking ? ReadWay::backed : ReadWay::served;
       if (open.way == ReadWay::served) return {.answer = served};

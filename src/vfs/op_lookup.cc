@@ -36,7 +36,7 @@ void answer_with(const FilesystemPtr& fs, Reply reply, const std::shared_ptr<con
   } else if (nodes.name_missing(name->view(), asked)) {
     return reply_no_entry(*fs, reply, name->view());
   }
-  if (attempt == kAttempts) return reply.fail(gone_error());
+  if (attempt == kAttempts) return reply_gone(*fs, reply);
   ask(fs, std::move(reply), name, attempt + 1);
 }
 

@@ -19,7 +19,7 @@ namespace {
 
 void settle_and_reply(const FilesystemPtr& fs, Reply& reply, const std::shared_ptr<FileHandle>& handle,
                       const OpenDecision& decision) {
-  if (!settle_open(*fs, reply.requester(), *handle, decision)) return reply.fail(gone_error());
+  if (!settle_open(*fs, reply.requester(), *handle, decision)) return reply_gone(*fs, reply);
   reply_opened(fs, reply, handle, decision);
 }
 
@@ -36,8 +36,8 @@ void open_origin_first(const FilesystemPtr& fs, Reply reply, const std::shared_p
 void serve(const FilesystemPtr& fs, Reply reply, NodeId id) {
   const auto where = fs->nodes().path(id);
   if (!where) return open_nameless(fs, std::move(reply), id, O_RDONLY);
-  const OpenDecision decision = fs->nodes().open(id, OpenKind::read);
-  if (decision.answer == OpenDecision::Answer::look_up_again) return reply.fail(gone_error());
+  const OpenDecision decision = fs->nodes().open(id, OpenKind::read, reply.requester().pid);
+  if (decision.answer == OpenDecision::Answer::look_up_again) return reply_gone(*fs, reply);
   auto handle = std::make_shared<FileHandle>();
   handle->node = id;
   handle->access = O_RDONLY;
@@ -51,18 +51,18 @@ void serve(const FilesystemPtr& fs, Reply reply, NodeId id) {
 
 void open_for_reading(const FilesystemPtr& fs, Reply reply, NodeId id) {
   const auto state = fs->nodes().state(id);
-  if (!state) return reply.fail(gone_error());
+  if (!state) return reply_gone(*fs, reply);
   if (!state->has_name || state->validated > fs->fresh_for_open_since()) return serve(fs, std::move(reply), id);
   check_node(fs, id, state->has_attributes,
              [fs, id, known = state, reply = std::move(reply)](const std::optional<NodeSaid>& answer) mutable {
                if (!answer) {
                  fs->engine().note_stale_open();
                } else if (answer->seen == Seen::other_file) {
-                 return reply.fail(gone_error());
+                 return reply_gone(*fs, reply);
                } else if (!answer->said) {
                  return reply.fail(answer->said.error());
                } else if (kernel_is_behind(*fs, id, answer->seen, *known, *answer->said, reply.requester().pid)) {
-                 return reply.fail(gone_error());
+                 return reply_gone(*fs, reply);
                }
                serve(fs, std::move(reply), id);
              });
@@ -76,13 +76,13 @@ bool fits(const FileHandle& handle, int access) {
 
 void open_nameless(const FilesystemPtr& fs, Reply reply, NodeId id, int access) {
   const auto other = fs->files().find_of_node(id, [&](const FileHandle& handle) { return fits(handle, access); });
-  if (!other) return reply.fail(gone_error());
+  if (!other) return reply_gone(*fs, reply);
   const OpenKind kind = other->file ? OpenKind::write : OpenKind::read;
-  OpenDecision decision = fs->nodes().open(id, kind);
-  if (decision.answer == OpenDecision::Answer::look_up_again) return reply.fail(gone_error());
+  OpenDecision decision = fs->nodes().open(id, kind, reply.requester().pid);
+  if (decision.answer == OpenDecision::Answer::look_up_again) return reply_gone(*fs, reply);
   auto handle = std::make_shared<FileHandle>(*other);
   handle->backing = nullptr;
-  if (!settle_open(*fs, reply.requester(), *handle, decision)) return reply.fail(gone_error());
+  if (!settle_open(*fs, reply.requester(), *handle, decision)) return reply_gone(*fs, reply);
   // The same open file, so the same version that the kernel's pages are of.
   decision.bypass_pages = false;
   decision.keep_pages = true;

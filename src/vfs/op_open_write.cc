@@ -51,13 +51,13 @@ void run(const FilesystemPtr& fs, origin::Origin& origin, Reply& reply, NodeId i
   const ChangeStamp asked = fs->nodes().stamp();
   const auto before = stat_node(*fs, origin, id);
   const Seen seen = note_attributes(*fs, id, before, asked);
-  if (seen == Seen::other_file) return reply.fail(gone_error());
+  if (seen == Seen::other_file) return reply_gone(*fs, reply);
   if (!before) return reply.fail(before.error());
   if (known && kernel_is_behind(*fs, id, seen, *known, *before, reply.requester().pid)) {
-    return reply.fail(gone_error());
+    return reply_gone(*fs, reply);
   }
-  const OpenDecision decision = fs->nodes().open(id, OpenKind::write);
-  if (decision.answer == OpenDecision::Answer::look_up_again) return reply.fail(gone_error());
+  const OpenDecision decision = fs->nodes().open(id, OpenKind::write, reply.requester().pid);
+  if (decision.answer == OpenDecision::Answer::look_up_again) return reply_gone(*fs, reply);
   auto handle = std::make_shared<FileHandle>();
   handle->node = id;
   handle->access = origin_flags(flags) & O_ACCMODE;
@@ -66,7 +66,7 @@ void run(const FilesystemPtr& fs, origin::Origin& origin, Reply& reply, NodeId i
     return reply.fail(opened.error());
   }
   // Before the origin's data is touched: the open may come again under another node.
-  if (!settle_open(*fs, reply.requester(), *handle, decision)) return reply.fail(gone_error());
+  if (!settle_open(*fs, reply.requester(), *handle, decision)) return reply_gone(*fs, reply);
   if ((flags & O_TRUNC) != 0) {
     if (const auto truncated = truncate_opened(*fs, *handle); !truncated) {
       handle->backing = nullptr;
@@ -81,7 +81,7 @@ void run(const FilesystemPtr& fs, origin::Origin& origin, Reply& reply, NodeId i
 
 void open_for_writing(const FilesystemPtr& fs, Reply reply, NodeId id, int flags) {
   const auto state = fs->nodes().state(id);
-  if (!state) return reply.fail(gone_error());
+  if (!state) return reply_gone(*fs, reply);
   if (!state->has_name) return open_nameless(fs, std::move(reply), id, flags & O_ACCMODE);
   fs->change(node_key(id), [fs, id, flags, reply = std::move(reply)](origin::Origin& origin) mutable {
     run(fs, origin, reply, id, flags);

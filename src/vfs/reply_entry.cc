@@ -77,16 +77,22 @@ bool settle_open(Filesystem& fs, const Requester& requester, FileHandle& handle,
   }
   if (offer) opening.offer = offer->key();
   opening.may_share = fs.engine().trusts_store();
-  const OpenWay way = fs.nodes().settle(opening);
-  if (way.answer != OpenWay::Answer::backed) return way.answer == OpenWay::Answer::served;
-  handle.backing = way.backing == opening.offer ? std::move(offer) : fs.backings().share(handle.node, way.backing);
-  if (handle.backing && handle.writer) {  // no write will be seen
+  while (!handle.backing) {
+    const OpenWay way = fs.nodes().settle(opening);
+    if (way.answer != OpenWay::Answer::backed) return way.answer == OpenWay::Answer::served;
+    handle.backing = way.backing == opening.offer ? offer : fs.backings().share(handle.node, way.backing);
+    opening.gone = way.backing;  // unless it is had now: the last who had it open closed it in between
+  }
+  if (handle.writer) {  // no write will be seen
     handle.writer->before_data_change();
     note_attributes_unknown(fs, handle.node);
   }
-  if (handle.backing) return true;
-  fs.nodes().close(handle.node, opening.kind);
-  return false;
+  return true;
+}
+
+void reply_gone(Filesystem& fs, Reply& reply) {
+  fs.nodes().note_sent_away(reply.requester().pid);
+  reply.fail(gone_error());
 }
 
 std::shared_ptr<cache::Reader> open_reader(Filesystem& fs, const Requester& requester, const cache::FileRef& file,

@@ -16,6 +16,10 @@ void reply_new_entry(Filesystem& fs, origin::Origin& origin, Reply& reply, Name 
 /// The entry of a name that the origin has just shown, after a change of ours.
 [[nodiscard]] base::Result<Entry> entry_now(Filesystem& fs, Name name, const origin::Attributes& attributes);
 
+/// Answers an open, or the lookup for one, ESTALE: the kernel looks the name up again and comes once more, and is told no second
+/// time if there is a choice.
+void reply_gone(Filesystem& fs, Reply& reply);
+
 /// Decides who answers the reads of a handle whose open the node table has counted, and gives it the backing file for that.
 /// False: the node cannot be opened that way, the open is not counted any more: its name must be looked up again.
 [[nodiscard]] bool settle_open(Filesystem& fs, const Requester& requester, FileHandle& handle,

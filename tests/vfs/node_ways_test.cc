@@ -122,6 +122,26 @@ TEST_F(NodeWaysTest, EveryNameOfARetiredNodeIsSentAwayOnce) {
   EXPECT_EQ(table_.open(id, OpenKind::read).answer, OpenDecision::Answer::serve) << "by /proc/self/fd";
 }
 
+TEST_F(NodeWaysTest, WhoWasSentAwayFromElsewhereIsNotSentAwayAgain) {
+  const NodeId id = look_up("model");
+  open(id, kStored);
+  ASSERT_NE(table_.attributes_seen(id, file(200), table_.stamp(), kNow), Seen::taken) << "another version: retired";
+  table_.note_sent_away(7);
+  EXPECT_EQ(table_.open(id, OpenKind::read, 7).answer, OpenDecision::Answer::serve);
+}
+
+TEST_F(NodeWaysTest, AFileThatNobodyHasOpenAnyMoreDecidesNothing) {
+  const NodeId id = look_up("model");
+  open(id, kStored);
+  const OpenDecision decision = table_.open(id, OpenKind::read);
+  Opening opening{.node = id, .thread = 2, .version = decision.version};
+  table_.note_sent_away(2);
+  EXPECT_EQ(table_.settle(opening).backing, kStored) << "before it is known";
+  opening.gone = kStored;
+  EXPECT_EQ(table_.settle(opening).answer, Answer::served);
+  EXPECT_EQ(open(id, cache::kNoBacking).answer, Answer::served);
+}
+
 TEST_F(NodeWaysTest, OriginsOwnFileIsSharedByReadersAndWriters) {
   const NodeId id = look_up("model");
   EXPECT_EQ(open(id, kOwn, OpenKind::write).answer, Answer::backed);

@@ -83,6 +83,8 @@ struct Opening {
   origin::Version version{};  ///< what it was decided to open
   /// The file that the kernel could read for it, or write, then the origin's own only.
   cache::BackingKey offer = cache::kNoBacking;
+  /// A file that the node was read from and nobody has open any more; kNoBacking: not known of one.
+  cache::BackingKey gone = cache::kNoBacking;
   bool may_share = true;  ///< what other opens read is as good as the offer, if it is of the same version
 };
 
@@ -154,12 +156,14 @@ class NodeTable {
   void names_exchanged(Name first, Name second);
 
   // Opens.
-  OpenDecision open(NodeId id, OpenKind kind);
+  OpenDecision open(NodeId id, OpenKind kind, pid_t thread = 0);
   /// Decides the way of an open that open() counted.
   OpenWay settle(const Opening& opening);
   /// An open of `thread` that was not counted is to be answered with ESTALE. False: its last one was; the kernel comes again
   /// once, so this one must be answered.
   [[nodiscard]] bool send_away(pid_t thread);
+  /// The open of `thread` was answered ESTALE: the kernel looks the name up again, this once.
+  void note_sent_away(pid_t thread);
   /// Returns how many of `kind` are still open.
   unsigned close(NodeId id, OpenKind kind);
 
