@@ -86,7 +86,8 @@ TEST_F(LifecycleTest, StartsQuicklyOverAHundredThousandFiles) {
   const auto before = std::chrono::steady_clock::now();
   ASSERT_NO_FATAL_FAILURE(mount.start());
   EXPECT_EQ(::access(mount.at("folder-99/model-999").c_str(), R_OK), 0);
-  EXPECT_LT(std::chrono::steady_clock::now() - before, std::chrono::seconds(3));
+  // Alone on a machine it takes 30 ms.
+  EXPECT_LT(std::chrono::steady_clock::now() - before, std::chrono::seconds(ARENACACHE_IS_SANITIZED ? 10 : 1));
 }
 
 TEST_F(LifecycleTest, WhenTheWorkerDiesThePlainFolderIsBack) {
