@@ -62,7 +62,7 @@ std::shared_ptr<Object> Catalog::match_locked(const FileRef& file, const ObjectK
     drop_and_keep_jobs(std::shared_ptr<Object>(same_name->second));
   }
   if (found == by_key_.end()) return nullptr;
-  const std::shared_ptr<Object> object = found->second;
+  std::shared_ptr<Object> object = found->second;
   bool same_data = false;
   std::string old_path;
   {
@@ -238,7 +238,7 @@ void Catalog::unlink_later(const std::shared_ptr<Object>& object) {
     const base::MutexLock lock(unlinks_mutex_);
     ++unlinks_pending_;
   }
-  core_.index->after_durable([core = &core_, object]() mutable {
+  core_.index->after_durable([core = &core_, object = object]() mutable {
     core->background.submit("unlink", [core, object = std::move(object)]() mutable {
       if (auto removed = core->tier->remove(object->id); !removed) base::log_warn(removed.error().what);
       object.reset();  // its reservation ends before anybody is told

@@ -42,7 +42,22 @@ struct Sample {
   std::uint64_t size = 0;
 };
 
-/// A file that is large enough, in the first folders that are met; an empty path: none.
+std::string joined(const std::string& folder, const std::string& name) {
+  return folder.empty() ? name : text(folder, "/", name);
+}
+
+/// A file of `names` that is large enough; an empty path: none.
+Result<Sample> sample_among(origin::Origin& origin, const std::string& folder, const std::vector<std::string>& names) {
+  AC_ASSIGN(const auto attributes, origin.stat_names(folder, names));
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    if (!attributes[i]) continue;
+    const auto size = static_cast<std::uint64_t>(attributes[i]->st_size);
+    if (size >= kLeastSample) return Sample{.path = joined(folder, names[i]), .size = size};
+  }
+  return Sample{};
+}
+
+/// The same, in the first folders that are met.
 Result<Sample> find_sample(origin::Origin& origin) {
   std::deque<std::string> folders{""};
   std::size_t names_seen = 0;
@@ -51,18 +66,14 @@ Result<Sample> find_sample(origin::Origin& origin) {
     folders.pop_front();
     auto entries = origin.list(folder);
     if (!entries) continue;
+    names_seen += entries->size();
     std::vector<std::string> files;
     for (auto& entry : *entries) {
-      if (entry.type == DT_DIR) folders.push_back(folder.empty() ? entry.name : text(folder, "/", entry.name));
+      if (entry.type == DT_DIR) folders.push_back(joined(folder, entry.name));
       if (entry.type == DT_REG) files.push_back(std::move(entry.name));
     }
-    names_seen += entries->size();
-    AC_ASSIGN(const auto attributes, origin.stat_names(folder, files));
-    for (std::size_t i = 0; i < files.size(); ++i) {
-      if (!attributes[i] || static_cast<std::uint64_t>(attributes[i]->st_size) < kLeastSample) continue;
-      return Sample{.path = folder.empty() ? files[i] : text(folder, "/", files[i]),
-                    .size = static_cast<std::uint64_t>(attributes[i]->st_size)};
-    }
+    AC_ASSIGN(Sample sample, sample_among(origin, folder, files));
+    if (sample.size > 0) return sample;
   }
   return Sample{};
 }

@@ -63,8 +63,8 @@ constexpr std::array<Words, 3> kFidelities = {"auto", "inode", "path"};
 constexpr std::array<Words, 2> kPassthroughs = {"auto", "off"};
 constexpr std::array<Words, 3> kOriginKinds = {"slow", "fast", "auto"};
 static_assert(static_cast<std::size_t>(base::LogLevel::off) == 4 && static_cast<std::size_t>(CacheMode::off) == 2 &&
-              static_cast<std::size_t>(FidelityChoice::path) == 2 && static_cast<std::size_t>(OriginKind::automatic) == 2 &&
-              static_cast<std::size_t>(Passthrough::off) == 1);
+              static_cast<std::size_t>(FidelityChoice::path) == 2 &&
+              static_cast<std::size_t>(OriginKind::automatic) == 2 && static_cast<std::size_t>(Passthrough::off) == 1);
 
 constexpr std::array<Words, 8> kTables = {"daemon", "store", "cache", "fill", "origin", "fuse", "ram", "mount"};
 

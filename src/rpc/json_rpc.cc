@@ -177,13 +177,14 @@ Result<json> read_answer(std::uint64_t id, std::string_view line) {
   const json answer = json::parse(line, nullptr, /*allow_exceptions=*/false);
   if (!answer.is_object())
     return fail(ErrorKind::corrupt, 0, "what answers is no arenacached: it does not speak JSON-RPC");
+  const auto misfit = [] { return fail(ErrorKind::corrupt, 0, "the daemon's answer does not fit the request"); };
   try {
     if (answer.contains("error")) return std::unexpected(error_in(answer["error"]));
     if (answer.contains("result") && answer.value("id", json()) == json(id)) return answer["result"];
+    return misfit();
   } catch (const json::exception&) {
-    // Falls through: a field of a wrong type is as bad as a missing one.
+    return misfit();  // a field of a wrong type is as bad as a missing one
   }
-  return fail(ErrorKind::corrupt, 0, "the daemon's answer does not fit the request");
 }
 
 }  // namespace arenacache::rpc

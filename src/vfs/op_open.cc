@@ -57,11 +57,10 @@ void open_for_reading(const FilesystemPtr& fs, Reply reply, NodeId id) {
              [fs, id, known = state, reply = std::move(reply)](const std::optional<NodeSaid>& answer) mutable {
                if (!answer) {
                  fs->engine().note_stale_open();
-               } else if (answer->seen == Seen::other_file) {
-                 return reply_gone(*fs, reply);
-               } else if (!answer->said) {
+               } else if (answer->seen != Seen::other_file && !answer->said) {
                  return reply.fail(answer->said.error());
-               } else if (kernel_is_behind(*fs, id, answer->seen, *known, *answer->said, reply.requester().pid)) {
+               } else if (answer->seen == Seen::other_file ||
+                          kernel_is_behind(*fs, id, answer->seen, *known, *answer->said, reply.requester().pid)) {
                  return reply_gone(*fs, reply);
                }
                serve(fs, std::move(reply), id);
