@@ -115,8 +115,6 @@ def _hits() -> list[Work]:
         return ByReader(reader, names, state, {**LONG, **extra, **(options or {})}, {**SHORT, **(quick or {})})
 
     return [
-        _rate("ssd-rate", "the SSD's own rate (O_DIRECT, 32 MiB a request): nothing cold can be much faster", ("native",),
-              hit("read", COLD, options={"block": 32 * MIB, "direct": 1})),
         _rate("read-cold", "hit, read() with 1 MiB, cold", HITS_AND_FAST, hit("read", COLD)),
         _rate("read-warm", "hit, read() with 1 MiB, warm", HITS_AND_FAST, hit("read", WARM)),
         _rate("mmap-order-cold", "hit, mmap in file order, cold", HITS_AND_FAST, hit("mmap-in-order", COLD)),

@@ -147,6 +147,7 @@ void compare(Source& source, const DiskSpeed& origin, const DiskSpeed& store) {
 void start_finding_kind(const std::shared_ptr<Core>& core, const std::shared_ptr<Source>& source) {
   const auto options = source->options();
   if (options->origin.kind != config::OriginKind::automatic || !source->guarded->fidelity().is_local_disk) return;
+  if (!core->is_filling(*source)) return;  // nothing is to be copied, and nothing written
   struct Found {
     bool is_same_disk = false;
     DiskSpeed speed;

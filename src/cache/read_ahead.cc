@@ -251,8 +251,12 @@ void ReadAhead::run_reads() {
 }
 
 void ReadAhead::read_some(const WatchedPtr& watched) {
-  if (budget() < LoadWatch::kPieceBytes) watched->watch.stop_reading();
-  const auto extent = watched->watch.work();
+  auto extent = watched->watch.work();
+  const bool begins_segment = extent && extent->offset % LoadWatch::kSegmentBytes == 0;
+  if (begins_segment && budget() < LoadWatch::kSegmentBytes) {
+    watched->watch.stop_reading();
+    extent.reset();
+  }
   if (extent) pages_.read_ahead(watched->file.descriptor, *extent);
   base::MutexLock lock(mutex_);
   if (!extent || stopped_) {
