@@ -55,6 +55,7 @@ void ReadAhead::stop() {
 
 void ReadAhead::opened(const std::shared_ptr<Object>& object, File file) {
   if (capacity_.load() == 0) return;
+  if (opened_again(*object, file)) return;
   LoadWatch::Expectation expectation;
   {
     const base::MutexLock lock(object->mutex);
@@ -66,16 +67,22 @@ void ReadAhead::opened(const std::shared_ptr<Object>& object, File file) {
     base::MutexLock lock(mutex_);
     if (stopped_) return;
     auto& place = watched_[object.get()];
-    if (place && place->file.owner == watched->file.owner) {
-      place->watch.opened_again();
-    } else {
-      place.swap(watched);  // what it replaces is closed without the lock
-    }
-    place->closed_at = base::TimePoint::max();
+    place.swap(watched);  // what it replaces is closed without the lock
     place->look_at = clock_.now() + kFirstLook;
     if (place->look_at >= next_look_at_) return;  // the thread that looks is up by then
   }
   look_due_.notify_one();
+}
+
+bool ReadAhead::opened_again(const Object& object, const File& file) {
+  base::MutexLock lock(mutex_);
+  const auto at = watched_.find(&object);
+  if (at == watched_.end() || at->second->file.owner != file.owner) return false;
+  at->second->watch.opened_again();
+  at->second->closed_at = base::TimePoint::max();
+  at->second->look_at = clock_.now() + kFirstLook;
+  if (at->second->look_at < next_look_at_) look_due_.notify_one();
+  return true;
 }
 
 std::shared_ptr<void> ReadAhead::dropped(const Object& object) {

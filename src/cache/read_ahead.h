@@ -75,6 +75,7 @@ class ReadAhead {
     std::uint64_t next = 0;
   };
 
+  bool opened_again(const Object& object, const File& file);
   void run_looks();
   void run_reads();
   WatchedPtr next_look() AC_REQUIRES(mutex_);
