@@ -154,6 +154,11 @@ bool NodeTable::send_away(pid_t thread) {
   return true;
 }
 
+bool NodeTable::was_sent_away(pid_t thread) const {
+  base::MutexLock lock(mutex_);
+  return std::ranges::find(sent_away_, thread) != sent_away_.end();
+}
+
 void NodeTable::note_sent_away(pid_t thread) { static_cast<void>(send_away(thread)); }
 
 void NodeTable::note_sent_away_locked(pid_t thread) {
@@ -183,10 +188,10 @@ OpenWay NodeTable::settle_locked(OpenState& open, const Opening& opening) {
       // The file itself, whoever reads or writes it.
       if (cache::is_origin_backing(open.backing)) return {.answer = backed, .backing = open.backing};
       const bool is_reader = opening.kind == OpenKind::read;
-      // Evicted and filled again meanwhile, maybe twice: the same bytes.
-      const bool is_as_good = was_sent_away && opening.may_share && open.backing_version.same_data(opening.version);
-      // Of another version: who comes by /proc/self/fd finds no other node, and reads what is open there.
-      const bool can_share = opening.offer == open.backing || is_as_good || open.estale_sent;
+      // Evicted and filled again meanwhile, or changed once more: what is open there was the file a moment ago. Who comes by
+      // /proc/self/fd finds no other node either.
+      const bool has_no_choice = (was_sent_away && opening.may_share) || open.estale_sent;
+      const bool can_share = opening.offer == open.backing || has_no_choice;
       if (is_reader && can_share) return {.answer = backed, .backing = open.backing};
       return {.answer = look_up_again};
     }

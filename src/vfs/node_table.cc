@@ -14,6 +14,12 @@
 
 namespace arenacache::vfs {
 
+namespace {
+
+constexpr std::size_t kMostLostNames = 64;
+
+}  // namespace
+
 NodeTable::NodeTable(const origin::Fidelity& fidelity)
     : stable_inodes_(fidelity.stable_inodes), has_ctime_(fidelity.has_ctime) {
   Node& root = nodes_[kRootNode];
@@ -171,6 +177,7 @@ bool NodeTable::name_missing(Name name, ChangeStamp asked) {
   if (parent != nullptr && parent->doubted_at > asked) return false;
   const Link* link = link_locked(name);
   if (link == nullptr) return true;
+  note_lost_locked(link->node, name);
   lose_link_locked(*link);
   return true;
 }
@@ -188,6 +195,7 @@ NodeId NodeTable::node_for_locked(Name name, const CompactAttributes& attributes
   const Link* link = link_locked(name);
   NodeId id = candidate_locked(link, attributes);
   if (const Node* node = find_locked(id); node != nullptr && !goes_on_locked(*node, attributes, asked)) {
+    note_lost_locked(id, name);
     detach_locked(id);
     link = link_locked(name);
     id = kNoNode;
@@ -195,6 +203,7 @@ NodeId NodeTable::node_for_locked(Name name, const CompactAttributes& attributes
   // A folder seen inside itself: renames on both sides raced. As another node it does no harm.
   if (attributes.type() == S_IFDIR && id != kNoNode && is_at_or_above_locked(id, name.parent)) id = kNoNode;
   if (link != nullptr && link->node != id) {
+    note_lost_locked(link->node, name);
     lose_link_locked(*link);
     link = nullptr;
   }
@@ -209,6 +218,20 @@ NodeId NodeTable::node_for_locked(Name name, const CompactAttributes& attributes
   }
   nodes_.at(id).links->is_doubted = false;
   return id;
+}
+
+void NodeTable::note_lost_locked(NodeId id, Name name) {
+  lost_names_.push_back({.node = id, .parent = name.parent, .name = std::string(name.name)});
+  if (lost_names_.size() > kMostLostNames) lost_names_.pop_front();
+}
+
+std::optional<std::string> NodeTable::lost_path(NodeId id) const {
+  base::MutexLock lock(mutex_);
+  const auto lost = std::ranges::find(lost_names_.rbegin(), lost_names_.rend(), id, &LostName::node);
+  if (lost == lost_names_.rend()) return std::nullopt;
+  const auto folder = path_locked(lost->parent);
+  if (!folder) return std::nullopt;
+  return folder->empty() ? lost->name : *folder + '/' + lost->name;
 }
 
 NodeId NodeTable::candidate_locked(const Link* link, const CompactAttributes& attributes) const {

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Opening for reading: through the cache, at the version that was checked last, or is known while the origin is slow.
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "attribute_check.h"
@@ -32,21 +34,43 @@ void open_origin_first(const FilesystemPtr& fs, Reply reply, const std::shared_p
                  });
 }
 
-/// Counts the open, gets a Reader of the node's version, answers.
-void serve(const FilesystemPtr& fs, Reply reply, NodeId id) {
-  const auto where = fs->nodes().path(id);
-  if (!where) return open_nameless(fs, std::move(reply), id, O_RDONLY);
-  const OpenDecision decision = fs->nodes().open(id, OpenKind::read, reply.requester().pid);
+/// Counts the open, gets a Reader of `version` of the file at `path`, answers. `other`: another file has the node's name by now,
+/// and whoever opens was sent away for that once; they get that one, past the kernel's pages.
+void serve_path(const FilesystemPtr& fs, Reply reply, NodeId id, const std::string& path,
+                const std::optional<origin::Version>& other) {
+  OpenDecision decision = fs->nodes().open(id, OpenKind::read, reply.requester().pid);
   if (decision.answer == OpenDecision::Answer::look_up_again) return reply_gone(*fs, reply);
+  if (other) {
+    decision.version = *other;
+    decision.keep_pages = false;
+    decision.bypass_pages = true;
+  }
   auto handle = std::make_shared<FileHandle>();
   handle->node = id;
   handle->access = O_RDONLY;
-  const cache::FileRef file{.source = fs->source(), .path = where->path, .version = decision.version};
+  const cache::FileRef file{.source = fs->source(), .path = path, .version = decision.version};
   handle->reader = open_reader(*fs, reply.requester(), file, decision);
   if (fs->backings().is_available() && handle->reader->could_back_by_origin()) {
     return open_origin_first(fs, std::move(reply), handle, decision);
   }
   settle_and_reply(fs, reply, handle, decision);
+}
+
+void serve(const FilesystemPtr& fs, Reply reply, NodeId id, const std::optional<origin::Version>& other = {}) {
+  const auto where = fs->nodes().path(id);
+  if (!where) return open_nameless(fs, std::move(reply), id, O_RDONLY);
+  serve_path(fs, std::move(reply), id, where->path, other);
+}
+
+/// The node's name went to another file between a second lookup and its open.
+void serve_who_has_its_name(const FilesystemPtr& fs, Reply reply, NodeId id, const std::string& path) {
+  fs->look<origin::Attributes>(
+      [path](origin::Origin& origin) { return origin.stat(path); },
+      [fs, id, path, reply = std::move(reply)](const base::Result<origin::Attributes>& said) mutable {
+        if (!said) return reply.fail(said.error());
+        if (!S_ISREG(said->st_mode)) return reply_gone(*fs, reply);
+        serve_path(fs, std::move(reply), id, path, origin::version_of(*said));
+      });
 }
 
 void open_for_reading(const FilesystemPtr& fs, Reply reply, NodeId id) {
@@ -55,12 +79,16 @@ void open_for_reading(const FilesystemPtr& fs, Reply reply, NodeId id) {
   if (!state->has_name || state->validated > fs->fresh_for_open_since()) return serve(fs, std::move(reply), id);
   check_node(fs, id, state->has_attributes,
              [fs, id, known = state, reply = std::move(reply)](const std::optional<NodeSaid>& answer) mutable {
+               const pid_t thread = reply.requester().pid;
                if (!answer) {
                  fs->engine().note_stale_open();
                } else if (answer->seen != Seen::other_file && !answer->said) {
                  return reply.fail(answer->said.error());
+               } else if (answer->seen == Seen::other_file && answer->said && S_ISREG(answer->said->st_mode) &&
+                          fs->nodes().was_sent_away(thread)) {
+                 return serve(fs, std::move(reply), id, origin::version_of(*answer->said));
                } else if (answer->seen == Seen::other_file ||
-                          kernel_is_behind(*fs, id, answer->seen, *known, *answer->said, reply.requester().pid)) {
+                          kernel_is_behind(*fs, id, answer->seen, *known, *answer->said, thread)) {
                  return reply_gone(*fs, reply);
                }
                serve(fs, std::move(reply), id);
@@ -75,7 +103,11 @@ bool fits(const FileHandle& handle, int access) {
 
 void open_nameless(const FilesystemPtr& fs, Reply reply, NodeId id, int access) {
   const auto other = fs->files().find_of_node(id, [&](const FileHandle& handle) { return fits(handle, access); });
-  if (!other) return reply_gone(*fs, reply);
+  if (!other) {
+    const auto path = access == O_RDONLY ? fs->nodes().lost_path(id) : std::nullopt;
+    if (!path || !fs->nodes().was_sent_away(reply.requester().pid)) return reply_gone(*fs, reply);
+    return serve_who_has_its_name(fs, std::move(reply), id, *path);
+  }
   const OpenKind kind = other->file ? OpenKind::write : OpenKind::read;
   OpenDecision decision = fs->nodes().open(id, kind, reply.requester().pid);
   if (decision.answer == OpenDecision::Answer::look_up_again) return reply_gone(*fs, reply);

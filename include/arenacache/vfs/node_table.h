@@ -125,6 +125,8 @@ class NodeTable {
 
   // Paths. Nothing: the node is gone, or it or a folder above has no name.
   [[nodiscard]] std::optional<NodePath> path(NodeId id) const;
+  /// The path of the name that this node lost behind our back a moment ago. Nothing: it lost none, or long ago.
+  [[nodiscard]] std::optional<std::string> lost_path(NodeId id) const;
   [[nodiscard]] std::optional<std::string> child_path(Name name) const;
   [[nodiscard]] std::optional<NodeId> child(Name name) const;
 
@@ -164,6 +166,7 @@ class NodeTable {
   [[nodiscard]] bool send_away(pid_t thread);
   /// The open of `thread` was answered ESTALE: the kernel looks the name up again, this once.
   void note_sent_away(pid_t thread);
+  [[nodiscard]] bool was_sent_away(pid_t thread) const;
   /// Returns how many of `kind` are still open.
   unsigned close(NodeId id, OpenKind kind);
 
@@ -202,6 +205,7 @@ class NodeTable {
   void detach_locked(NodeId id) AC_REQUIRES(mutex_);
   Node* current_locked(Name name, NodeId& id) AC_REQUIRES(mutex_);
   void note_sent_away_locked(pid_t thread) AC_REQUIRES(mutex_);
+  void note_lost_locked(NodeId id, Name name) AC_REQUIRES(mutex_);
   OpenWay settle_locked(OpenState& open, const Opening& opening) AC_REQUIRES(mutex_);
   void drop_key_locked(NodeId id, const Node& node) AC_REQUIRES(mutex_);
   void drop_if_unused_locked(NodeId id) AC_REQUIRES(mutex_);
@@ -227,6 +231,12 @@ class NodeTable {
   std::uint64_t changes_ AC_GUARDED_BY(mutex_) = 0;
   /// Threads whose last open was sent away. The kernel looks a name up again once: a second time they are not, if there is a choice.
   std::deque<pid_t> sent_away_ AC_GUARDED_BY(mutex_);
+  struct LostName {
+    NodeId node{};
+    NodeId parent{};
+    std::string name;
+  };
+  std::deque<LostName> lost_names_ AC_GUARDED_BY(mutex_);  ///< the last some, the newest at the end
 };
 
 }  // namespace arenacache::vfs
