@@ -41,6 +41,8 @@ void add_commands(CLI::App& app, Arguments& out) {
   add_command(app, out, Command::mode, "mode", "Show or set what the cache does")
       ->add_option("MODE", out.mode, "active: fill and use; use-only: use, add nothing; off: mirror only")
       ->check(CLI::IsMember({"active", "use-only", "off"}));
+  add_command(app, out, Command::restart, "restart",
+              "Have another process go on with the mounts, with the configuration and the program as they are now");
   add_command(app, out, Command::rebuild, "rebuild",
               "Have the next start rebuild the index from the store's files (daemon stopped)")
       ->add_option("--store", out.store, "The store's folder; default: the config's")

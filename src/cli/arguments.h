@@ -11,7 +11,7 @@
 
 namespace arenacache::cli {
 
-enum class Command : std::uint8_t { stats, ls, prefetch, pin, unpin, evict, refresh, mode, rebuild, version };
+enum class Command : std::uint8_t { stats, ls, prefetch, pin, unpin, evict, refresh, mode, restart, rebuild, version };
 
 /// The exit codes; scripts rely on them (docs/cli.md).
 inline constexpr int kExitSuccess = 0;

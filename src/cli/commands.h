@@ -28,6 +28,9 @@ base::Result<int> run_command(const Arguments& arguments, Session& session, Cons
 /// `prefetch`: starts the fills, tells what was started; with --wait shows progress until the last has ended.
 base::Result<int> run_prefetch(const Arguments& arguments, Session& session, Console& console);
 
+/// `restart`: has the daemon's working process replaced, and waits until the next one answers. Programs notice nothing.
+base::Result<int> run_restart(const Arguments& arguments, Session& session, Console& console);
+
 /// `rebuild`: sets the index of a stopped daemon's store aside, so that the next start rebuilds it.
 base::Result<int> run_rebuild(const std::string& store, Console& console);
 

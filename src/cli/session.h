@@ -21,6 +21,8 @@ class Session {
   explicit Session(std::string socket_path) : socket_path_(std::move(socket_path)) {}
 
   base::Result<nlohmann::json> call(std::string_view method, const nlohmann::json& params);
+  /// The next call goes to whoever listens then.
+  void hang_up() { client_.reset(); }
   /// `paths` as the daemon can place them, seen from the process's working folder.
   base::Result<std::vector<std::string>> place(const std::vector<std::string>& paths);
 

@@ -76,6 +76,9 @@ constexpr auto kOptions = std::to_array<Option>({
      .help = "the group that may use the socket; empty: the daemon's own", .access = access<&DaemonConfig::socket_group>()},
     {.table = "daemon", .key = "log_level", .type = choice, .default_text = R"("info")", .help = "how much is logged",
      .access = access<&DaemonConfig::log_level>(), .is_reloadable = true, .choices = kLogLevels},
+    {.table = "daemon", .key = "crash_window", .type = duration, .default_text = R"("60s")",
+     .help = "three crashes within it turn the cache off, five take the mounts away; 0: they are not counted",
+     .access = access<&DaemonConfig::crash_window>(), .most = kHour},
 
     {.table = "store", .key = "path", .type = path, .default_text = R"("")",
      .help = "the folder on the SSD that holds what is cached; must be set", .access = access<&StoreConfig::path>()},

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "methods.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <cstddef>
@@ -125,7 +127,7 @@ void Methods::stop() {
 
 rpc::MethodTable Methods::table() {
   rpc::MethodTable table;
-  table.add("ping", [](const json&) -> Answer { return json{{"pong", true}}; });
+  table.add("ping", [](const json&) -> Answer { return json{{"pong", true}, {"pid", ::getpid()}}; });
   table.add("version", [this](const json&) -> Answer { return json{{"version", options_.version}}; });
   table.add("stats", [this](const json&) { return stats(); });
   table.add("mounts", [this](const json&) { return mounts(); });
@@ -136,6 +138,7 @@ rpc::MethodTable Methods::table() {
   table.add("unpin", [this](const json& params) { return unpin(params); });
   table.add("evict", [this](const json& params) { return evict(params); });
   table.add("refresh", [this](const json& params) { return refresh(params); });
+  table.add("restart", [this](const json&) { return restart(); });
   table.add("mode", [this](const json& params) { return mode(params); });
   return table;
 }
@@ -296,6 +299,13 @@ Methods::Answer Methods::refresh(const json& params) {
     all.names += one.names;
   }
   return json{{"folders", all.folders}, {"names", all.names}};
+}
+
+/// Answers before it happens: whoever asks watches for another pid.
+Methods::Answer Methods::restart() {
+  if (!options_.restart) return fail(ErrorKind::invalid, ENOTSUP, "this daemon cannot be restarted");
+  AC_TRY(options_.restart());
+  return json{{"pid", ::getpid()}};
 }
 
 Methods::Answer Methods::mode(const json& params) {

@@ -21,13 +21,18 @@ namespace arenacache::daemon {
 enum class MessageKind : std::uint8_t {
   plan = 1,  ///< reader: what is to be mounted, and how (keeper_plan.h)
   mount,  ///< reader: one planned mount (keeper_plan.h)
-  start,  ///< keeper: number of mounts that follow, "1" if the worker is to let go of the terminal once it is ready
-  serve,  ///< keeper: one mount to serve: name, mountpoint; /dev/fuse and the source folder
+  start,  ///< keeper: what follows, and how the worker comes to be (keeper_orders.h)
+  serve,  ///< keeper: one mount to serve (keeper_orders.h)
+  kept,  ///< keeper: after `serve`, one descriptor that an earlier worker had kept: handle; the descriptor
   ready,  ///< worker: every mount answers
   failed,  ///< worker: cannot start, a sentence
   status,  ///< worker: a sentence for `systemctl status`
   reload,  ///< keeper: read the configuration again
   stop,  ///< keeper: end in good order
+  leave,  ///< keeper: end, and leave everything to the next worker
+  restart,  ///< worker: somebody asked for another worker in its place
+  keep,  ///< worker: number of the mount, handle; a descriptor that is to outlive this worker
+  drop,  ///< worker: number of the mount, handle: what was kept for it is not needed any more
 };
 
 struct Message {

@@ -2,16 +2,19 @@
 #include "keeper.h"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
+#include <climits>
 #include <csignal>
 #include <string_view>
 #include <utility>
 
 #include "arenacache/base/log.h"
 #include "arenacache/base/text.h"
+#include "arenacache/handover/area.h"
 #include "keeper_terminal.h"
 
 namespace arenacache::daemon {
@@ -27,6 +30,13 @@ constexpr std::string_view kProcessName = "keeper";
 /// What the background daemon writes to the process that started it, once it is up.
 constexpr char kUp = 'u';
 
+void raise_open_file_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) base::log_debug("cannot raise the limit of open files");
+}
+
 int report(const base::Error& error) {
   base::log_error(error.what);
   return kExitFailure;
@@ -37,9 +47,17 @@ int report(const base::Error& error) {
 int run_keeper(const KeeperOptions& options) {
   base::log_open(base::LogLevel::info, kProcessName);
   ::signal(SIGPIPE, SIG_IGN);
+  raise_open_file_limit();  // each open file without a name costs us one
   auto events = Events::create();
   if (!events) return report(events.error());
   return Keeper(options, std::move(*events), Notifier::take_from_environment()).run();
+}
+
+Keeper::Keeper(const KeeperOptions& options, Events events, Notifier notifier)
+    : options_(options), events_(std::move(events)), notifier_(std::move(notifier)) {
+  std::array<char, PATH_MAX> path{};
+  const ssize_t length = ::readlink("/proc/self/exe", path.data(), path.size());
+  if (length > 0) program_.assign(path.data(), static_cast<std::size_t>(length));
 }
 
 MountRequest Keeper::Mounted::request() const {
@@ -50,20 +68,33 @@ int Keeper::run() {
   if (const auto code = read_plan()) return *code;
   if (const auto code = go_to_background()) return *code;
   std::optional<Ending> ending = mount_all();
-  if (!ending) ending = start_worker();
   if (!ending) {
-    announce_ready();
-    ending = serve();
+    switch (start_worker({.leaves_terminal = starter_.is_open()}, std::nullopt)) {
+      case Start::ready:
+        announce_ready();
+        ending = serve();
+        break;
+      case Start::failed:
+        // Whoever starts a daemon wants to hear what is wrong, not to wait for it to be tried again.
+        end_of_worker();
+        if (!has_said_why_) base::log_error(text("the worker ", last_end_, "; unmounting"));
+        ending = Ending::failed;
+        break;
+      case Start::asked_to_stop:
+        ending = Ending::asked;
+        break;
+    }
   }
   return take_down(*ending);
 }
 
 Result<ChildProcess> Keeper::start_child(const char* role, FdChannel& own_end) const {
   AC_ASSIGN(auto ends, FdChannel::create_pair());
-  Program program{.executable = "/proc/self/exe",
+  Program program{.executable = worker_program(),
                   .arguments = {options_.arguments.front(), role, std::to_string(ends.second.fd())},
                   .inherited_fd = ends.second.fd(),
-                  .environment = {}};
+                  .environment = {},
+                  .directory = started_in_.get()};
   program.arguments.insert(program.arguments.end(), options_.arguments.begin() + 1, options_.arguments.end());
   AC_ASSIGN(ChildProcess child, ChildProcess::spawn(program));
   own_end = std::move(ends.first);
@@ -138,7 +169,13 @@ std::optional<Keeper::Ending> Keeper::mount_all() {
       base::log_error(fuse.error().what);
       return Ending::failed;
     }
-    mounts_.push_back({.planned = std::move(planned), .fuse = std::move(*fuse)});
+    auto area = handover::Area::create();
+    if (!area) {
+      base::log_error(area.error().what);
+      return Ending::failed;
+    }
+    mounts_.push_back(
+        {.planned = std::move(planned), .fuse = std::move(*fuse), .area = std::move(*area), .kept = {}});
   }
   plan_.mounts.clear();
   mount_table_ = UniqueFd(::open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC));
@@ -161,40 +198,44 @@ Result<MountedFuse> Keeper::mount(const MountRequest& request) {
   }
 }
 
-std::optional<Keeper::Ending> Keeper::start_worker() {
+Keeper::Start Keeper::start_worker(const Birth& birth, Deadline deadline) {
+  has_said_why_ = false;
   auto worker = start_child(kWorkerRole, worker_channel_);
   if (!worker) {
     base::log_error(worker.error().what);
-    return Ending::failed;
+    return Start::failed;
   }
   worker_ = std::move(*worker);
   // A worker that cannot be reached has ended; await_ready() sees that and says how.
-  if (auto handed = hand_over_mounts(); !handed) base::log_debug(handed.error().what);
-  return await_ready();
+  if (auto sent = send_orders_to(birth); !sent) base::log_debug(sent.error().what);
+  return await_ready(deadline);
 }
 
-Result<void> Keeper::hand_over_mounts() {
-  const std::array<std::string, 2> head{std::to_string(mounts_.size()), starter_.is_open() ? "1" : "0"};
-  AC_TRY(worker_channel_.send(MessageKind::start, head));
+Result<void> Keeper::send_orders_to(const Birth& birth) const {
+  std::vector<MountOrderView> views;
+  views.reserve(mounts_.size());
   for (const Mounted& mount : mounts_) {
-    const std::array<std::string, 2> fields{mount.planned.name, mount.planned.mountpoint};
-    const std::array<int, 2> fds{mount.fuse.fuse.get(), mount.planned.source.get()};
-    AC_TRY(worker_channel_.send(MessageKind::serve, fields, fds));
+    views.push_back({.name = mount.planned.name,
+                     .mountpoint = mount.planned.mountpoint,
+                     .fuse = mount.fuse.fuse.get(),
+                     .source = mount.planned.source.get(),
+                     .area = mount.area.get(),
+                     .kept = &mount.kept});
   }
-  return {};
+  return send_orders(worker_channel_, birth, views);
 }
 
-std::optional<Keeper::Ending> Keeper::await_ready() {
+Keeper::Start Keeper::await_ready(Deadline deadline) {
   while (true) {
-    const Event event = events_.wait({.channel = worker_channel_.fd(), .process = worker_.pidfd()});
-    if (event.asks_to_stop()) return Ending::asked;
+    const Event event = events_.wait({.channel = worker_channel_.fd(), .process = worker_.pidfd()}, deadline);
+    if (event.asks_to_stop()) return Start::asked_to_stop;
+    if (event.timed_out) return Start::failed;
     if (event.message) {
       const Heard heard = hear_worker();
-      if (heard == Heard::ready) return std::nullopt;
-      if (heard == Heard::failure) return Ending::failed;
+      if (heard == Heard::ready) return Start::ready;
+      if (heard == Heard::failure || heard == Heard::hung_up) return Start::failed;
     } else if (event.exited) {
-      say_worker_ended();
-      return Ending::failed;
+      return Start::failed;
     }
   }
 }
@@ -208,8 +249,10 @@ void Keeper::announce_ready() {
   }
   notifier_.ready(text("serving ", mounts_.size(), mounts_.size() == 1 ? " mount" : " mounts"));
   if (!starter_.is_open()) return;
+  started_in_ = UniqueFd(::open(".", O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (::chdir("/") != 0) base::log_debug("cannot leave the folder that the daemon was started in");
   let_go_of_terminal();
+  left_terminal_ = true;
   if (::write(starter_.get(), &kUp, 1) != 1) base::log_debug("nobody waits for the daemon to be up");
   starter_.reset();
 }
@@ -217,13 +260,21 @@ void Keeper::announce_ready() {
 Keeper::Ending Keeper::serve() {
   while (true) {
     const Event event =
-        events_.wait({.channel = worker_channel_.fd(), .process = worker_.pidfd(), .mount_table = mount_table_.get()});
+        events_.wait({.channel = worker_channel_.fd(), .process = worker_.pidfd(), .mount_table = mount_table_.get()},
+                     leave_by_);
+    reap_left();
     if (event.asks_to_stop()) return Ending::asked;
+    bool is_over = event.exited;
+    if (event.timed_out) worker_.kill(SIGKILL);  // it was to leave
     if (event.message) {
-      if (hear_worker() == Heard::failure) return Ending::failed;
-    } else if (event.exited) {
-      say_worker_ended();
-      return Ending::failed;
+      const Heard heard = hear_worker();
+      if (heard == Heard::failure) return Ending::failed;
+      is_over = is_over || heard == Heard::hung_up;
+    }
+    if (event.timed_out) leave_by_.reset();
+    if (is_over) {
+      if (const auto ending = replace_worker()) return *ending;
+      continue;
     }
     if (event.signal == SIGHUP && !worker_channel_.send(MessageKind::reload)) {
       base::log_warn("the worker does not hear that it should read the configuration again");
@@ -235,19 +286,26 @@ Keeper::Ending Keeper::serve() {
 
 Keeper::Heard Keeper::hear_worker() {
   auto message = worker_channel_.receive();
-  if (!message || !*message) {
-    say_worker_ended();
-    return Heard::failure;
-  }
+  if (!message || !*message) return Heard::hung_up;
   const std::string sentence = (*message)->fields.empty() ? std::string() : (*message)->fields.front();
   switch ((*message)->kind) {
     case MessageKind::ready:
       return Heard::ready;
     case MessageKind::failed:
+      has_said_why_ = true;
       base::log_error(sentence);
       return Heard::failure;
     case MessageKind::status:
       notifier_.status(sentence);
+      return Heard::nothing;
+    case MessageKind::keep:
+      keep(std::move(**message));
+      return Heard::nothing;
+    case MessageKind::drop:
+      drop(**message);
+      return Heard::nothing;
+    case MessageKind::restart:
+      begin_restart();
       return Heard::nothing;
     default:
       base::log_warn("the worker says something that the keeper does not know");
@@ -255,9 +313,15 @@ Keeper::Heard Keeper::hear_worker() {
   }
 }
 
-void Keeper::say_worker_ended() {
-  const auto status = wait_for_end(worker_, options_.kill_deadline);
-  base::log_error(text("the worker ", status ? status->describe() : "hung up", "; unmounting"));
+void Keeper::keep(Message message) {
+  const auto order = keep_order_in(message);
+  if (!order || order->mount >= mounts_.size() || message.fds.size() != 1) return;
+  mounts_[order->mount].kept.insert_or_assign(order->handle, std::move(message.fds.front()));
+}
+
+void Keeper::drop(const Message& message) {
+  const auto order = keep_order_in(message);
+  if (order && order->mount < mounts_.size()) mounts_[order->mount].kept.erase(order->handle);
 }
 
 void Keeper::forget_unmounted() {

@@ -1,19 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 // Keeper: the process that holds the mounts. It has a child read the configuration, mounts, starts the worker, and ends both.
-// Promises: once told to stop it is gone within the sum of its deadlines, whatever hangs; a mount never outlives its worker
-// unseen; an error before the mounts leaves nothing mounted.
+// Promises: once told to stop it is gone within the sum of its deadlines, whatever hangs; an error before the mounts leaves nothing
+// mounted. A worker that dies is followed by another one, which goes on with what the first had (module handover); when workers
+// die again and again, or none gets ready, the mounts are taken away, so that the plain folders are back.
 // Threads: one, in one poll (keeper_events.h). Locks: none.
 // Never: opens, stats or walks a path of an origin, the store or a mount; its children do, and they may be lost.
 #pragma once
 
 #include <chrono>
+#include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "arenacache/base/unique_fd.h"
 #include "fd_channel.h"
 #include "keeper_events.h"
 #include "keeper_notify.h"
+#include "keeper_orders.h"
 #include "keeper_plan.h"
 #include "keeper_process.h"
 #include "mounter.h"
@@ -33,6 +38,7 @@ struct KeeperOptions {
   std::chrono::milliseconds unmount_deadline{3000};  ///< for all unmounts together, with the worker still serving
   std::chrono::milliseconds stop_deadline{10'000};  ///< for the worker to end in good order
   std::chrono::milliseconds kill_deadline{2000};  ///< for what has been killed to be gone
+  std::chrono::milliseconds replace_deadline{30'000};  ///< for another worker to be ready, all tries together
 };
 
 /// Runs the daemon to its end and returns the exit code: 0 ended as asked, 1 failed, 2 wrong arguments or configuration.
@@ -41,8 +47,7 @@ int run_keeper(const KeeperOptions& options);
 
 class Keeper {
  public:
-  Keeper(const KeeperOptions& options, Events events, Notifier notifier)
-      : options_(options), events_(std::move(events)), notifier_(std::move(notifier)) {}
+  Keeper(const KeeperOptions& options, Events events, Notifier notifier);
   int run();
 
  private:
@@ -51,6 +56,8 @@ class Keeper {
   struct Mounted {
     PlannedMount planned;
     MountedFuse fuse;
+    base::UniqueFd area;  ///< handover::Area: what a worker leaves to the next
+    std::map<std::uint64_t, base::UniqueFd> kept;  ///< of handles: files that have no name any more
     [[nodiscard]] MountRequest request() const;
   };
 
@@ -64,21 +71,36 @@ class Keeper {
   std::optional<int> go_to_background();
   std::optional<Ending> mount_all();
   base::Result<MountedFuse> mount(const MountRequest& request);
-  std::optional<Ending> start_worker();
-  base::Result<void> hand_over_mounts();
-  std::optional<Ending> await_ready();
+  enum class Start { ready, failed, asked_to_stop };
+  Start start_worker(const Birth& birth, Deadline deadline);
+  base::Result<void> send_orders_to(const Birth& birth) const;
+  Start await_ready(Deadline deadline);
   void announce_ready();
 
   // While it is up.
   Ending serve();
-  enum class Heard { ready, nothing, failure };
+  enum class Heard { ready, nothing, failure, hung_up };
   Heard hear_worker();
-  void say_worker_ended();
+  void keep(Message message);
+  void drop(const Message& message);
   void forget_unmounted();
+
+  // From one worker to the next (keeper_workers.cc).
+  /// The worker is over; has a value if the daemon ends here.
+  std::optional<Ending> replace_worker();
+  /// Takes what the worker still said, and how it ended; false: not in good order.
+  bool end_of_worker();
+  /// Notes a crash; false: there were too many.
+  bool count_crash();
+  void begin_restart();
+  void reap_left();
+  /// No worker is there, or its threads are gone: nobody answers.
+  [[nodiscard]] bool is_without_worker();
+  [[nodiscard]] std::string worker_program() const;
 
   // The way down.
   int take_down(Ending ending);
-  bool unmount_all(std::vector<ChildProcess>& late);
+  bool unmount_all(std::vector<ChildProcess>& late, bool is_dead);
   void end_worker();
   std::optional<ExitStatus> wait_for_end(ChildProcess& child, std::chrono::milliseconds patience) const;
   void cut_connections();
@@ -92,6 +114,16 @@ class Keeper {
   std::vector<Mounted> mounts_;
   ChildProcess worker_;
   FdChannel worker_channel_;
+  /// Workers whose threads are gone but for one that the kernel holds: they end when it lets go.
+  std::vector<ChildProcess> leaving_;
+  std::vector<std::chrono::steady_clock::time_point> crashes_;
+  Deadline leave_by_;  ///< of a worker that was told to leave
+  std::string last_end_;  ///< how the last worker ended
+  bool has_said_why_ = false;  ///< ... and it told why itself
+  bool left_terminal_ = false;
+  base::UniqueFd started_in_;  ///< the folder that the arguments' relative paths mean; set once we have left it
+  std::string program_;  ///< where our executable lies, or what has been installed in its place by now
+  bool runs_own_program_ = false;  ///< what lies there now cannot go on from here
 };
 
 }  // namespace arenacache::daemon

@@ -30,8 +30,9 @@ std::unexpected<base::Error> malformed() {
 }  // namespace
 
 Result<void> send_plan(const FdChannel& channel, const Plan& plan) {
-  const std::array<std::string, 3> head{std::to_string(plan.mounts.size()), plan.foreground ? "1" : "0",
-                                        std::to_string(static_cast<unsigned>(plan.log_level))};
+  const std::array<std::string, 4> head{std::to_string(plan.mounts.size()), plan.foreground ? "1" : "0",
+                                        std::to_string(static_cast<unsigned>(plan.log_level)),
+                                        std::to_string(plan.crash_window.count())};
   AC_TRY(channel.send(MessageKind::plan, head));
   for (const PlannedMount& mount : plan.mounts) {
     const std::array<std::string, 4> fields{mount.name, mount.mountpoint, mount.source_name,
@@ -44,14 +45,16 @@ Result<void> send_plan(const FdChannel& channel, const Plan& plan) {
 
 Result<void> PlanAssembler::add(Message message) {
   if (!announced_) {
-    if (message.kind != MessageKind::plan || message.fields.size() != 3) return malformed();
+    if (message.kind != MessageKind::plan || message.fields.size() != 4) return malformed();
     const auto count = parse_number(message.fields[0]);
     const auto level = parse_number(message.fields[2]);
-    if (!count || !level || *level > static_cast<std::uint64_t>(base::LogLevel::off)) return malformed();
+    const auto window = parse_number(message.fields[3]);
+    if (!count || !level || !window || *level > static_cast<std::uint64_t>(base::LogLevel::off)) return malformed();
     announced_ = true;
     expected_ = *count;
     plan_.foreground = message.fields[1] == "1";
     plan_.log_level = static_cast<base::LogLevel>(*level);
+    plan_.crash_window = std::chrono::milliseconds(*window);
     return {};
   }
   if (message.kind != MessageKind::mount || message.fields.size() != 4 || message.fds.size() != 2) return malformed();

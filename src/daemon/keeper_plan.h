@@ -4,6 +4,7 @@
 // Never: opens, stats or resolves a path; whoever receives a plan cannot be blocked by a hung folder.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -28,6 +29,7 @@ struct PlannedMount {
 struct Plan {
   bool foreground = false;
   base::LogLevel log_level = base::LogLevel::info;
+  std::chrono::milliseconds crash_window{60'000};  ///< crashes of workers within it count together; 0: they are not counted
   std::vector<PlannedMount> mounts;
 };
 

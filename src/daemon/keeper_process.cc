@@ -43,6 +43,7 @@ std::vector<char*> pointers_to(std::vector<std::string>& strings) {
 [[noreturn]] void execute(const Program& program) {
   reset_signals();
   if (program.inherited_fd >= 0) ::fcntl(program.inherited_fd, F_SETFD, 0);
+  if (program.directory >= 0 && ::fchdir(program.directory) != 0) ::_exit(127);
   std::vector<std::string> environment = program.environment;
   for (char** variable = environ; variable != nullptr && *variable != nullptr; ++variable) {
     environment.emplace_back(*variable);

@@ -29,6 +29,7 @@ struct Program {
   std::vector<std::string> arguments;     ///< argv, the program's name first
   int inherited_fd = -1;                  ///< stays open in the program, under the same number
   std::vector<std::string> environment;   ///< "NAME=value", added to ours
+  int directory = -1;                     ///< where it starts; -1: where we are
 };
 
 class ChildProcess {

@@ -40,12 +40,11 @@ bool say_unmounted(const std::string& mountpoint, const std::optional<ExitStatus
 
 int Keeper::take_down(Ending ending) {
   notifier_.stopping();
-  if (worker_.is_started() && worker_.try_reap()) {
-    // Without a worker every request would hang: cut the connections, so that each gets an error instead.
-    cut_connections();
-  }
+  const bool is_dead = is_without_worker();
+  // Without a worker every request would hang: cut the connections, so that each gets an error instead.
+  if (is_dead) cut_connections();
   std::vector<ChildProcess> late;
-  const bool unmounted = unmount_all(late);
+  const bool unmounted = unmount_all(late, is_dead);
   end_worker();
   cut_connections();
   bool all_gone = true;
@@ -53,22 +52,27 @@ int Keeper::take_down(Ending ending) {
     const auto status = wait_for_end(unmounter, options_.kill_deadline);
     all_gone = all_gone && status && status->signal == 0 && status->code != static_cast<int>(UnmountOutcome::failed);
   }
+  for (ChildProcess& worker : leaving_) wait_for_end(worker, options_.kill_deadline);
   if (!all_gone) base::log_error("a mount could not be taken down: see /proc/mounts");
   return ending == Ending::asked && unmounted && all_gone ? kExitSuccess : kExitFailure;
 }
+
+bool Keeper::is_without_worker() { return !worker_.is_started() || worker_.try_reap().has_value(); }
 
 void Keeper::cut_connections() {
   for (Mounted& mount : mounts_) mount.fuse.fuse.reset();
 }
 
-bool Keeper::unmount_all(std::vector<ChildProcess>& late) {
+bool Keeper::unmount_all(std::vector<ChildProcess>& late, bool is_dead) {
   const bool as_root = ::geteuid() == 0;
   const auto deadline = std::chrono::steady_clock::now() + options_.unmount_deadline;
   bool unmounted = true;
   // Backwards: a mount may lie inside one that was made before it.
   for (const Mounted& mount : mounts_ | std::views::reverse) {
     // In a child, as the kernel writes mapped pages back through the worker, which may hang.
-    auto child = ChildProcess::call([this, request = mount.request(), as_root] {
+    MountRequest request = mount.request();
+    request.is_dead = is_dead;
+    auto child = ChildProcess::call([this, request, as_root] {
       cut_connections();  // only the copies of this child, which would keep a hung connection alive
       return static_cast<int>(as_root ? unmount_as_root(request) : unmount_by_fusermount(request));
     });

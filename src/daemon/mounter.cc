@@ -148,6 +148,9 @@ UnmountOutcome unmount_as_root(const MountRequest& request) {
   // Where nothing of ours lies on top it would unmount that folder's own file system, if the folder is its root.
   if (!is_mounted(request)) return UnmountOutcome::clean;
   const std::string path = text("/proc/self/fd/", request.place);
+  // Ends the connection, which a thread that the kernel holds up would keep: it waits for an answer that nobody gives any more.
+  if (request.is_dead) ::umount2(path.c_str(), MNT_FORCE);
+  if (!is_mounted(request)) return UnmountOutcome::clean;
   if (::umount2(path.c_str(), 0) == 0) return UnmountOutcome::clean;
   return ::umount2(path.c_str(), MNT_DETACH) == 0 ? UnmountOutcome::lazy : UnmountOutcome::failed;
 }

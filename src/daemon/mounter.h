@@ -22,6 +22,7 @@ struct MountRequest {
   std::string mountpoint;  ///< absolute
   std::string source_name;  ///< what mountinfo shows as the mount's source
   int place = -1;  ///< O_PATH of the folder to mount over; the caller's
+  bool is_dead = false;  ///< nobody answers: what waits for an answer is to be given an error
 };
 
 struct MountedFuse {

@@ -10,7 +10,6 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <charconv>
 #include <csignal>
 #include <filesystem>
 #include <memory>
@@ -27,7 +26,10 @@
 #include "arenacache/config/config.h"
 #include "arenacache/config/load.h"
 #include "arenacache/config/validate.h"
+#include "arenacache/base/mutex.h"
 #include "fd_channel.h"
+#include "keeper_line.h"
+#include "keeper_orders.h"
 #include "keeper_terminal.h"
 #include "worker_services.h"
 
@@ -41,49 +43,14 @@ namespace {
 
 constexpr const char* kProcessName = "worker";
 
-/// What the keeper hands over before anything starts.
-struct HandedMount {
-  std::string name;
-  std::string mountpoint;
-  base::UniqueFd fuse;
-  base::UniqueFd source;
-};
-struct Handed {
-  bool leaves_terminal = false;
-  std::vector<HandedMount> mounts;
-};
-
-std::unexpected<base::Error> malformed() {
-  return base::fail(ErrorKind::invalid, EPROTO, "the keeper's first messages are malformed");
-}
-
-Result<Handed> receive_mounts(const FdChannel& channel) {
-  AC_ASSIGN(auto head, channel.receive());
-  if (!head || head->kind != MessageKind::start || head->fields.size() != 2) return malformed();
-  std::size_t count = 0;
-  const std::string& digits = head->fields[0];
-  if (std::from_chars(digits.data(), digits.data() + digits.size(), count).ec != std::errc{}) return malformed();
-  Handed handed{.leaves_terminal = head->fields[1] == "1", .mounts = {}};
-  while (handed.mounts.size() < count) {
-    AC_ASSIGN(auto message, channel.receive());
-    if (!message || message->kind != MessageKind::serve) return malformed();
-    if (message->fields.size() != 2 || message->fds.size() != 2) return malformed();
-    handed.mounts.push_back({.name = std::move(message->fields[0]),
-                             .mountpoint = std::move(message->fields[1]),
-                             .fuse = std::move(message->fds[0]),
-                             .source = std::move(message->fds[1])});
-  }
-  return handed;
-}
-
 /// A mount namespace of our own, without our mounts. Mounts that the host makes later still arrive here (a NAS mounted anew).
-void leave_own_mounts(const std::vector<HandedMount>& mounts) {
+void leave_own_mounts(const std::vector<MountOrder>& mounts) {
   if (::geteuid() != 0) return;
   if (::unshare(CLONE_NEWNS) != 0 || ::mount(nullptr, "/", nullptr, MS_REC | MS_SLAVE, nullptr) != 0) {
     base::log_debug("cannot have a mount namespace of our own, going on in the host's");
     return;
   }
-  for (const HandedMount& mount : mounts) {
+  for (const MountOrder& mount : mounts) {
     if (::umount2(mount.mountpoint.c_str(), MNT_DETACH) != 0) {
       base::log_debug(text("cannot hide ", mount.mountpoint, " from the worker"));
     }
@@ -111,65 +78,89 @@ Result<config::Config> read_config(std::span<char*> arguments) {
 }
 
 /// Pairs the descriptors with their part of the configuration, which may have been edited since the reader read it.
-Result<std::vector<MountInput>> match(const config::Config& config, std::vector<HandedMount> handed) {
+Result<std::vector<MountInput>> match(const config::Config& config, std::vector<MountOrder> handed, const Birth& birth) {
   std::vector<MountInput> inputs;
-  for (HandedMount& mount : handed) {
+  for (MountOrder& mount : handed) {
     const auto found = std::ranges::find(config.mounts, mount.name, &config::MountConfig::name);
     if (found == config.mounts.end() || config.mounts.size() != handed.size()) {
-      return base::fail(ErrorKind::invalid, EAGAIN, "the configuration changed while the daemon started");
+      return base::fail(ErrorKind::invalid, EAGAIN,
+                        "the configuration names other mounts than the ones there are: stop the daemon and start it again");
     }
-    inputs.push_back({.mount = *found, .fuse = std::move(mount.fuse), .source = std::move(mount.source)});
+    inputs.push_back({.mount = *found,
+                      .fuse = std::move(mount.fuse),
+                      .source = std::move(mount.source),
+                      .area = std::move(mount.area),
+                      .kept = std::move(mount.kept),
+                      .after_crash = birth.after_crash,
+                      .gives_up = birth.gives_up});
   }
   return inputs;
 }
 
 class Worker {
  public:
-  Worker(FdChannel channel, std::span<char*> arguments) : channel_(std::move(channel)), arguments_(arguments) {}
+  Worker(FdChannel channel, std::span<char*> arguments)
+      : keeper_(std::make_shared<KeeperLine>(std::move(channel))), arguments_(arguments) {}
 
   int run() {
     if (auto started = start(); !started) {
       const std::array<std::string, 1> sentence{started.error().what};
       // With the keeper gone as well there is nobody left to tell.
-      static_cast<void>(channel_.send(MessageKind::failed, sentence));
+      static_cast<void>(keeper_->send(MessageKind::failed, sentence));
       return 1;
     }
-    listen();
+    if (listen() == MessageKind::leave) {
+      services_->leave();
+      // At once: what is left is the next worker's, and no destructor may answer anybody any more.
+      ::_exit(0);
+    }
     services_->stop();
     return 0;
   }
 
  private:
   Result<void> start() {
-    AC_ASSIGN(Handed handed, receive_mounts(channel_));
-    leave_own_mounts(handed.mounts);
+    AC_ASSIGN(Orders orders, receive_orders(keeper_->channel()));
+    leave_own_mounts(orders.mounts);
     raise_open_file_limit();
-    AC_ASSIGN(const config::Config config, read_config(arguments_));
+    AC_ASSIGN(config::Config config, read_config(arguments_));
     base::log_open(config.daemon.log_level, kProcessName);
-    AC_ASSIGN(std::vector<MountInput> inputs, match(config, std::move(handed.mounts)));
-    AC_ASSIGN(services_, Services::start(config, std::move(inputs)));
-    AC_TRY(channel_.send(MessageKind::ready));
-    if (handed.leaves_terminal) leave_terminal();
+    if (orders.birth.is_cautious) turn_off(config);
+    AC_ASSIGN(std::vector<MountInput> inputs, match(config, std::move(orders.mounts), orders.birth));
+    mount_names_.reserve(inputs.size());
+    for (const MountInput& input : inputs) mount_names_.push_back(input.mount.name);
+    AC_ASSIGN(services_, Services::start(config, std::move(inputs), {.keeper = keeper_, .restart = [this] {
+                                           return ask_for_restart();
+                                         }}));
+    AC_TRY(keeper_->send(MessageKind::ready));
+    if (orders.birth.leaves_terminal) leave_terminal();
     return {};
   }
 
+  static void turn_off(config::Config& config) {
+    config.cache.mode = config::CacheMode::off;
+    for (config::MountConfig& mount : config.mounts) mount.cache.mode = config::CacheMode::off;
+  }
+
   void leave_terminal() {
+    const base::MutexLock lock(mutex_);
     let_go_of_terminal();
     std::error_code error;
     started_in_ = std::filesystem::current_path(error);
     if (::chdir("/") != 0) base::log_debug("cannot leave the folder that the daemon was started in");
   }
 
-  /// Until the keeper says stop, or is gone.
-  void listen() {
+  /// Until the keeper says stop or leave, or is gone.
+  MessageKind listen() {
     while (true) {
-      const auto message = channel_.receive();
+      const auto message = keeper_->channel().receive();
       if (!message || !*message) {
         base::log_error("the keeper is gone, ending");
-        return;
+        return MessageKind::stop;
       }
-      if ((*message)->kind == MessageKind::stop) return;
-      if ((*message)->kind == MessageKind::reload) reload();
+      const MessageKind kind = (*message)->kind;
+      if (kind == MessageKind::stop || kind == MessageKind::leave) return kind;
+      if (kind == MessageKind::reload) reload();
     }
   }
 
@@ -182,21 +173,41 @@ class Worker {
   }
 
   Result<void> try_reload() {
+    AC_ASSIGN(const config::Config config, read_config_again());
+    AC_TRY(services_->reload(config));
+    base::log_open(config.daemon.log_level, kProcessName);
+    return {};
+  }
+
+  Result<config::Config> read_config_again() {
+    const base::MutexLock lock(mutex_);
     // Relative paths among the arguments mean the folder that the daemon was started in.
     if (!started_in_.empty() && ::chdir(started_in_.c_str()) != 0) {
       return base::fail_errno(ErrorKind::invalid, errno, text("cannot enter ", started_in_.string()));
     }
     auto config = read_config(arguments_);
     if (!started_in_.empty() && ::chdir("/") != 0) base::log_debug("cannot leave the folder again");
-    if (!config) return std::unexpected(std::move(config).error());
-    AC_TRY(services_->reload(*config));
-    base::log_open(config->daemon.log_level, kProcessName);
-    return {};
+    return config;
   }
 
-  FdChannel channel_;
+  /// Called on any thread. What a successor would refuse is refused here, while somebody still serves.
+  Result<void> ask_for_restart() {
+    AC_ASSIGN(const config::Config config, read_config_again());
+    std::vector<std::string> names;
+    names.reserve(config.mounts.size());
+    for (const config::MountConfig& mount : config.mounts) names.push_back(mount.name);
+    if (names != mount_names_) {
+      return base::fail(ErrorKind::invalid, EINVAL,
+                        "the configuration names other mounts than the ones there are: stop the daemon and start it again");
+    }
+    return keeper_->send(MessageKind::restart);
+  }
+
+  const std::shared_ptr<KeeperLine> keeper_;
   std::span<char*> arguments_;
-  std::filesystem::path started_in_;  ///< empty while we are still there
+  std::vector<std::string> mount_names_;
+  base::Mutex mutex_;  ///< the process's current folder is one for all threads
+  std::filesystem::path started_in_ AC_GUARDED_BY(mutex_);  ///< empty while we are still there
   std::unique_ptr<Services> services_;
 };
 

@@ -3,6 +3,9 @@
 #include "worker_services.h"
 
 #include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <thread>
@@ -22,6 +25,7 @@
 #include "arenacache/origin/guarded_origin.h"
 #include "arenacache/origin/local_origin.h"
 #include "arenacache/vfs/mirror.h"
+#include "keeper_orders.h"
 
 namespace arenacache::daemon {
 namespace {
@@ -29,10 +33,29 @@ namespace {
 /// Store writes, commits and evictions: bound by the disk, so a few more than cores.
 unsigned background_threads() { return std::clamp(std::thread::hardware_concurrency() * 2, 4U, 8U); }
 
+/// Has the keeper keep what one mount must not lose.
+class KeptByKeeper final : public vfs::DescriptorKeeper {
+ public:
+  KeptByKeeper(std::shared_ptr<KeeperLine> keeper, std::size_t mount) : keeper_(std::move(keeper)), mount_(mount) {}
+
+  bool keep(std::uint64_t handle, int descriptor) override {
+    const std::array<int, 1> fds{descriptor};
+    // Once it is sent it outlives us: it lies in the keeper's end of the socket.
+    return keeper_->send(MessageKind::keep, fields_of({.mount = mount_, .handle = handle}), fds).has_value();
+  }
+  void drop(std::uint64_t handle) override {
+    static_cast<void>(keeper_->send(MessageKind::drop, fields_of({.mount = mount_, .handle = handle})));
+  }
+
+ private:
+  const std::shared_ptr<KeeperLine> keeper_;
+  const std::size_t mount_;
+};
+
 class WorkerServices final : public Services {
  public:
-  explicit WorkerServices(config::Config config)
-      : config_(std::move(config)), background_("background", background_threads()) {}
+  WorkerServices(config::Config config, WorkerTies ties)
+      : config_(std::move(config)), ties_(std::move(ties)), background_("background", background_threads()) {}
 
   ~WorkerServices() override { stop(); }
   WorkerServices(const WorkerServices&) = delete;
@@ -50,11 +73,21 @@ class WorkerServices final : public Services {
                                 ") at ", input.mount.mountpoint));
       const auto source = engine_->add_source(input.mount, guarded);
       guards_.push_back(std::move(guarded));
-      mirrors.push_back({.source = source, .mount = input.mount, .fuse = config_.fuse});
+      mirrors.push_back({.source = source,
+                         .mount = input.mount,
+                         .fuse = config_.fuse,
+                         .keeper = std::make_shared<KeptByKeeper>(ties_.keeper, mirrors.size())});
     }
     engine_->start();
     for (std::size_t index = 0; index < mounts.size(); ++index) {
-      AC_ASSIGN(auto mirror, vfs::Mirror::start(std::move(mounts[index].fuse), mirrors[index], *engine_, clock_));
+      MountInput& input = mounts[index];
+      AC_ASSIGN(std::shared_ptr<handover::Area> area, handover::Area::open(std::move(input.area)));
+      vfs::Inheritance inheritance{.area = std::move(area),
+                                   .kept = std::move(input.kept),
+                                   .after_crash = input.after_crash,
+                                   .gives_up = input.gives_up};
+      AC_ASSIGN(auto mirror, vfs::Mirror::start(std::move(input.fuse), mirrors[index], std::move(inheritance),
+                                                *engine_, clock_));
       mirrors_.push_back(std::move(mirror));
     }
     const control::ControlOptions options{
@@ -62,7 +95,8 @@ class WorkerServices final : public Services {
         .version = ARENACACHE_VERSION,
         .started = clock_.now(),
         .mount_numbers_json = [this](std::size_t mount) { return mount_numbers(mount); },
-        .refresh = [this](std::size_t mount, const std::string& path) { return refresh(mount, path); }};
+        .refresh = [this](std::size_t mount, const std::string& path) { return refresh(mount, path); },
+        .restart = ties_.restart};
     AC_ASSIGN(control_, control::Control::start(options, *engine_, clock_));
     return {};
   }
@@ -74,6 +108,12 @@ class WorkerServices final : public Services {
     engine_->reload(config_);
     for (std::size_t index = 0; index < mirrors_.size(); ++index) mirrors_[index]->reload(config_.mounts[index]);
     return {};
+  }
+
+  void leave() override {
+    for (const auto& mirror : mirrors_) mirror->leave();
+    control_.reset();
+    if (engine_) engine_->stop();
   }
 
   void stop() override {
@@ -99,6 +139,7 @@ class WorkerServices final : public Services {
   }
 
   config::Config config_;
+  const WorkerTies ties_;
   base::SystemClock clock_;
   base::PosixFileIo io_;
   base::KernelPageCache page_cache_;
@@ -111,8 +152,9 @@ class WorkerServices final : public Services {
 
 }  // namespace
 
-base::Result<std::unique_ptr<Services>> Services::start(const config::Config& config, std::vector<MountInput> mounts) {
-  auto services = std::make_unique<WorkerServices>(config);
+base::Result<std::unique_ptr<Services>> Services::start(const config::Config& config, std::vector<MountInput> mounts,
+                                                        WorkerTies ties) {
+  auto services = std::make_unique<WorkerServices>(config, std::move(ties));
   AC_TRY(services->begin(std::move(mounts)));
   return services;
 }

@@ -169,6 +169,10 @@ base::Result<std::shared_ptr<OriginFile>> LocalOrigin::open(const std::string& p
   return std::make_shared<LocalFile>(std::move(fd), path, inodes_);
 }
 
+base::Result<std::shared_ptr<OriginFile>> LocalOrigin::take_file(base::UniqueFd descriptor) {
+  return std::make_shared<LocalFile>(std::move(descriptor), "a file without a name", inodes_);
+}
+
 base::Result<std::string> LocalOrigin::get_xattr(const std::string& path, const std::string& name) {
   const base::UniqueFd fd = open_beneath(directory_.get(), path, O_PATH);
   std::string value;

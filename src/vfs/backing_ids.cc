@@ -8,8 +8,9 @@
 
 namespace arenacache::vfs {
 
-void BackingIds::start(std::shared_ptr<BackingDevice> device) {
+void BackingIds::start(std::shared_ptr<BackingDevice> device, bool offers) {
   base::MutexLock lock(mutex_);
+  offers_ = offers;
   device_ = std::move(device);
 }
 
@@ -20,12 +21,12 @@ void BackingIds::stop() {
 
 bool BackingIds::is_available() const {
   base::MutexLock lock(mutex_);
-  return device_ != nullptr;
+  return device_ != nullptr && offers_;
 }
 
 std::shared_ptr<const BackingIds::Hold> BackingIds::acquire(NodeId node, const cache::BackingFile& file) {
   base::MutexLock lock(mutex_);
-  if (!device_) return nullptr;
+  if (!device_ || !offers_) return nullptr;
   auto at = shares_.find({node, file.key});
   if (at == shares_.end()) {
     const auto id = device_->open(file.descriptor);
@@ -37,6 +38,14 @@ std::shared_ptr<const BackingIds::Hold> BackingIds::acquire(NodeId node, const c
   }
   ++at->second.holds;
   return std::make_shared<const Hold>(*this, node, file, at->second.id);
+}
+
+std::shared_ptr<const BackingIds::Hold> BackingIds::adopt(NodeId node, cache::BackingKey key, std::int32_t id) {
+  const cache::BackingFile file{.key = key, .descriptor = -1, .owner = nullptr};
+  base::MutexLock lock(mutex_);
+  Share& share = shares_.try_emplace({node, key}, Share{.file = file, .id = id}).first->second;
+  ++share.holds;
+  return std::make_shared<const Hold>(*this, node, file, share.id);
 }
 
 std::shared_ptr<const BackingIds::Hold> BackingIds::share(NodeId node, cache::BackingKey key) {

@@ -3,6 +3,7 @@
 
 #include <sys/stat.h>
 
+#include "adoption.h"
 #include "origin_access.h"
 
 namespace arenacache::vfs {
@@ -17,6 +18,7 @@ void before_name_moves(Filesystem& fs, Name name, const std::string& path, const
 void before_name_goes(Filesystem& fs, Name name, const std::string& path, const origin::Attributes& attributes) {
   if (!S_ISREG(attributes.st_mode)) return;
   before_name_moves(fs, name, path, attributes);
+  if (const auto id = fs.nodes().child(name)) keep_open_files(fs, *id);
   // Other names of the inode keep its data; where inodes are not stable, what is cached is known by this path alone.
   const bool data_goes = attributes.st_nlink <= 1 || !fs.fidelity().stable_inodes;
   if (data_goes) fs.engine().before_data_change(file_ref(fs, path, attributes));

@@ -59,12 +59,17 @@ origin::ChangeKey name_key(Name name) {
 
 origin::ChangeKey node_key(NodeId id) { return origin::ChangeKey{std::to_underlying(id)}; }
 
-Filesystem::Filesystem(const MirrorOptions& options, cache::Engine& engine, base::Clock& clock)
-    : engine_(engine),
+Filesystem::Filesystem(const MirrorOptions& options, std::shared_ptr<handover::Area> area, cache::Engine& engine,
+                       base::Clock& clock)
+    : area_(std::move(area)),
+      keeper_(options.keeper),
+      engine_(engine),
       clock_(clock),
       source_(options.source),
       origin_(engine.origin_of(options.source)),
-      nodes_(origin_.fidelity()),
+      nodes_(origin_.fidelity(), &area_->records()),
+      files_(area_->records().next_file()),
+      directories_(area_->records().next_folder()),
       timing_(timing_of(options.mount, origin_.fidelity())),
       shelf_(engine, options.source),
       listings_({.budget_bytes = engine.listing_budget(), .owner = owner_of(options.mount, origin_.fidelity())}, shelf_,

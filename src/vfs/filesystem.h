@@ -63,7 +63,8 @@ void guarded(std::string_view deed, Body&& body) noexcept {
 
 class Filesystem : public std::enable_shared_from_this<Filesystem> {
  public:
-  Filesystem(const MirrorOptions& options, cache::Engine& engine, base::Clock& clock);
+  Filesystem(const MirrorOptions& options, std::shared_ptr<handover::Area> area, cache::Engine& engine,
+             base::Clock& clock);
 
   [[nodiscard]] NodeTable& nodes() { return nodes_; }
   [[nodiscard]] HandleTable<FileHandle>& files() { return files_; }
@@ -79,6 +80,9 @@ class Filesystem : public std::enable_shared_from_this<Filesystem> {
   [[nodiscard]] KernelNotifier& kernel() { return kernel_; }
   [[nodiscard]] KnownSpace& space() { return space_; }
   [[nodiscard]] MissingNames& missing_names() { return missing_names_; }
+  [[nodiscard]] handover::Records& records() { return area_->records(); }
+  /// May be null.
+  [[nodiscard]] DescriptorKeeper* keeper() { return keeper_.get(); }
 
   [[nodiscard]] Timing timing() const;
   /// Whether the kernel may write the origin's files by itself: nobody needs to see what is written, and the disk is our own.
@@ -138,6 +142,8 @@ class Filesystem : public std::enable_shared_from_this<Filesystem> {
   [[nodiscard]] base::TimePoint fresh_within(std::chrono::nanoseconds age) const;
   void watch(std::shared_ptr<const std::vector<std::string>> paths, std::size_t begin);
 
+  const std::shared_ptr<handover::Area> area_;
+  const std::shared_ptr<DescriptorKeeper> keeper_;
   cache::Engine& engine_;
   base::Clock& clock_;
   const cache::SourceId source_;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// How libfuse reads requests from, and writes replies to, a /dev/fuse descriptor that somebody else mounted.
-// Threads: any. Locks: none. The one place where a reply's bytes pass before the kernel sees them.
+// How libfuse writes replies to a /dev/fuse descriptor that somebody else mounted. (FuseSession reads the requests itself.)
+// Threads: any. Locks: none. The one place where a reply's bytes pass before the kernel sees them: what it says is kept for the
+// next worker before, and marked as said after.
 #pragma once
 
 #include "libfuse.h"

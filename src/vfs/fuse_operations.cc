@@ -57,7 +57,6 @@ void on_init(void* userdata, fuse_conn_info* connection) {
   FuseContext& context = *static_cast<FuseContext*>(userdata);
   negotiate(context.options, *connection);
   ask_for_passthrough(context.passthrough, *connection);
-  context.is_negotiated = true;
 }
 
 void on_lookup(fuse_req_t request, fuse_ino_t parent, const char* name) {
@@ -153,7 +152,7 @@ void on_write(fuse_req_t request, fuse_ino_t /*node*/, const char* data, size_t 
   serve(request, "write", [&](const FilesystemPtr& fs, Reply reply) {
     // Written back from a mapping: at its own place, however the file was opened.
     const bool append = (info->flags & O_APPEND) != 0 && info->writepage == 0;
-    write(fs, std::move(reply), place_in(info, offset), keep_written(data, size), append);
+    write(fs, std::move(reply), place_in(info, offset), std::as_bytes(std::span(data, size)), append);
   });
 }
 

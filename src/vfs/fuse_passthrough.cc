@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstring>
 
 namespace arenacache::vfs {
 
@@ -52,6 +53,16 @@ unsigned stack_depth_over(int descriptor) {
   struct ::statfs about{};
   if (::fstatfs(descriptor, &about) != 0) return 1;
   return std::ranges::find(kStacked, static_cast<long>(about.f_type)) != kStacked.end() ? 2 : 1;
+}
+
+unsigned stack_depth_in(std::span<const std::byte> init_reply) {
+  // linux/fuse.h: fuse_init_out behind fuse_out_header.
+  constexpr std::size_t kFlags2At = 16 + 32;
+  constexpr std::uint32_t kPassthrough2 = 1U << (37U - 32U);
+  std::array<std::uint32_t, 2> fields{};  // flags2, max_stack_depth
+  if (init_reply.size() < kFlags2At + sizeof fields) return 0;
+  std::memcpy(fields.data(), init_reply.data() + kFlags2At, sizeof fields);
+  return (fields[0] & kPassthrough2) != 0 ? fields[1] : 0;
 }
 
 std::shared_ptr<BackingDevice> make_backing_device(int fuse_descriptor) {

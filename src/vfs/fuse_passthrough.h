@@ -29,6 +29,9 @@ struct PassthroughAsked {
 /// How deep the file system of `descriptor` makes the stack that a backing file on it is part of.
 [[nodiscard]] unsigned stack_depth_over(int descriptor);
 
+/// What an INIT reply (header and body) that the kernel accepted says of that.
+[[nodiscard]] unsigned stack_depth_in(std::span<const std::byte> init_reply);
+
 /// The ioctls on a FUSE descriptor, which must stay open for as long as they are called.
 [[nodiscard]] std::shared_ptr<BackingDevice> make_backing_device(int fuse_descriptor);
 

@@ -73,6 +73,11 @@ bool is_ordinary(int errno_value) {
   }
 }
 
+handover::Slot*& slot_at_hand() {
+  thread_local handover::Slot* slot = nullptr;
+  return slot;
+}
+
 ReplyDesk::~ReplyDesk() {
   if (session_ != nullptr) ::fuse_session_destroy(session_);
 }
@@ -87,7 +92,7 @@ fuse_req_t ReplyDesk::take(Ticket ticket) {
   base::MutexLock lock(mutex_);
   const fuse_req_t request = *ticket;
   waiting_.erase(ticket);
-  return request;
+  return has_left_ ? nullptr : request;
 }
 
 void ReplyDesk::stop() {
@@ -99,6 +104,11 @@ void ReplyDesk::stop() {
     }
   }
   for (const fuse_req_t request : taken) ::fuse_reply_err(request, ENOTCONN);
+}
+
+void ReplyDesk::leave() {
+  base::MutexLock lock(mutex_);
+  has_left_ = true;
 }
 
 void ReplyDesk::report(std::string_view operation, const base::Error& error) {
@@ -120,13 +130,28 @@ void ReplyDesk::report(std::string_view operation, const base::Error& error) {
 }
 
 Reply::Reply(std::shared_ptr<ReplyDesk> desk, fuse_req_t request, const char* operation)
-    : desk_(std::move(desk)), ticket_(desk_->add(request)), operation_(operation) {
+    : desk_(std::move(desk)), ticket_(desk_->add(request)), slot_(slot_at_hand()), area_owner_(desk_->area()), operation_(operation) {
+  AC_CHECK(slot_ != nullptr);
+  slot_->hold();
   const fuse_ctx& context = *::fuse_req_ctx(request);
   requester_ = {.uid = context.uid, .gid = context.gid, .pid = context.pid, .umask = context.umask};
 }
 
+Reply::Reply(Reply&& other) noexcept
+    : desk_(std::move(other.desk_)),
+      ticket_(other.ticket_),
+      slot_(std::exchange(other.slot_, nullptr)),
+      area_owner_(std::move(other.area_owner_)),
+      requester_(other.requester_),
+      operation_(other.operation_) {}
+
 Reply::~Reply() {
   if (desk_) fail(EIO);
+  let_go();
+}
+
+void Reply::let_go() {
+  if (slot_ != nullptr && slot_->let_go()) area_owner_->slots().give_back(*slot_);
 }
 
 template <class Send>
@@ -134,7 +159,11 @@ bool Reply::answer(Send send) {
   const std::shared_ptr<ReplyDesk> desk = std::move(desk_);
   AC_CHECK(desk != nullptr);
   const fuse_req_t request = desk->take(ticket_);
-  return request != nullptr && send(request) == 0;
+  if (request == nullptr) return false;
+  handover::Slot* const other = std::exchange(slot_at_hand(), slot_);
+  const bool is_sent = send(request) == 0;
+  slot_at_hand() = other;
+  return is_sent;
 }
 
 void Reply::fail(const base::Error& error) {

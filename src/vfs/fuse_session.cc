@@ -3,15 +3,17 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <sys/uio.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
-#include <cstdlib>
 #include <cstring>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "arenacache/base/log.h"
 #include "arenacache/base/text.h"
@@ -21,19 +23,7 @@ namespace arenacache::vfs {
 
 namespace {
 
-// A smaller write is copied: cheaper than a fresh buffer of 1 MiB.
-constexpr std::size_t kSmallWrite = std::size_t{64} * 1024;
 constexpr auto kBetweenWakes = std::chrono::milliseconds(5);
-
-/// The request buffer of the thread that handles a request now: libfuse hands the operations pointers into it, and no owner.
-fuse_buf*& current_buffer() {
-  thread_local fuse_buf* buffer = nullptr;
-  return buffer;
-}
-
-struct FreeBuffer {
-  void operator()(void* memory) const { std::free(memory); }
-};
 
 /// Wakes a thread out of read(2): the handler does nothing, and there is no SA_RESTART.
 int wake_signal() { return SIGRTMIN + 5; }
@@ -52,28 +42,60 @@ void take_wake_signal_only() {
   ::pthread_sigmask(SIG_SETMASK, &signals, nullptr);
 }
 
+/// linux/fuse.h: FORGET, INTERRUPT, BATCH_FORGET.
+bool is_never_answered(std::uint32_t opcode) { return opcode == 2 || opcode == 36 || opcode == 42; }
+
+/// Whether two replies to INIT agree in what changes how the two sides speak: the protocol, its flags, the largest request. How
+/// far the kernel reads ahead, and how many requests it has in flight, is what it was told first.
+bool are_same_terms(std::span<const std::byte> accepted, std::span<const std::byte> ours) {
+  struct Terms {  // linux/fuse.h: fuse_out_header, fuse_init_out
+    std::uint32_t length, error;
+    std::uint64_t number;
+    std::uint32_t major, minor, max_readahead, flags;
+    std::uint16_t max_background, congestion_threshold;
+    std::uint32_t max_write, time_granularity;
+    std::uint16_t max_pages, map_alignment;
+    std::uint32_t flags2, max_stack_depth;
+  };
+  if (accepted.size() < sizeof(Terms) || ours.size() < sizeof(Terms)) return accepted.size() == ours.size();
+  Terms a{};
+  Terms b{};
+  std::memcpy(&a, accepted.data(), sizeof a);
+  std::memcpy(&b, ours.data(), sizeof b);
+  return a.error == b.error && a.major == b.major && a.minor == b.minor && a.flags == b.flags && a.flags2 == b.flags2 &&
+         a.max_write == b.max_write && a.max_pages == b.max_pages && a.max_stack_depth == b.max_stack_depth;
+}
+
 unsigned thread_count(unsigned asked) {
   return asked > 0 ? asked : std::clamp(2 * std::thread::hardware_concurrency(), 4U, 16U);
 }
 
 }  // namespace
 
-WrittenBytes keep_written(const char* data, std::size_t size) {
-  const auto bytes = std::as_bytes(std::span(data, size));
-  fuse_buf* const buffer = current_buffer();
-  if (size >= kSmallWrite && buffer != nullptr && buffer->mem != nullptr) {
-    std::shared_ptr<const void> owner(std::exchange(buffer->mem, nullptr), FreeBuffer());
-    return {.owner = std::move(owner), .bytes = bytes};
+ssize_t answer_init(FuseContext& context, int fd, std::span<const iovec> reply) {
+  std::vector<std::byte> bytes;
+  for (const iovec& part : reply) {
+    const std::span all(static_cast<const std::byte*>(part.iov_base), part.iov_len);
+    bytes.insert(bytes.end(), all.begin(), all.end());
   }
-  auto copy = std::make_shared<std::vector<std::byte>>(bytes.begin(), bytes.end());
-  return {.owner = copy, .bytes = *copy};
+  context.is_init_answered = true;
+  handover::InitExchange& init = context.area->init();
+  if (const auto accepted = init.reply(); !accepted.empty()) {
+    if (!are_same_terms(accepted, bytes)) {
+      context.refusal =
+          "the mount was made by a build, or for options, that ask other things of the kernel: stop the daemon and start it again";
+    }
+    return static_cast<ssize_t>(bytes.size());
+  }
+  const ssize_t written = ::writev(fd, reply.data(), static_cast<int>(reply.size()));
+  if (written > 0) init.keep_reply(bytes);
+  return written;
 }
 
 base::Result<std::unique_ptr<FuseSession>> FuseSession::start(base::UniqueFd fd, FuseContext context) {
   std::unique_ptr<FuseSession> session(new FuseSession(std::move(context)));
   AC_TRY(session->open(std::move(fd)));
-  AC_TRY(session->answer_init());
-  session->start_threads();
+  AC_TRY(session->exchange_init());
   return session;
 }
 
@@ -92,13 +114,55 @@ base::Result<void> FuseSession::open(base::UniqueFd fd) {
   return {};
 }
 
-base::Result<void> FuseSession::answer_init() {
-  fuse_buf buffer{};
+base::Result<void> FuseSession::exchange_init() {
+  handover::InitExchange& init = context_.area->init();
+  handover::RequestSlots& slots = context_.area->slots();
+  if (const auto accepted = init.request(); context_.area->is_inherited()) {
+    std::vector<std::byte> request(accepted.begin(), accepted.end());
+    see_request(context_.passthrough, request);
+    process(request);
+    if (!context_.is_init_answered) return base::fail(base::ErrorKind::origin, EIO, "the FUSE session does not go on");
+    if (!context_.refusal.empty()) return base::fail(base::ErrorKind::invalid, EPROTO, context_.refusal);
+    return {};
+  }
+  handover::Slot& slot = slots.take();
   bool goes_on = true;
-  while (goes_on && !context_.is_negotiated) goes_on = serve_one(buffer);
-  FreeBuffer()(buffer.mem);
+  while (goes_on && !context_.is_init_answered) {
+    goes_on = receive(slot);
+    if (!goes_on || slot.number() == 0) continue;
+    init.keep_request(slot.request());
+    see_request(context_.passthrough, slot.request());
+    process(slot.request());
+  }
+  slot.settle();
+  if (slot.let_go()) slots.give_back(slot);
   if (!goes_on) return base::fail(base::ErrorKind::origin, EIO, "the kernel did not start the FUSE session");
   return {};
+}
+
+void FuseSession::begin(const std::vector<handover::Slot*>& left) {
+  run_left(left);
+  start_threads();
+}
+
+/// What a worker read and did not answer, oldest first. What it answered without marking it so is said again: the kernel takes
+/// the first, and knows of no such request the second time.
+void FuseSession::run_left(const std::vector<handover::Slot*>& left) {
+  handover::RequestSlots& slots = context_.area->slots();
+  for (handover::Slot* const slot : left) {
+    const auto reply = slot->reply();
+    if (!reply.empty()) {
+      if (::write(descriptor(), reply.data(), reply.size()) < 0 && errno != ENOENT) {
+        base::log_debug(base::errno_error(base::ErrorKind::origin, errno, "cannot repeat an answer").what);
+      }
+      slot->settle();
+    } else if (is_given_up(*slot)) {
+      refuse(*slot);
+    } else {
+      handle(*slot);
+    }
+    if (slot->let_go()) slots.give_back(*slot);
+  }
 }
 
 void FuseSession::start_threads() {
@@ -114,29 +178,76 @@ void FuseSession::start_threads() {
   }
 }
 
+/// A request that was in flight when two workers crashed is likely to be why.
+bool FuseSession::is_given_up(const handover::Slot& slot) const {
+  if (!context_.is_after_crash) {
+    handover::RequestSlots::forgive(slot);
+    return false;
+  }
+  return handover::RequestSlots::note_crash(slot) > 1 && context_.gives_up;
+}
+
+void FuseSession::refuse(handover::Slot& slot) const {
+  struct {  // linux/fuse.h: fuse_out_header
+    std::uint32_t length;
+    std::int32_t error;
+    std::uint64_t number;
+  } const answer{.length = sizeof answer, .error = -EIO, .number = slot.number()};
+  base::log_error(base::text("a request was being worked on at two crashes and is answered with an error: opcode ",
+                             slot.opcode(), ", number ", slot.number()));
+  if (::write(descriptor(), &answer, sizeof answer) < 0) base::log_debug("nobody waits for it any more");
+  slot.settle();
+}
+
 void FuseSession::run() {
   take_wake_signal_only();
-  fuse_buf buffer{};
-  while (serve_one(buffer)) {
+  handover::RequestSlots& slots = context_.area->slots();
+  handover::Slot* slot = &slots.take();
+  while (receive(*slot)) {
+    if (slot->number() == 0) continue;
+    handle(*slot);
+    if (slot->let_go()) {
+      slot->begin();  // answered: there is room for the next
+    } else {
+      slot = &slots.take();
+    }
   }
-  FreeBuffer()(buffer.mem);
+  slot->settle();
+  if (slot->let_go()) slots.give_back(*slot);
   base::MutexLock lock(mutex_);
   --running_;
   ended_.notify_all();
 }
 
-bool FuseSession::serve_one(fuse_buf& buffer) {
+bool FuseSession::receive(handover::Slot& slot) {
   if (::fuse_session_exited(session_) != 0) return false;
-  const int got = ::fuse_session_receive_buf(session_, &buffer);
-  if (got == -EINTR || got == -EAGAIN || got == -ENOMEM) return true;
-  if (got <= 0) {
-    if (got < 0) base::log_error(base::errno_error(base::ErrorKind::origin, -got, "cannot read FUSE requests").what);
-    return false;
+  const auto room = slot.room();
+  const ssize_t got = ::read(descriptor(), room.data(), room.size());
+  if (got > 0) {
+    slot.note_read(static_cast<std::size_t>(got));
+    return true;
   }
-  current_buffer() = &buffer;
+  if (got < 0 && (errno == EINTR || errno == EAGAIN || errno == ENOMEM || errno == ENOENT)) return true;
+  // ENODEV: unmounted.
+  if (got < 0 && errno != ENODEV) {
+    base::log_error(base::errno_error(base::ErrorKind::origin, errno, "cannot read FUSE requests").what);
+  }
+  return false;
+}
+
+void FuseSession::handle(handover::Slot& slot) {
+  // Said of once: after a crash in between the kernel has one reference more than it knows of here, and a node stays.
+  if (is_never_answered(slot.opcode())) slot.settle();
+  slot_at_hand() = &slot;
+  process(slot.request());
+  slot_at_hand() = nullptr;
+}
+
+void FuseSession::process(std::span<std::byte> request) {
+  fuse_buf buffer{};
+  buffer.size = request.size();
+  buffer.mem = request.data();
   ::fuse_session_process_buf(session_, &buffer);
-  current_buffer() = nullptr;
-  return true;
 }
 
 void FuseSession::stop() {

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // FuseSession: the threads that take requests from the kernel and hand them to the operations.
-// Promises: start() returns once the kernel's INIT was answered; stop() returns once no thread takes requests any more, in
+// Requests are read into slots that outlive the process (handover). A session of an area that has an earlier worker's goes on with
+// that one's terms, and begin() runs what it left before anything new is taken.
+// Promises: start() returns once the kernel's INIT was answered; begin() starts to take requests; stop() returns once no thread takes requests any more, in
 // bounded time, whatever the origin does.
 // Owner: Mirror. Threads: its own. Locks: one mutex, for the count of threads. Never: waits for anything but the kernel.
 #pragma once
 
 #include <cstddef>
+#include <span>
+#include <string>
 #include <memory>
 #include <thread>
 #include <vector>
@@ -14,6 +18,7 @@
 #include "arenacache/base/result.h"
 #include "arenacache/base/unique_fd.h"
 #include "arenacache/config/config.h"
+#include "arenacache/handover/area.h"
 #include "fuse_passthrough.h"
 #include "fuse_reply.h"
 #include "operations.h"
@@ -26,17 +31,21 @@ struct FuseContext {
   std::shared_ptr<ReplyDesk> desk;
   config::FuseConfig options;
   PassthroughAsked passthrough{};
-  bool is_negotiated = false;  ///< INIT was seen
+  std::shared_ptr<handover::Area> area;
+  bool is_after_crash = false;
+  bool gives_up = true;  ///< what was in flight at two crashes is answered EIO
+  bool is_init_answered = false;
+  /// Of a session that goes on: why the kernel's terms are not ours. Empty: they are.
+  std::string refusal{};
 };
+
+/// libfuse's reply to INIT: kept and given to the kernel, or, where an earlier worker's was accepted, compared with that.
+[[nodiscard]] ssize_t answer_init(FuseContext& context, int fd, std::span<const iovec> reply);
 
 /// The entry points (fuse_operations.cc).
 [[nodiscard]] const fuse_lowlevel_ops& fuse_operations();
 /// Asks the kernel for what we want of it (fuse_negotiation.cc).
 void negotiate(const config::FuseConfig& options, fuse_conn_info& connection);
-
-/// `data`, which lies in the request that this thread is handling, kept for longer than the request: the buffer itself if
-/// much was written, a copy if little was.
-[[nodiscard]] WrittenBytes keep_written(const char* data, std::size_t size);
 
 class FuseSession {
  public:
@@ -50,16 +59,25 @@ class FuseSession {
   }
   FuseSession(const FuseSession&) = delete;
   FuseSession& operator=(const FuseSession&) = delete;
+  /// Runs `left`, what an earlier worker had read, then takes requests. Call once, when everything is there that requests need.
+  void begin(const std::vector<handover::Slot*>& left);
   void stop();
 
  private:
   explicit FuseSession(FuseContext context) : context_(std::move(context)) {}
   base::Result<void> open(base::UniqueFd fd);
-  base::Result<void> answer_init();
+  base::Result<void> exchange_init();
+  void run_left(const std::vector<handover::Slot*>& left);
   void start_threads();
   void run();
-  /// Takes and handles one request; false: the session is over.
-  bool serve_one(fuse_buf& buffer);
+  /// Waits for a request and puts it into `slot`; false: the session is over. A slot without a request: nothing came.
+  bool receive(handover::Slot& slot);
+  /// Handles the request in `slot`.
+  void handle(handover::Slot& slot);
+  void process(std::span<std::byte> request);
+  /// EIO, for a request that was there when several workers died.
+  void refuse(handover::Slot& slot) const;
+  [[nodiscard]] bool is_given_up(const handover::Slot& slot) const;
 
   FuseContext context_;
   fuse_session* session_ = nullptr;  ///< owned by the desk, which outlives this

@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel_channel.h"
 
+#include <sched.h>
+#include <unistd.h>
+
 #include <cerrno>
 
+#include "arenacache/base/log.h"
+#include "arenacache/base/result.h"
 #include "libfuse.h"
 
 namespace arenacache::vfs {
@@ -19,6 +24,19 @@ int expire(fuse_session* session, NodeId parent, const std::string& name) {
 }
 
 }  // namespace
+
+void FuseKernelChannel::enter() {
+  // The kernel may hold this thread up for as long as a program holds a folder, and the program waits for an answer that only the
+  // next worker can give. So when all other threads are dead, this one must not keep what they had open: that is how the keeper
+  // knows that the worker is over, and how the store's lock comes free.
+  if (::unshare(CLONE_FILES) != 0) {
+    base::log_debug(base::errno_error(base::ErrorKind::invalid, errno, "cannot have open files of its own").what);
+    return;
+  }
+  const auto fuse = static_cast<unsigned>(::fuse_session_fd(desk_->session()));
+  if (fuse > 0) ::close_range(0, fuse - 1, 0);
+  ::close_range(fuse + 1, ~0U, 0);
+}
 
 void FuseKernelChannel::expire_entry(NodeId parent, const std::string& name) {
   // Expired, not invalidated: a program that stands in the folder, or has something mounted there, keeps it. A kernel that

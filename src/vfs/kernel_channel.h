@@ -16,6 +16,7 @@ namespace arenacache::vfs {
 class FuseKernelChannel final : public KernelChannel {
  public:
   explicit FuseKernelChannel(std::shared_ptr<ReplyDesk> desk) : desk_(std::move(desk)) {}
+  void enter() override;
   void expire_entry(NodeId parent, const std::string& name) override;
   void expire_attributes(NodeId node) override;
 

@@ -12,7 +12,7 @@ namespace arenacache::vfs {
 /// kernel asks for the name and comes again, and what it finds then was seen just now.
 [[nodiscard]] inline bool kernel_is_behind(Filesystem& fs, NodeId id, Seen seen, const NodeState& known,
                                            const origin::Attributes& now, pid_t thread) {
-  if (seen != Seen::taken || !known.has_attributes) return false;
+  if (seen != Seen::taken || !known.has_version) return false;
   if (origin::version_of(known.attributes).same_data(origin::version_of(now))) return false;
   if (!fs.nodes().send_away(thread)) return false;
   fs.kernel().attributes_changed(id);

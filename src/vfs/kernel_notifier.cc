@@ -57,6 +57,7 @@ bool KernelNotifier::wait_for_room(std::chrono::nanoseconds patience) {
 
 void KernelNotifier::run(Shared& shared) {
   base::MutexLock lock(shared.mutex);
+  bool has_entered = false;
   while (!shared.is_stopped) {
     if (shared.waiting.empty()) {
       shared.changed.wait(lock);
@@ -66,6 +67,7 @@ void KernelNotifier::run(Shared& shared) {
     shared.waiting.pop_front();
     const auto channel = shared.channel;
     lock.unlock();
+    if (!std::exchange(has_entered, true)) channel->enter();
     if (notice.name.empty()) {
       channel->expire_attributes(notice.node);
     } else {

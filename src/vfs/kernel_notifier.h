@@ -21,6 +21,8 @@ namespace arenacache::vfs {
 class KernelChannel {
  public:
   virtual ~KernelChannel() = default;
+  /// Called once by the thread that will do all the telling, before it does.
+  virtual void enter() {}
   /// Whether a name is there, and which file it is, must be asked anew.
   virtual void expire_entry(NodeId parent, const std::string& name) = 0;
   virtual void expire_attributes(NodeId node) = 0;

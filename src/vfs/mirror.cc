@@ -4,9 +4,11 @@
 #include <cerrno>
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "arenacache/base/log.h"
 #include "arenacache/base/text.h"
+#include "adoption.h"
 #include "filesystem.h"
 #include "fuse_passthrough.h"
 #include "fuse_reply.h"
@@ -29,6 +31,14 @@ class FuseMirror final : public Mirror {
     fs_->kernel().attach(std::make_shared<FuseKernelChannel>(desk_));
     fs_->listen(changes_);
     fs_->watch_listed();
+  }
+
+  /// Serves: what is asked from here on finds the watch of the source listening.
+  void begin(const std::vector<handover::Slot*>& left) { session_->begin(left); }
+
+  void leave() override {
+    desk_->leave();
+    session_->stop();
   }
 
   // No new requests; then nobody waits; then nothing is held. What the origin still owes finds Filesystem alive and answers
@@ -69,12 +79,14 @@ class FuseMirror final : public Mirror {
 /// Whether the kernel reads files of the store in our place: found out by giving it one.
 cache::PassthroughState try_passthrough(Filesystem& fs, const FuseSession& session, const MirrorOptions& options,
                                         const base::Result<base::UniqueFd>& probe) {
+  const auto device = make_backing_device(session.descriptor());
+  // Whatever is offered from now on: what the kernel has open that way is given back one day.
+  fs.backings().start(device, false);
   if (options.fuse.passthrough == config::Passthrough::off)
     return {.is_available = false, .reason = "fuse.passthrough is off"};
   if (!probe) return {.is_available = false, .reason = probe.error().what};
   if (!session.has_passthrough())
     return {.is_available = false, .reason = "the kernel has none (Linux 6.9 or later does)"};
-  const auto device = make_backing_device(session.descriptor());
   const auto id = device->open(probe->get());
   if (!id) {
     const bool is_forbidden = id.error().errno_value == EPERM;
@@ -88,21 +100,39 @@ cache::PassthroughState try_passthrough(Filesystem& fs, const FuseSession& sessi
 }  // namespace
 
 base::Result<std::unique_ptr<Mirror>> Mirror::start(base::UniqueFd fuse_fd, const MirrorOptions& options,
-                                                    cache::Engine& engine, base::Clock& clock) {
-  auto fs = std::make_shared<Filesystem>(options, engine, clock);
-  auto desk = std::make_shared<ReplyDesk>(clock);
-  // What the kernel is asked for depends on where the store lies, so that is looked at before.
+                                                    Inheritance inheritance, cache::Engine& engine, base::Clock& clock) {
+  handover::Area& area = *inheritance.area;
+  const bool goes_on = area.is_inherited();
+  auto fs = std::make_shared<Filesystem>(options, inheritance.area, engine, clock);
+  auto desk = std::make_shared<ReplyDesk>(clock, inheritance.area);
+  // What the kernel is asked for depends on where the store lies, so that is looked at before. Once asked, it stays so.
   const auto probe = engine.make_probe_file();
-  FuseContext context{.fs = fs, .desk = desk, .options = options.fuse};
-  if (options.fuse.passthrough == config::Passthrough::automatic && probe)
+  FuseContext context{.fs = fs,
+                      .desk = desk,
+                      .options = options.fuse,
+                      .area = inheritance.area,
+                      .is_after_crash = inheritance.after_crash,
+                      .gives_up = inheritance.gives_up};
+  if (goes_on) {
+    context.passthrough.stack_depth = stack_depth_in(area.init().reply());
+  } else if (options.fuse.passthrough == config::Passthrough::automatic && probe) {
     context.passthrough.stack_depth = stack_depth_over(probe->get());
+  }
   AC_ASSIGN(auto session, FuseSession::start(std::move(fuse_fd), std::move(context)));
   auto state = try_passthrough(*fs, *session, options, probe);
   base::log_info(state.is_available
                      ? base::text(options.mount.name, ": the kernel reads resident files itself (passthrough)")
                      : base::text(options.mount.name, ": no passthrough, the daemon serves all reads: ", state.reason));
   engine.set_passthrough(options.source, std::move(state));
-  return std::make_unique<FuseMirror>(std::move(fs), std::move(desk), std::move(session));
+  const auto left = area.slots().left();
+  if (goes_on) {
+    const std::size_t handles = adopt(fs, inheritance, left);
+    base::log_info(base::text(options.mount.name, ": goes on with ", fs->nodes().size(), " names, ", handles,
+                              " open files and folders, and ", left.size(), " requests"));
+  }
+  auto mirror = std::make_unique<FuseMirror>(std::move(fs), std::move(desk), std::move(session));
+  mirror->begin(left);
+  return mirror;
 }
 
 }  // namespace arenacache::vfs

@@ -24,7 +24,7 @@ bool NodeTable::same_pages(const origin::Version& a, const origin::Version& b) c
 
 /// Open handles read the version that `attributes` replace, and the file is large enough to be worth a new node.
 bool NodeTable::must_retire(const Node& node, const CompactAttributes& attributes) const {
-  if (!node.has_attributes || !node.open || node.open->readers == 0 || node.open->writers > 0) return false;
+  if (!node.has_version || !node.open || node.open->readers == 0 || node.open->writers > 0) return false;
   return node.attributes.size() > kLargestUnretiredFile && !node.attributes.version().same_data(attributes.version());
 }
 
@@ -46,6 +46,7 @@ std::optional<NodeState> NodeTable::state(NodeId id) const {
   if (node == nullptr) return std::nullopt;
   NodeState state{.attributes = node->attributes.expanded(), .validated = node->validated};
   state.has_attributes = node->has_attributes;
+  state.has_version = node->has_version;
   state.has_name = id == kRootNode || node->links != nullptr;
   if (node->open) {
     state.readers = node->open->readers;
@@ -62,7 +63,7 @@ Seen NodeTable::attributes_seen(NodeId id, const origin::Attributes& attributes,
   Node* node = find_locked(id);
   if (node == nullptr) return Seen::other_file;
   if (node->changed_at > asked) return Seen::kept;
-  if (node->has_attributes && id != kRootNode) {
+  if (id != kRootNode) {
     if (node->attributes.type() != compact.type()) return Seen::other_file;
     const bool same_inode =
         node->attributes.inode() == compact.inode() && node->attributes.device() == compact.device();
@@ -73,8 +74,7 @@ Seen NodeTable::attributes_seen(NodeId id, const origin::Attributes& attributes,
     node->open->newer = compact.version();
     return Seen::kept;
   }
-  node->attributes = compact;
-  node->has_attributes = true;
+  set_attributes_locked(*node, compact);
   node->validated = node->doubted_at <= asked ? now : base::TimePoint::min();
   doubt_other_names(*node);
   return Seen::taken;
@@ -92,8 +92,7 @@ void NodeTable::attributes_changed(NodeId id, const origin::Attributes* before, 
   }
   const bool same_inode = node->attributes.inode() == compact.inode() && node->attributes.device() == compact.device();
   if (!same_inode && id != kRootNode) drop_key_locked(id, *node);
-  node->attributes = compact;
-  node->has_attributes = true;
+  set_attributes_locked(*node, compact);
   node->validated = now;
   node->changed_at = advance_locked();
 }

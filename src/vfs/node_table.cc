@@ -20,8 +20,8 @@ constexpr std::size_t kMostLostNames = 64;
 
 }  // namespace
 
-NodeTable::NodeTable(const origin::Fidelity& fidelity)
-    : stable_inodes_(fidelity.stable_inodes), has_ctime_(fidelity.has_ctime) {
+NodeTable::NodeTable(const origin::Fidelity& fidelity, handover::Records* records)
+    : stable_inodes_(fidelity.stable_inodes), has_ctime_(fidelity.has_ctime), records_(records) {
   Node& root = nodes_[kRootNode];
   root.lookups = 1;  // the kernel never forgets it
 }
@@ -34,6 +34,36 @@ const Node* NodeTable::find_locked(NodeId id) const {
 Node* NodeTable::find_locked(NodeId id) {
   const auto found = nodes_.find(id);
   return found == nodes_.end() ? nullptr : &found->second;
+}
+
+void NodeTable::set_attributes_locked(Node& node, const CompactAttributes& attributes) {
+  node.attributes = attributes;
+  node.has_attributes = true;
+  node.has_version = true;
+  if (records_ != nullptr) records_->set_version(node.record, attributes.size(), attributes.modify_ns());
+}
+
+void NodeTable::give_reference_locked(Node& node) {
+  ++node.lookups;
+  if (records_ != nullptr) records_->set_lookups(node.record, node.lookups);
+}
+
+void NodeTable::put_key_locked(NodeId id, Node& node) {
+  by_inode_.put(key_of(node), id, KeyOfNode{nodes_});
+  if (records_ != nullptr) records_->set_indexed(node.record, true);
+}
+
+const Link* NodeTable::insert_link_locked(Name name, NodeId id) {
+  const Link* const link = links_.insert(name, id);
+  if (records_ != nullptr) {
+    link->record = records_->add_link(std::to_underlying(id), std::to_underlying(name.parent), name.name);
+  }
+  return link;
+}
+
+void NodeTable::erase_link_locked(const Link& link) {
+  if (records_ != nullptr) records_->remove(link.record);
+  links_.erase(link);
 }
 
 const Link* NodeTable::link_locked(Name name) const { return links_.find(name); }
@@ -59,7 +89,7 @@ std::optional<Entry> NodeTable::fresh_entry(Name name, base::TimePoint since) {
   if (node == nullptr || node->validated <= since || (node->open && node->open->retired)) return std::nullopt;
   if (link_locked(name)->is_doubted) return std::nullopt;
   if (is_written_unseen(*node)) return std::nullopt;
-  ++node->lookups;
+  give_reference_locked(*node);
   return entry_of(id, *node);
 }
 
@@ -67,8 +97,8 @@ std::optional<Entry> NodeTable::known_entry(Name name) {
   base::MutexLock lock(mutex_);
   NodeId id = kNoNode;
   Node* node = current_locked(name, id);
-  if (node == nullptr) return std::nullopt;
-  ++node->lookups;
+  if (node == nullptr || !node->has_attributes) return std::nullopt;
+  give_reference_locked(*node);
   return entry_of(id, *node);
 }
 
@@ -82,13 +112,14 @@ Node* NodeTable::current_locked(Name name, NodeId& id) {
   if (!node->open || !node->open->retired || node->open->newer) return node;
   const CompactAttributes attributes = node->attributes;
   const base::TimePoint validated = node->validated;
+  const bool has_attributes = node->has_attributes;
   Node& parent = nodes_.at(name.parent);
   ++parent.lookups;  // held while names in it come and go
   id = node_for_locked(name, attributes, advance_locked());
   --parent.lookups;
   Node& successor = nodes_.at(id);
-  successor.attributes = attributes;
-  successor.has_attributes = true;
+  set_attributes_locked(successor, attributes);
+  successor.has_attributes = has_attributes;
   successor.validated = validated;
   return &successor;
 }
@@ -104,12 +135,11 @@ std::optional<Entry> NodeTable::entry_seen(Name name, const origin::Attributes& 
   --parent->lookups;
   Node& node = nodes_.at(id);
   if (node.changed_at <= asked) {
-    node.attributes = compact;
-    node.has_attributes = true;
+    set_attributes_locked(node, compact);
     node.validated = node.doubted_at <= asked ? now : base::TimePoint::min();
     doubt_other_names(node);
   }
-  ++node.lookups;
+  give_reference_locked(node);
   Entry entry = entry_of(id, node);
   if (is_written_unseen(node)) entry.validated = base::TimePoint::min();
   return entry;
@@ -126,9 +156,9 @@ std::optional<Entry> NodeTable::entry_listed(Name name, const ListedAttributes& 
     id = make_node_locked(compact);
     add_link_locked(name, id);
     Node& made = nodes_.at(id);
-    made.has_attributes = true;
+    set_attributes_locked(made, compact);
     made.validated = listed.validated;
-    ++made.lookups;
+    give_reference_locked(made);
     return entry_of(id, made);
   }
   Node& node = nodes_.at(id);
@@ -140,7 +170,7 @@ std::optional<Entry> NodeTable::entry_listed(Name name, const ListedAttributes& 
   if (is_same && node.doubted_at <= listed.asked && node.changed_at <= listed.asked) {
     node.validated = std::max(node.validated, listed.validated);
   }
-  ++node.lookups;
+  give_reference_locked(node);
   return entry_of(id, node);
 }
 
@@ -187,6 +217,7 @@ void NodeTable::forget(NodeId id, std::uint64_t lookups) {
   Node* node = find_locked(id);
   if (node == nullptr || id == kRootNode) return;
   node->lookups -= std::min(node->lookups, lookups);
+  if (records_ != nullptr) records_->set_lookups(node->record, node->lookups);
   drop_if_unused_locked(id);
 }
 
@@ -250,16 +281,24 @@ bool NodeTable::is_at_or_above_locked(NodeId upper, NodeId lower) const {
 
 NodeId NodeTable::make_node_locked(const CompactAttributes& attributes) {
   const NodeId id{next_id_++};
-  nodes_[id].attributes = attributes;
-  if (stable_inodes_) {
-    by_inode_.put({attributes.device(), attributes.inode()}, id, KeyOfNode{nodes_});
+  Node& node = nodes_[id];
+  node.attributes = attributes;
+  if (records_ != nullptr) {
+    records_->set_next_node(next_id_);
+    node.record = records_->add(handover::NodeRecord{.node = std::to_underlying(id),
+                                                     .device = attributes.device(),
+                                                     .inode = attributes.inode(),
+                                                     .lookups = 0,
+                                                     .mode = attributes.type(),
+                                                     .is_indexed = false});
   }
+  if (stable_inodes_) put_key_locked(id, node);
   return id;
 }
 
 void NodeTable::add_link_locked(Name name, NodeId id) {
   Node& node = nodes_.at(id);
-  const Link* const link = links_.insert(name, id);
+  const Link* const link = insert_link_locked(name, id);
   link->next = std::exchange(node.links, link);
   ++nodes_.at(name.parent).children;
 }
@@ -274,7 +313,7 @@ void NodeTable::unchain(Node& node, const Link& link) {
 void NodeTable::drop_link_locked(const Link& link) {
   unchain(nodes_.at(link.node), link);
   const NodeId parent = link.parent;
-  links_.erase(link);
+  erase_link_locked(link);
   --nodes_.at(parent).children;
   drop_if_unused_locked(parent);
 }
@@ -302,7 +341,10 @@ void NodeTable::detach_locked(NodeId id) {
   drop_if_unused_locked(id);
 }
 
-void NodeTable::drop_key_locked(NodeId id, const Node& node) { by_inode_.erase(key_of(node), id, KeyOfNode{nodes_}); }
+void NodeTable::drop_key_locked(NodeId id, const Node& node) {
+  by_inode_.erase(key_of(node), id, KeyOfNode{nodes_});
+  if (records_ != nullptr) records_->set_indexed(node.record, false);
+}
 
 void NodeTable::drop_if_unused_locked(NodeId id) {
   while (id != kRootNode) {
@@ -316,9 +358,10 @@ void NodeTable::drop_if_unused_locked(NodeId id) {
       if (parent != kRootNode) drop_if_unused_locked(parent);
       parent = link.parent;
       node->links = link.next;
-      links_.erase(link);
+      erase_link_locked(link);
       --nodes_.at(parent).children;
     }
+    if (records_ != nullptr) records_->remove(node->record);
     nodes_.erase(id);
     id = parent;
   }
@@ -364,6 +407,13 @@ std::optional<std::string> NodeTable::child_path(Name name) const {
   if (!path->empty()) *path += '/';
   *path += name.name;
   return path;
+}
+
+bool NodeTable::is_known(Name name) const {
+  base::MutexLock lock(mutex_);
+  const Link* link = link_locked(name);
+  const Node* node = link != nullptr ? find_locked(link->node) : nullptr;
+  return node != nullptr && node->has_attributes;
 }
 
 std::optional<NodeId> NodeTable::child(Name name) const {
@@ -478,9 +528,9 @@ void NodeTable::name_moved(Name from, Name to) {
   if (link == nullptr || find_locked(to.parent) == nullptr) return;
   const NodeId id = link->node;
   Node& node = nodes_.at(id);
-  ++node.lookups;  // held while it has no name
-  drop_link_locked(*link);
+  ++node.lookups;  // held until it has one name again
   add_link_locked(to, id);
+  drop_link_locked(*link);
   unvalidate(node, advance_locked());
   --node.lookups;
 }

@@ -6,7 +6,9 @@
 #include <optional>
 #include <utility>
 
+#include "adoption.h"
 #include "caller.h"
+#include "intents.h"
 #include "listing_access.h"
 #include "operations.h"
 #include "origin_access.h"
@@ -23,10 +25,19 @@ struct Created {
 };
 
 /// Creates the file. The kernel asks for it when it knows of no such name; made behind our back, it may be there all the same.
-base::Result<Created> run(Filesystem& fs, origin::Origin& origin, const OwnedName& name,
-                          const origin::CreateOptions& options, const origin::Caller& caller) {
+base::Result<Created> run(Filesystem& fs, origin::Origin& origin, const Reply& reply, const OwnedName& name,
+                          const origin::CreateOptions& options) {
   AC_ASSIGN(const std::string path, path_of(fs, name.view()));
   Created created;
+  AC_TRY(note_free_name(fs, origin, reply, name.view()));
+  if (was_made_before(fs, origin, reply, name.view())) {
+    // Whatever its mode, who makes a file may write it: so as the daemon.
+    AC_ASSIGN(created.file, origin.open(path, options.flags & ~(O_CREAT | O_EXCL | O_TRUNC), nullptr));
+    note_name_added(fs, name.parent);
+    AC_ASSIGN(created.attributes, created.file->stat());
+    return created;
+  }
+  const origin::Caller caller = caller_of(reply.requester());
   if (const auto there = origin.stat(path); there && S_ISREG(there->st_mode) && (options.flags & O_EXCL) == 0) {
     created.writer = fs.engine().open_for_writing(file_ref(fs, path, *there));
     if ((options.flags & O_TRUNC) != 0) created.writer->before_data_change();
@@ -76,6 +87,7 @@ void answer(const FilesystemPtr& fs, Reply& reply, const OwnedName& name, const 
   auto& [entry, decision, handle] = *opened;
   if (handle->reader) handle->reader->note_opened(handle->backing != nullptr);
   const HandleId id = fs->files().add(handle);
+  record_open(*fs, reply, id, *handle, decision);
   if (reply.created(entry_param(*fs, entry), open_info(id, *handle, decision), backing_id_of(*handle))) return;
   close_handle(fs, id);
   fs->nodes().forget(entry.id, 1);
@@ -88,7 +100,7 @@ void create(const FilesystemPtr& fs, Reply reply, OwnedName name, origin::Create
   fs->change(key, [fs, options, name = std::move(name), reply = std::move(reply)](origin::Origin& origin) mutable {
     // Appending is told with each write.
     const origin::CreateOptions asked{.flags = options.flags & ~(O_APPEND | O_DIRECT), .mode = options.mode};
-    auto created = run(*fs, origin, name, asked, caller_of(reply.requester()));
+    auto created = run(*fs, origin, reply, name, asked);
     if (!created) return reply.fail(created.error());
     answer(fs, reply, name, *created, options.flags & O_ACCMODE);
   });

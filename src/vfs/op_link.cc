@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "caller.h"
+#include "intents.h"
 #include "listing_access.h"
 #include "operations.h"
 #include "origin_access.h"
@@ -12,10 +13,15 @@ namespace arenacache::vfs {
 
 namespace {
 
-base::Result<void> run(Filesystem& fs, origin::Origin& origin, NodeId existing, Name name,
-                       const origin::Caller& caller) {
+base::Result<void> run(Filesystem& fs, origin::Origin& origin, const Reply& reply, NodeId existing, Name name) {
   AC_ASSIGN(const std::string path, path_of(fs, name));
   AC_ASSIGN(const origin::Attributes before, stat_node(fs, origin, existing));
+  AC_TRY(note_free_name(fs, origin, reply, name));
+  if (was_made_before(fs, origin, reply, name)) {
+    note_attributes_unknown(fs, existing);
+    return {};
+  }
+  const origin::Caller caller = caller_of(reply.requester());
   AC_TRY(at_path(fs, existing, [&](const std::string& there) { return origin.make_link(there, path, caller); }));
   if (const auto after = stat_node(fs, origin, existing)) {
     note_attribute_change(fs, existing, before, *after);
@@ -30,7 +36,7 @@ base::Result<void> run(Filesystem& fs, origin::Origin& origin, NodeId existing, 
 void link(const FilesystemPtr& fs, Reply reply, NodeId existing, OwnedName name) {
   const std::pair keys{name_key(name.view()), node_key(existing)};
   fs->change(keys, [fs, existing, name = std::move(name), reply = std::move(reply)](origin::Origin& origin) mutable {
-    const auto linked = run(*fs, origin, existing, name.view(), caller_of(reply.requester()));
+    const auto linked = run(*fs, origin, reply, existing, name.view());
     if (!linked) return reply.fail(linked.error());
     reply_new_entry(*fs, origin, reply, name.view());
   });

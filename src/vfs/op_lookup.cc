@@ -62,7 +62,7 @@ void note_late(Filesystem& fs, const OwnedName& name, const Said& said, ChangeSt
 void ask(const FilesystemPtr& fs, Reply reply, const std::shared_ptr<const OwnedName>& name, int attempt) {
   const ChangeStamp asked = fs->nodes().stamp();
   AttributeCheck check;
-  check.is_known = fs->nodes().child(name->view()).has_value() || is_listed(*fs, name->view());
+  check.is_known = fs->nodes().is_known(name->view()) || is_listed(*fs, name->view());
   check.call = [fs, name](origin::Origin& origin) {
     if (const auto folder = path_of(*fs, name->parent)) origin.watch_folder(*folder, false);
     return at_path(*fs, name->view(), [&](const std::string& path) { return origin.stat(path); });

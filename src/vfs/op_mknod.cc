@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "caller.h"
+#include "intents.h"
 #include "operations.h"
 #include "origin_access.h"
 #include "reply_entry.h"
@@ -15,12 +16,19 @@ namespace {
 using Make =
     std::move_only_function<base::Result<void>(origin::Origin&, const std::string& path, const origin::Caller&)>;
 
+/// Makes it, unless an earlier worker did: the name was free when it began, and is there now.
+base::Result<void> make_once(Filesystem& fs, origin::Origin& origin, const Reply& reply, Name name, Make& make_it) {
+  AC_TRY(note_free_name(fs, origin, reply, name));
+  if (was_made_before(fs, origin, reply, name)) return {};
+  const origin::Caller caller = caller_of(reply.requester());
+  return at_path(fs, name, [&](const std::string& path) { return make_it(origin, path, caller); });
+}
+
 void make(const FilesystemPtr& fs, Reply reply, OwnedName name, Make make_it) {
   const origin::ChangeKey key = name_key(name.view());
   fs->change(key, [fs, name = std::move(name), make_it = std::move(make_it),
                    reply = std::move(reply)](origin::Origin& origin) mutable {
-    const origin::Caller caller = caller_of(reply.requester());
-    const auto made = at_path(*fs, name.view(), [&](const std::string& path) { return make_it(origin, path, caller); });
+    const auto made = make_once(*fs, origin, reply, name.view(), make_it);
     if (!made) return reply.fail(made.error());
     reply_new_entry(*fs, origin, reply, name.view());
   });

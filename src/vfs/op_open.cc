@@ -111,12 +111,17 @@ void open_nameless(const FilesystemPtr& fs, Reply reply, NodeId id, int access) 
   const OpenKind kind = other->file ? OpenKind::write : OpenKind::read;
   OpenDecision decision = fs->nodes().open(id, kind, reply.requester().pid);
   if (decision.answer == OpenDecision::Answer::look_up_again) return reply_gone(*fs, reply);
-  auto handle = std::make_shared<FileHandle>(*other);
-  handle->backing = nullptr;
+  auto handle = std::make_shared<FileHandle>();
+  handle->node = id;
+  handle->access = other->access;
+  handle->reader = other->reader;
+  handle->file = other->file;
+  handle->writer = other->writer;
   if (!settle_open(*fs, reply.requester(), *handle, decision)) return reply_gone(*fs, reply);
   // The same open file, so the same version that the kernel's pages are of.
   decision.bypass_pages = false;
   decision.keep_pages = true;
+  handle->is_kept = other->is_kept.load();
   reply_opened(fs, reply, handle, decision);
 }
 

@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "adoption.h"
 #include "attribute_check.h"
 #include "listing_access.h"
 #include "operations.h"
@@ -166,7 +167,7 @@ Batch batch_of(Filesystem& fs, const FolderListingPtr& listing, const ListingReq
     const bool is_listed = listing->attributes(entry.index).has_value();
     if ((is_fresh && is_listed) || fs.nodes().is_fresh({request.node, entry.name}, young_since)) continue;
     batch.names.emplace_back(entry.name);
-    batch.is_all_known = batch.is_all_known && (is_listed || fs.nodes().child({request.node, entry.name}));
+    batch.is_all_known = batch.is_all_known && (is_listed || fs.nodes().is_known({request.node, entry.name}));
   }
   return batch;
 }
@@ -295,15 +296,25 @@ void fill_plus(const FilesystemPtr& fs, Reply reply, const FolderListingPtr& lis
 
 }  // namespace
 
+namespace {
+
+void close_directory(Filesystem& fs, HandleId id) {
+  if (const auto handle = fs.directories().remove(id)) fs.records().remove(handle->record);
+}
+
+}  // namespace
+
 void opendir(const FilesystemPtr& fs, Reply reply, NodeId id) {
-  const HandleId handle = fs->directories().add(std::make_shared<DirectoryHandle>(id));
+  const auto opened = std::make_shared<DirectoryHandle>(id);
+  const HandleId handle = fs->directories().add(opened);
+  record_open(*fs, reply, handle, *opened);
   const auto known = listing_of(*fs, id);
   const bool is_fresh = known && known->validated() > fs->fresh_since();
   fuse_file_info info{};
   info.fh = std::to_underlying(handle);
   info.cache_readdir = 1;
   info.keep_cache = fs->listings().kernel_opens(id, is_fresh ? known->id() : 0) ? 1 : 0;
-  if (!reply.opened(info)) fs->directories().remove(handle);
+  if (!reply.opened(info)) close_directory(*fs, handle);
 }
 
 void readdir(const FilesystemPtr& fs, Reply reply, ListingRequest request) {
@@ -319,7 +330,7 @@ void readdirplus(const FilesystemPtr& fs, Reply reply, ListingRequest request) {
 }
 
 void releasedir(const FilesystemPtr& fs, Reply reply, HandleId handle) {
-  fs->directories().remove(handle);
+  close_directory(*fs, handle);
   reply.done();
 }
 

@@ -9,6 +9,7 @@
 
 #include "caller.h"
 #include "data_change.h"
+#include "intents.h"
 #include "listing_access.h"
 #include "operations.h"
 #include "origin_access.h"
@@ -46,23 +47,58 @@ void note_moved(Filesystem& fs, origin::Origin& origin, Name name, const origin:
   if (after && (after->st_mode & S_IFMT) == (before.st_mode & S_IFMT)) note_attribute_change(fs, *id, before, *after);
 }
 
-base::Result<void> run(Filesystem& fs, origin::Origin& origin, Name from, Name to, unsigned flags,
-                       const origin::Caller& caller) {
-  AC_ASSIGN(const Ends ends, look_at(fs, origin, from, to));
+/// What was at the two names when an earlier worker began.
+struct Moving {
+  NamedInode from, to;
+};
+
+/// It moved them: what was at the one name is at the other.
+bool was_moved_before(origin::Origin& origin, const Moving& earlier, const std::string& from, const std::string& to,
+                      bool is_exchange) {
+  const NamedInode now_from = inode_at(origin, from);
+  if (inode_at(origin, to) != earlier.from) return false;
+  return is_exchange ? now_from == earlier.to : now_from != earlier.from;
+}
+
+void note_names_moved(Filesystem& fs, Name from, Name to, bool is_exchange) {
+  if (is_exchange) {
+    note_names_exchanged(fs, from, to);
+  } else {
+    note_name_moved(fs, from, to);
+  }
+}
+
+base::Result<void> run(Filesystem& fs, origin::Origin& origin, const Reply& reply, Name from, Name to, unsigned flags) {
   const bool is_exchange = (flags & RENAME_EXCHANGE) != 0;
+  if (const auto earlier = reply.earlier<Moving>(); earlier && earlier->from != earlier->to) {
+    AC_ASSIGN(const std::string from_path, path_of(fs, from));
+    AC_ASSIGN(const std::string to_path, path_of(fs, to));
+    if (was_moved_before(origin, *earlier, from_path, to_path, is_exchange)) {
+      // Whether it got as far as to tell the node table, which has the numbers that the kernel knows, the table shows.
+      const auto node = fs.nodes().child(from);
+      const auto state = node ? fs.nodes().state(*node) : std::nullopt;
+      if (state && inode_of(state->attributes) == earlier->from) note_names_moved(fs, from, to, is_exchange);
+      if (is_exchange) {
+        // The store's paths may be swapped or not: what is cached under them is not worth the doubt.
+        fs.engine().evict(fs.source(), from_path);
+        fs.engine().evict(fs.source(), to_path);
+      } else {
+        fs.engine().renamed(fs.source(), from_path, to_path, false);
+      }
+      return {};
+    }
+  }
+  AC_ASSIGN(const Ends ends, look_at(fs, origin, from, to));
   const bool is_idle = ends.are_one_file() && !is_exchange;
   if (!is_idle) {
     before_name_moves(fs, from, ends.from_path, ends.from);
     if (ends.to && is_exchange) before_name_moves(fs, to, ends.to_path, *ends.to);
     if (ends.to && !is_exchange && (flags & RENAME_NOREPLACE) == 0) before_name_goes(fs, to, ends.to_path, *ends.to);
   }
-  AC_TRY(origin.rename(ends.from_path, ends.to_path, flags, caller));
+  reply.intend(Moving{.from = inode_of(ends.from), .to = ends.to ? inode_of(*ends.to) : NamedInode{}});
+  AC_TRY(origin.rename(ends.from_path, ends.to_path, flags, caller_of(reply.requester())));
   if (is_idle) return {};
-  if (is_exchange) {
-    note_names_exchanged(fs, from, to);
-  } else {
-    note_name_moved(fs, from, to);
-  }
+  note_names_moved(fs, from, to, is_exchange);
   fs.engine().renamed(fs.source(), ends.from_path, ends.to_path, is_exchange);
   note_moved(fs, origin, to, ends.from);
   if (is_exchange && ends.to) note_moved(fs, origin, from, *ends.to);
@@ -75,7 +111,7 @@ void rename(const FilesystemPtr& fs, Reply reply, OwnedName from, OwnedName to, 
   const std::pair keys{name_key(from.view()), name_key(to.view())};
   fs->change(keys, [fs, from = std::move(from), to = std::move(to), flags,
                     reply = std::move(reply)](origin::Origin& origin) mutable {
-    const auto renamed = run(*fs, origin, from.view(), to.view(), flags, caller_of(reply.requester()));
+    const auto renamed = run(*fs, origin, reply, from.view(), to.view(), flags);
     if (!renamed) return reply.fail(renamed.error());
     reply.done();
   });

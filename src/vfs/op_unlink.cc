@@ -5,6 +5,7 @@
 
 #include "caller.h"
 #include "data_change.h"
+#include "intents.h"
 #include "listing_access.h"
 #include "operations.h"
 #include "origin_access.h"
@@ -21,10 +22,28 @@ void note_lost_link(Filesystem& fs, origin::Origin& origin, NodeId id, const ori
   if (after && after->st_ino == before.st_ino) note_attribute_change(fs, id, before, *after);
 }
 
-base::Result<void> run(Filesystem& fs, origin::Origin& origin, Name name, const origin::Caller& caller) {
+/// The name is about to go.
+struct GoingName {
+  NamedInode file;
+};
+
+/// An earlier worker took the name away: it is free, or another file's by now.
+bool is_gone_already(Filesystem& fs, origin::Origin& origin, const Reply& reply, Name name) {
+  const auto earlier = reply.earlier<GoingName>();
+  const auto path = earlier ? path_of(fs, name) : base::Result<std::string>(std::string());
+  return earlier && path && inode_at(origin, *path) != earlier->file;
+}
+
+base::Result<void> unlink_once(Filesystem& fs, origin::Origin& origin, const Reply& reply, Name name) {
+  if (is_gone_already(fs, origin, reply, name)) {
+    note_name_removed(fs, name);
+    return {};
+  }
   AC_ASSIGN(const std::string path, path_of(fs, name));
   AC_ASSIGN(const origin::Attributes before, origin.stat(path));
   before_name_goes(fs, name, path, before);
+  reply.intend(GoingName{.file = inode_of(before)});
+  const origin::Caller caller = caller_of(reply.requester());
   AC_TRY(at_path(fs, name, [&](const std::string& now) { return origin.unlink(now, caller); }));
   const auto id = fs.nodes().child(name);
   note_name_removed(fs, name);
@@ -32,12 +51,20 @@ base::Result<void> run(Filesystem& fs, origin::Origin& origin, Name name, const 
   return {};
 }
 
+base::Result<void> remove_directory_once(Filesystem& fs, origin::Origin& origin, const Reply& reply, Name name) {
+  if (is_gone_already(fs, origin, reply, name)) return {};
+  AC_ASSIGN(const std::string path, path_of(fs, name));
+  reply.intend(GoingName{.file = inode_at(origin, path)});
+  const origin::Caller caller = caller_of(reply.requester());
+  return at_path(fs, name, [&](const std::string& now) { return origin.remove_directory(now, caller); });
+}
+
 }  // namespace
 
 void unlink(const FilesystemPtr& fs, Reply reply, OwnedName name) {
   const origin::ChangeKey key = name_key(name.view());
   fs->change(key, [fs, name = std::move(name), reply = std::move(reply)](origin::Origin& origin) mutable {
-    const auto gone = run(*fs, origin, name.view(), caller_of(reply.requester()));
+    const auto gone = unlink_once(*fs, origin, reply, name.view());
     if (!gone) return reply.fail(gone.error());
     reply.done();
   });
@@ -46,9 +73,7 @@ void unlink(const FilesystemPtr& fs, Reply reply, OwnedName name) {
 void rmdir(const FilesystemPtr& fs, Reply reply, OwnedName name) {
   const origin::ChangeKey key = name_key(name.view());
   fs->change(key, [fs, name = std::move(name), reply = std::move(reply)](origin::Origin& origin) mutable {
-    const origin::Caller caller = caller_of(reply.requester());
-    const auto gone =
-        at_path(*fs, name.view(), [&](const std::string& path) { return origin.remove_directory(path, caller); });
+    const auto gone = remove_directory_once(*fs, origin, reply, name.view());
     if (!gone) return reply.fail(gone.error());
     note_name_removed(*fs, name.view());
     reply.done();

@@ -1,20 +1,57 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <cerrno>
+#include <span>
 #include <utility>
 
+#include "arenacache/base/buffer.h"
 #include "operations.h"
 #include "origin_access.h"
 
 namespace arenacache::vfs {
 
-void write(const FilesystemPtr& fs, Reply reply, FilePlace place, WrittenBytes data, bool append) {
+namespace {
+
+/// Appending is the one write that must not be done twice.
+struct Append {
+  std::uint64_t end;  ///< of the file, before
+};
+
+/// How many of `data` an earlier worker appended: what stands at the end that it found.
+base::Result<std::size_t> appended_before(origin::OriginFile& file, const Append& intent,
+                                          std::span<const std::byte> data) {
+  AC_ASSIGN(const origin::Attributes now, file.stat());
+  const auto end = static_cast<std::uint64_t>(now.st_size);
+  if (end <= intent.end) return 0;
+  base::Buffer there(std::min<std::size_t>(data.size(), end - intent.end));
+  const auto got = file.read_at(there.span(), intent.end);
+  if (!got) return there.size();  // a descriptor that may not read: what was appended since is taken for ours
+  return std::ranges::equal(there.span().first(*got), data.first(*got)) ? *got : 0;
+}
+
+base::Result<std::size_t> append_once(const Reply& reply, origin::OriginFile& file, std::span<const std::byte> data) {
+  if (const auto earlier = reply.earlier<Append>()) {
+    AC_ASSIGN(const std::size_t done, appended_before(file, *earlier, data));
+    if (done == data.size()) return done;
+    AC_ASSIGN(const std::size_t rest, file.write_at(data.subspan(done), 0, true));
+    return done + rest;
+  }
+  AC_ASSIGN(const origin::Attributes now, file.stat());
+  reply.intend(Append{.end = static_cast<std::uint64_t>(now.st_size)});
+  return file.write_at(data, 0, true);
+}
+
+}  // namespace
+
+void write(const FilesystemPtr& fs, Reply reply, FilePlace place, std::span<const std::byte> data, bool append) {
   auto handle = fs->files().find(place.handle);
   if (!handle || !handle->file) return reply.fail(EBADF);
   const origin::ChangeKey key = node_key(handle->node);
-  fs->change(key, [fs, handle = std::move(handle), offset = place.offset, data = std::move(data), append,
+  fs->change(key, [fs, handle = std::move(handle), offset = place.offset, data, append,
                    reply = std::move(reply)](origin::Origin&) mutable {
     handle->writer->before_data_change();
-    const auto written = handle->file->write_at(data.bytes, offset, append);
+    const auto written =
+        append ? append_once(reply, *handle->file, data) : handle->file->write_at(data, offset, false);
     note_data_change(*fs, handle->node, *handle->file);
     if (!written) return reply.fail(written.error());
     reply.written(*written);

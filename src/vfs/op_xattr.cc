@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Extended attributes, POSIX ACLs among them: the origin's own. A file without a name has none to show.
+#include <sys/xattr.h>
+
 #include <cerrno>
 #include <span>
 #include <string>
@@ -28,10 +30,33 @@ base::Result<void> apply(origin::Origin& origin, const std::string& path, const 
   return origin.set_xattr(path, change.name, *change.value, change.flags, caller);
 }
 
-base::Result<void> run(Filesystem& fs, origin::Origin& origin, NodeId id, const XattrChange& change,
-                       const origin::Caller& caller) {
+/// Whether the attribute was there before one is made or taken away, which says no the second time.
+struct AttributeBefore {
+  bool was_there;
+};
+
+/// An earlier worker did what `change` asks.
+bool is_changed_already(origin::Origin& origin, const std::string& path, const XattrChange& change,
+                        const AttributeBefore& earlier) {
+  const auto now = origin.get_xattr(path, change.name);
+  if (change.value) return !earlier.was_there && now && *now == *change.value;
+  return earlier.was_there && !now;
+}
+
+base::Result<void> apply_once(origin::Origin& origin, const Reply& reply, const std::string& path,
+                              const XattrChange& change) {
+  if (!change.value || (change.flags & XATTR_CREATE) != 0) {
+    const auto earlier = reply.earlier<AttributeBefore>();
+    if (earlier && is_changed_already(origin, path, change, *earlier)) return {};
+    reply.intend(AttributeBefore{.was_there = origin.get_xattr(path, change.name).has_value()});
+  }
+  return apply(origin, path, change, caller_of(reply.requester()));
+}
+
+base::Result<void> run(Filesystem& fs, origin::Origin& origin, const Reply& reply, NodeId id,
+                       const XattrChange& change) {
   AC_ASSIGN(const origin::Attributes before, stat_node(fs, origin, id));
-  AC_TRY(at_path(fs, id, [&](const std::string& path) { return apply(origin, path, change, caller); }));
+  AC_TRY(at_path(fs, id, [&](const std::string& path) { return apply_once(origin, reply, path, change); }));
   // ctime moved, and with an ACL the mode.
   if (const auto after = stat_node(fs, origin, id)) {
     note_attribute_change(fs, id, before, *after);
@@ -64,7 +89,7 @@ void listxattr(const FilesystemPtr& fs, Reply reply, NodeId id, std::size_t room
 void change_xattr(const FilesystemPtr& fs, Reply reply, NodeId id, XattrChange change) {
   fs->change(node_key(id),
              [fs, id, change = std::move(change), reply = std::move(reply)](origin::Origin& origin) mutable {
-               const auto changed = run(*fs, origin, id, change, caller_of(reply.requester()));
+               const auto changed = run(*fs, origin, reply, id, change);
                if (!changed) return reply.fail(changed.error());
                reply.done();
              });

@@ -19,12 +19,6 @@
 
 namespace arenacache::vfs {
 
-/// Bytes a program writes, kept alive by `owner`.
-struct WrittenBytes {
-  std::shared_ptr<const void> owner;
-  std::span<const std::byte> bytes;
-};
-
 /// A place in an open file.
 struct FilePlace {
   HandleId handle{};
@@ -65,7 +59,8 @@ void create(const FilesystemPtr& fs, Reply reply, OwnedName name, origin::Create
 void release(const FilesystemPtr& fs, Reply reply, HandleId handle);
 
 // Changing.
-void write(const FilesystemPtr& fs, Reply reply, FilePlace place, WrittenBytes bytes, bool append);
+/// `bytes` stay for as long as `reply`.
+void write(const FilesystemPtr& fs, Reply reply, FilePlace place, std::span<const std::byte> bytes, bool append);
 void setattr(const FilesystemPtr& fs, Reply reply, NodeId id, origin::AttributeChange change,
              std::optional<HandleId> handle);
 void mkdir(const FilesystemPtr& fs, Reply reply, OwnedName name, mode_t mode);

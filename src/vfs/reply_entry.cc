@@ -7,6 +7,7 @@
 #include <chrono>
 #include <utility>
 
+#include "adoption.h"
 #include "caller.h"
 #include "listing_access.h"
 #include "origin_access.h"
@@ -117,6 +118,8 @@ std::int32_t backing_id_of(const FileHandle& handle) { return handle.backing ? h
 void reply_opened(const FilesystemPtr& fs, Reply& reply, const std::shared_ptr<FileHandle>& handle,
                   const OpenDecision& decision) {
   const HandleId id = fs->files().add(handle);
+  record_open(*fs, reply, id, *handle, decision);
+  if (handle->is_kept.load()) keep_open_file(*fs, id, *handle);
   if (handle->reader) handle->reader->note_opened(handle->backing != nullptr);
   if (!reply.opened(open_info(id, *handle, decision), backing_id_of(*handle))) close_handle(fs, id);
 }
@@ -124,6 +127,7 @@ void reply_opened(const FilesystemPtr& fs, Reply& reply, const std::shared_ptr<F
 void close_handle(const FilesystemPtr& fs, HandleId id) {
   auto handle = fs->files().remove(id);
   if (!handle) return;
+  forget_open(*fs, id, *handle);
   const NodeId node = handle->node;
   const OpenKind kind = handle->file ? OpenKind::write : OpenKind::read;
   const bool was_written_unseen = kind == OpenKind::write && handle->backing;

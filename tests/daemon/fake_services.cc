@@ -2,7 +2,8 @@
 // Services that need no engine: each mount shows one file, "hello", with what the source's "hello" holds, by a raw FUSE server
 // of one thread. What goes wrong is asked for by name:
 //   a source with a file "refuse" cannot be started; with "hang_at_stop" stop() never returns; with "mute" nothing is answered
-//   after INIT; looking up "crash" in a mount kills the worker.
+//   after INIT; looking up "crash" in a mount kills the worker. Requests lie in the mount's hand-over area, and the next worker
+//   begins with what was left there: "crash" kills that one too. One that finds "recover" in the source answers it instead.
 #include <fcntl.h>
 #include <linux/fuse.h>
 #include <sys/stat.h>
@@ -20,6 +21,7 @@
 #include <vector>
 
 #include "arenacache/base/log.h"
+#include "arenacache/handover/area.h"
 #include "raw_fuse.h"
 #include "worker_services.h"
 
@@ -33,16 +35,34 @@ bool has_file(int folder, const char* name) { return ::faccessat(folder, name, F
 
 class HelloServer {
  public:
-  HelloServer(base::UniqueFd fuse, base::UniqueFd source)
-      : fuse_fd_(std::move(fuse)), source_(std::move(source)), fuse_(fuse_fd_.get()) {
+  HelloServer(base::UniqueFd fuse, base::UniqueFd source, std::unique_ptr<handover::Area> area)
+      : fuse_fd_(std::move(fuse)), source_(std::move(source)), area_(std::move(area)), fuse_(fuse_fd_.get()) {
     mute_ = has_file(source_.get(), "mute");
     read_hello();
   }
 
-  bool init() { return fuse_.init(); }
+  bool init() {
+    if (area_->is_inherited()) return true;
+    if (!fuse_.init()) return false;
+    const std::array<std::byte, 1> seen{};
+    area_->init().keep_request(seen);
+    area_->init().keep_reply(seen);
+    return true;
+  }
 
   void serve() {
-    while (fuse_.receive()) {
+    for (handover::Slot* slot : area_->slots().left()) {
+      fuse_.take(slot->request());
+      answer();
+      slot->settle();
+    }
+    handover::Slot& slot = area_->slots().take();
+    while (true) {
+      slot.begin();
+      const ssize_t got = ::read(fuse_fd_.get(), slot.room().data(), slot.room().size());
+      if (got < 0 && (errno == EINTR || errno == EAGAIN || errno == ENOENT)) continue;
+      if (got <= 0) return;
+      fuse_.take(slot.request());
       if (!mute_) answer();
     }
   }
@@ -76,7 +96,7 @@ class HelloServer {
   }
 
   void lookup(std::string_view name) {
-    if (name == "crash") ::raise(SIGKILL);
+    if (name == "crash" && !has_file(source_.get(), "recover")) ::raise(SIGKILL);
     if (name != "hello") return fuse_.fail(ENOENT);
     fuse_entry_out out{};
     out.nodeid = kHelloNode;
@@ -102,6 +122,7 @@ class HelloServer {
 
   base::UniqueFd fuse_fd_;
   base::UniqueFd source_;
+  std::unique_ptr<handover::Area> area_;
   RawFuse fuse_;
   bool mute_ = false;
   std::string hello_;
@@ -116,6 +137,8 @@ class FakeServices final : public Services {
     return {};
   }
 
+  void leave() override {}
+
   void stop() override {
     while (hangs_at_stop_) ::pause();
     // The servers' threads end with the process: a read of /dev/fuse cannot be called off while its mount is in use.
@@ -128,14 +151,15 @@ class FakeServices final : public Services {
 }  // namespace
 
 base::Result<std::unique_ptr<Services>> Services::start(const config::Config& /*config*/,
-                                                        std::vector<MountInput> mounts) {
+                                                        std::vector<MountInput> mounts, WorkerTies /*ties*/) {
   bool hangs_at_stop = false;
   for (MountInput& input : mounts) {
     if (has_file(input.source.get(), "refuse")) {
       return base::fail(base::ErrorKind::store, EACCES, "cannot open the store: refused by the test");
     }
     hangs_at_stop = hangs_at_stop || has_file(input.source.get(), "hang_at_stop");
-    auto server = std::make_unique<HelloServer>(std::move(input.fuse), std::move(input.source));
+    AC_ASSIGN(auto area, handover::Area::open(std::move(input.area)));
+    auto server = std::make_unique<HelloServer>(std::move(input.fuse), std::move(input.source), std::move(area));
     if (!server->init()) return base::fail(base::ErrorKind::store, EPROTO, "the kernel sent no INIT");
     std::thread([server = std::move(server)] { server->serve(); }).detach();
   }

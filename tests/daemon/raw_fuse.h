@@ -6,11 +6,13 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <span>
 #include <string>
 
 namespace arenacache::daemon {
@@ -39,6 +41,12 @@ class RawFuse {
     out.max_write = 64 * 1024;
     reply(&out, sizeof out);
     return true;
+  }
+
+  /// A request that was read by somebody else.
+  void take(std::span<const std::byte> request) {
+    std::memcpy(request_.data(), request.data(), std::min(request.size(), request_.size()));
+    std::memcpy(&header_, request_.data(), sizeof header_);
   }
 
   [[nodiscard]] const fuse_in_header& header() const { return header_; }

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "arenacache/handover/area.h"
 #include "arenacache/base/executor.h"
 #include "origin_access.h"
 #include "support/fake_origin.h"
@@ -22,6 +23,14 @@
 
 namespace arenacache::vfs {
 namespace {
+
+std::shared_ptr<handover::Area> fresh_area() {
+  auto file = handover::Area::create();
+  AC_CHECK(file.has_value());
+  auto area = handover::Area::open(std::move(*file));
+  AC_CHECK(area.has_value());
+  return std::move(*area);
+}
 
 using Said = base::Result<origin::Attributes>;
 using test::OriginCall;
@@ -46,8 +55,8 @@ class AttributeCheckTest : public ::testing::Test {
     engine_ = test::must(
         cache::Engine::create(config_, {.clock = clock_, .io = io_, .background = pool_, .page_cache = page_cache_}));
     const auto source = engine_->add_source(config_.mounts[0], guard_);
-    fs_ = std::make_shared<Filesystem>(MirrorOptions{.source = source, .mount = config_.mounts[0], .fuse = {}},
-                                       *engine_, clock_);
+    fs_ = std::make_shared<Filesystem>(MirrorOptions{.source = source, .mount = config_.mounts[0], .fuse = {}, .keeper = {}},
+                                       fresh_area(), *engine_, clock_);
   }
 
   void TearDown() override {

@@ -17,7 +17,8 @@ std::shared_ptr<FileHandle> handle_of(NodeId node, int access = O_RDONLY) {
 }
 
 TEST(HandleTable, FindsWhatWasAddedUntilItIsRemoved) {
-  HandleTable<FileHandle> table;
+  std::uint64_t next = 1;
+  HandleTable<FileHandle> table(next);
   const auto handle = handle_of(NodeId{5});
   const HandleId id = table.add(handle);
   EXPECT_EQ(table.find(id), handle);
@@ -29,14 +30,16 @@ TEST(HandleTable, FindsWhatWasAddedUntilItIsRemoved) {
 }
 
 TEST(HandleTable, NumbersAreNeverUsedTwice) {
-  HandleTable<FileHandle> table;
+  std::uint64_t next = 1;
+  HandleTable<FileHandle> table(next);
   const HandleId first = table.add(handle_of(NodeId{5}));
   table.remove(first);
   EXPECT_NE(table.add(handle_of(NodeId{5})), first);
 }
 
 TEST(HandleTable, FindsAHandleOfANodeThatFits) {
-  HandleTable<FileHandle> table;
+  std::uint64_t next = 1;
+  HandleTable<FileHandle> table(next);
   table.add(handle_of(NodeId{5}));
   const auto writer = handle_of(NodeId{5}, O_RDWR);
   const HandleId id = table.add(writer);
@@ -49,7 +52,8 @@ TEST(HandleTable, FindsAHandleOfANodeThatFits) {
 }
 
 TEST(HandleTable, GivesAllAwayAtOnce) {
-  HandleTable<FileHandle> table;
+  std::uint64_t next = 1;
+  HandleTable<FileHandle> table(next);
   table.add(handle_of(NodeId{5}));
   table.add(handle_of(NodeId{5}));
   EXPECT_EQ(table.remove_all().size(), 2U);

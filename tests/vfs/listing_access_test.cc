@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "arenacache/handover/area.h"
 #include "arenacache/base/executor.h"
 #include "support/fake_origin.h"
 #include "support/fake_page_cache.h"
@@ -20,6 +21,14 @@
 
 namespace arenacache::vfs {
 namespace {
+
+std::shared_ptr<handover::Area> fresh_area() {
+  auto file = handover::Area::create();
+  AC_CHECK(file.has_value());
+  auto area = handover::Area::open(std::move(*file));
+  AC_CHECK(area.has_value());
+  return std::move(*area);
+}
 
 constexpr auto kTtl = std::chrono::seconds(60);
 
@@ -59,8 +68,8 @@ class ListingAccessTest : public ::testing::Test {
         cache::Engine::create(config_, {.clock = clock_, .io = io_, .background = pool_, .page_cache = page_cache_}));
     const auto source = engine_->add_source(config_.mounts[0], guard_);
     engine_->start();
-    fs_ = std::make_shared<Filesystem>(MirrorOptions{.source = source, .mount = config_.mounts[0], .fuse = {}},
-                                       *engine_, clock_);
+    fs_ = std::make_shared<Filesystem>(MirrorOptions{.source = source, .mount = config_.mounts[0], .fuse = {}, .keeper = {}},
+                                       fresh_area(), *engine_, clock_);
   }
   void end_life() {
     fs_->stop();

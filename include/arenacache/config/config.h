@@ -43,6 +43,7 @@ struct DaemonConfig {
   std::string socket = "/run/arenacache/arenacache.sock";
   std::string socket_group;  ///< owner group of the socket (mode 0660); empty: the daemon's own
   base::LogLevel log_level = base::LogLevel::info;
+  std::chrono::nanoseconds crash_window = std::chrono::seconds(60);  ///< 0: crashes are not counted
 };
 
 struct StoreConfig {

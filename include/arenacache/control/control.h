@@ -38,6 +38,8 @@ struct ControlOptions {
   std::function<std::string(std::size_t mount)> mount_numbers_json;
   /// Has a mount forget what it knows of names and attributes at `path` and below; called from several threads.
   std::function<Refreshed(std::size_t mount, const std::string& path)> refresh{};
+  /// Asks for another process in this one's place; called from several threads. Errors: why there cannot be one.
+  std::function<base::Result<void>()> restart{};
 };
 
 class Control {

@@ -48,6 +48,7 @@ class LocalOrigin final : public Origin {
                                                                  std::span<const std::string> names) override;
   base::Result<std::string> read_link(const std::string& path) override;
   base::Result<std::shared_ptr<OriginFile>> open(const std::string& path, int flags, const Caller* caller) override;
+  base::Result<std::shared_ptr<OriginFile>> take_file(base::UniqueFd descriptor) override;
   base::Result<std::string> get_xattr(const std::string& path, const std::string& name) override;
   base::Result<std::string> list_xattrs(const std::string& path) override;
   base::Result<struct ::statvfs> space() override;

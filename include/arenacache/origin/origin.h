@@ -10,6 +10,7 @@
 #include <sys/statvfs.h>
 #include <sys/types.h>
 
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -19,6 +20,7 @@
 #include <vector>
 
 #include "arenacache/base/result.h"
+#include "arenacache/base/unique_fd.h"
 #include "arenacache/origin/change_listener.h"
 #include "arenacache/origin/fidelity.h"
 
@@ -102,6 +104,10 @@ class Origin {
   /// `flags` as open(2), O_CREAT and O_TRUNC excluded; never follows a symlink at the end of the path.
   /// Tried as the daemon; where the daemon is refused (a squashed root), as `caller` when given.
   virtual base::Result<std::shared_ptr<OriginFile>> open(const std::string& path, int flags, const Caller* caller) = 0;
+  /// A file of this origin that somebody opened before. EOPNOTSUPP where files have no descriptors.
+  virtual base::Result<std::shared_ptr<OriginFile>> take_file(base::UniqueFd /*descriptor*/) {
+    return base::fail(base::ErrorKind::origin, EOPNOTSUPP, "this origin's files have no descriptors");
+  }
   virtual base::Result<std::string> get_xattr(const std::string& path, const std::string& name) = 0;
   /// Names, each ended by a zero byte, as listxattr(2) gives them.
   virtual base::Result<std::string> list_xattrs(const std::string& path) = 0;

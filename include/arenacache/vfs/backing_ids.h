@@ -49,14 +49,16 @@ class BackingIds {
     const std::int32_t id_;
   };
 
-  /// Until then, and after stop(), there are no ids.
-  void start(std::shared_ptr<BackingDevice> device);
+  /// Until then, and after stop(), there are no ids. Not `offers`: only what was adopted has one.
+  void start(std::shared_ptr<BackingDevice> device, bool offers = true);
   /// Forgets all ids without giving them back: the connection ends, and they with it. Holds may outlive this call, not *this.
   void stop();
   [[nodiscard]] bool is_available() const;
 
   /// Null: the kernel refuses (the file is served instead), or passthrough is not available.
   std::shared_ptr<const Hold> acquire(NodeId node, const cache::BackingFile& file);
+  /// An open's share of an id that the kernel has from an earlier worker.
+  std::shared_ptr<const Hold> adopt(NodeId node, cache::BackingKey key, std::int32_t id);
   /// Of a file that an open of the node has; null: none has any more.
   std::shared_ptr<const Hold> share(NodeId node, cache::BackingKey key);
 
@@ -70,6 +72,7 @@ class BackingIds {
 
   mutable base::Mutex mutex_;
   std::shared_ptr<BackingDevice> device_ AC_GUARDED_BY(mutex_);
+  bool offers_ AC_GUARDED_BY(mutex_) = false;
   std::map<std::pair<NodeId, cache::BackingKey>, Share> shares_ AC_GUARDED_BY(mutex_);
 };
 

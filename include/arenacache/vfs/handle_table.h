@@ -5,6 +5,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -14,6 +15,7 @@
 
 #include "arenacache/base/mutex.h"
 #include "arenacache/cache/types.h"
+#include "arenacache/handover/records.h"
 #include "arenacache/vfs/backing_ids.h"
 #include "arenacache/vfs/folder_listing.h"
 #include "arenacache/vfs/node.h"
@@ -31,12 +33,15 @@ struct FileHandle {
   std::shared_ptr<origin::OriginFile> file;
   std::shared_ptr<cache::Writer> writer;
   std::shared_ptr<const BackingIds::Hold> backing;
+  handover::RecordId record = handover::kNoRecord;
+  std::atomic<bool> is_kept{false};  ///< whoever keeps descriptors for the next worker has one of this file
 };
 
 /// One open of a folder: its listing as it was when reading last began at the start.
 class DirectoryHandle {
  public:
   explicit DirectoryHandle(NodeId id) : node(id) {}
+  handover::RecordId record = handover::kNoRecord;
   /// Nothing: not listed yet.
   [[nodiscard]] FolderListingPtr listing() const {
     base::MutexLock lock(mutex_);
@@ -57,12 +62,21 @@ class DirectoryHandle {
 template <class Handle>
 class HandleTable {
  public:
+  /// `next` is where the next number stands, so that another process can go on from there.
+  explicit HandleTable(std::uint64_t& next) : next_(next) {}
+
   HandleId add(std::shared_ptr<Handle> handle) {
     base::MutexLock lock(mutex_);
-    const HandleId id{next_id_++};
-    by_node_[handle->node].push_back(handle);
-    handles_.emplace(id, std::move(handle));
+    const HandleId id{next_++};
+    put_locked(id, std::move(handle));
     return id;
+  }
+
+  /// A handle that an earlier worker made, with its number.
+  void adopt(HandleId id, std::shared_ptr<Handle> handle) {
+    base::MutexLock lock(mutex_);
+    next_ = std::max(next_, std::to_underlying(id) + 1);
+    put_locked(id, std::move(handle));
   }
 
   /// Null: no such handle.
@@ -93,6 +107,17 @@ class HandleTable {
     return found == of_node->second.end() ? nullptr : *found;
   }
 
+  /// All handles of `node`, with their numbers.
+  [[nodiscard]] std::vector<std::pair<HandleId, std::shared_ptr<Handle>>> all_of_node(NodeId node) const {
+    base::MutexLock lock(mutex_);
+    std::vector<std::pair<HandleId, std::shared_ptr<Handle>>> found;
+    if (!by_node_.contains(node)) return found;
+    for (const auto& [id, handle] : handles_) {
+      if (handle->node == node) found.emplace_back(id, handle);
+    }
+    return found;
+  }
+
   /// Takes all handles out.
   std::vector<std::shared_ptr<Handle>> remove_all() {
     base::MutexLock lock(mutex_);
@@ -110,10 +135,15 @@ class HandleTable {
   }
 
  private:
+  void put_locked(HandleId id, std::shared_ptr<Handle> handle) AC_REQUIRES(mutex_) {
+    by_node_[handle->node].push_back(handle);
+    handles_.emplace(id, std::move(handle));
+  }
+
   mutable base::Mutex mutex_;
   std::unordered_map<HandleId, std::shared_ptr<Handle>> handles_ AC_GUARDED_BY(mutex_);
   std::unordered_map<NodeId, std::vector<std::shared_ptr<Handle>>> by_node_ AC_GUARDED_BY(mutex_);
-  std::uint64_t next_id_ AC_GUARDED_BY(mutex_) = 1;
+  std::uint64_t& next_ AC_GUARDED_BY(mutex_);
 };
 
 }  // namespace arenacache::vfs

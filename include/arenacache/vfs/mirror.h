@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -15,13 +16,32 @@
 #include "arenacache/base/unique_fd.h"
 #include "arenacache/cache/engine.h"
 #include "arenacache/config/config.h"
+#include "arenacache/handover/area.h"
 
 namespace arenacache::vfs {
+
+/// Open descriptors that must outlive this process: of files that have no name any more.
+class DescriptorKeeper {
+ public:
+  virtual ~DescriptorKeeper() = default;
+  /// Returns once a successor will be given a copy of `descriptor` for `handle`, or false.
+  virtual bool keep(std::uint64_t handle, int descriptor) = 0;
+  virtual void drop(std::uint64_t handle) = 0;
+};
+
+/// What an earlier worker left of this mount (module handover).
+struct Inheritance {
+  std::shared_ptr<handover::Area> area;  ///< fresh for a new mount
+  std::map<std::uint64_t, base::UniqueFd> kept;  ///< of handles, from the earlier workers' DescriptorKeeper
+  bool after_crash = false;  ///< it did not end in good order
+  bool gives_up = true;  ///< what was in flight at two crashes is answered EIO
+};
 
 struct MirrorOptions {
   cache::SourceId source{};
   config::MountConfig mount;
   config::FuseConfig fuse;
+  std::shared_ptr<DescriptorKeeper> keeper;  ///< may be null: nothing is kept
 };
 
 /// Numbers of one mount, for stats.
@@ -44,10 +64,13 @@ struct Refreshed {
 class Mirror {
  public:
   /// Takes the mounted descriptor and starts serving; returns once the kernel's INIT was answered, or with an error.
+  /// Where `inheritance` is of a mount that was served already, it goes on with that.
   static base::Result<std::unique_ptr<Mirror>> start(base::UniqueFd fuse_fd, const MirrorOptions& options,
-                                                     cache::Engine& engine, base::Clock& clock);
+                                                     Inheritance inheritance, cache::Engine& engine, base::Clock& clock);
   /// Ends the FUSE threads; requests that wait are answered with EINTR or ENOTCONN. Bounded time.
   virtual ~Mirror() = default;
+  /// Takes no more requests and answers none of those that wait: all is left for the next worker. Nothing but the end may follow.
+  virtual void leave() = 0;
   [[nodiscard]] virtual MirrorStats stats() const = 0;
   /// Drops what is known of `path` (relative to the source, "" is all) and below, the kernel's caches included. Bounded time.
   virtual Refreshed refresh(const std::string& path) = 0;

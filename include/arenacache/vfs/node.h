@@ -13,6 +13,7 @@
 
 #include "arenacache/base/clock.h"
 #include "arenacache/cache/types.h"
+#include "arenacache/handover/records.h"
 #include "arenacache/origin/origin.h"
 
 namespace arenacache::vfs {
@@ -49,6 +50,7 @@ class CompactAttributes {
   [[nodiscard]] std::uint64_t device() const { return device_; }
   [[nodiscard]] std::uint64_t inode() const { return inode_; }
   [[nodiscard]] std::uint64_t size() const { return size_; }
+  [[nodiscard]] std::int64_t modify_ns() const { return modify_ns_; }
   [[nodiscard]] std::uint32_t link_count() const { return link_count_; }
   void lose_link() { link_count_ -= link_count_ > 0 ? 1 : 0; }
 
@@ -83,6 +85,7 @@ struct Link {
   mutable const Link* next = nullptr;  ///< the node's next name; the first one was confirmed last
   Link* bucket_next = nullptr;  ///< LinkTable's
   std::uint32_t hash = 0;
+  mutable handover::RecordId record = handover::kNoRecord;
   std::uint16_t name_length = 0;
   mutable bool is_doubted = false;  ///< the node may be fresh, but whether this is still its name must be asked
   [[nodiscard]] std::string_view name() const { return {reinterpret_cast<const char*>(this + 1), name_length}; }
@@ -97,8 +100,10 @@ struct Node {
   std::uint64_t lookups = 0;  ///< the kernel's references
   const Link* links = nullptr;
   std::unique_ptr<OpenState> open;
-  std::uint32_t children = 0;
-  bool has_attributes = false;
+  handover::RecordId record = handover::kNoRecord;
+  std::uint32_t children : 30 = 0;
+  bool has_attributes : 1 = false;  ///< all of them; else what follows is all that is known
+  bool has_version : 1 = false;  ///< type, inode, size and mtime
 };
 
 }  // namespace arenacache::vfs

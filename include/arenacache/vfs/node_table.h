@@ -51,6 +51,7 @@ struct NodeState {
   origin::Attributes attributes{};
   base::TimePoint validated = base::TimePoint::min();
   bool has_attributes = false;
+  bool has_version = false;  ///< size and mtime among them are what the kernel was told
   bool has_name = false;
   unsigned readers = 0;
   unsigned writers = 0;
@@ -101,7 +102,23 @@ struct OpenWay {
 
 class NodeTable {
  public:
-  explicit NodeTable(const origin::Fidelity& fidelity);
+  /// `records` outlives the table: what the next worker will know of it. Null: nothing is recorded.
+  explicit NodeTable(const origin::Fidelity& fidelity, handover::Records* records = nullptr);
+
+  // Taking over what an earlier worker had (node_adoption.cc), before anything else: nodes and names, then each open, then the end.
+  void adopt(const handover::Records::Left& left);
+  /// An open that the kernel has. `bypasses`: its reads are not the kernel's pages.
+  struct AdoptedOpen {
+    NodeId node{};
+    OpenKind kind = OpenKind::read;
+    origin::Version version{};
+    cache::BackingKey backing = cache::kNoBacking;
+    bool bypasses = false;
+  };
+  /// False: there is no such node.
+  bool adopt_open(const AdoptedOpen& open);
+  /// Nodes that nothing refers to go.
+  void end_adoption();
 
   /// Take one before the origin is asked, and hand it in with the answer.
   [[nodiscard]] ChangeStamp stamp() const;
@@ -129,6 +146,8 @@ class NodeTable {
   [[nodiscard]] std::optional<std::string> lost_path(NodeId id) const;
   [[nodiscard]] std::optional<std::string> child_path(Name name) const;
   [[nodiscard]] std::optional<NodeId> child(Name name) const;
+  /// Whether known_entry() would find one.
+  [[nodiscard]] bool is_known(Name name) const;
 
   /// The node at `path`, if every name on the way is known.
   [[nodiscard]] std::optional<NodeId> find(std::string_view path) const;
@@ -188,6 +207,12 @@ class NodeTable {
     }
   };
   ChangeStamp advance_locked() AC_REQUIRES(mutex_);
+  /// The kernel is about to be given one more reference.
+  void give_reference_locked(Node& node) AC_REQUIRES(mutex_);
+  void set_attributes_locked(Node& node, const CompactAttributes& attributes) AC_REQUIRES(mutex_);
+  void put_key_locked(NodeId id, Node& node) AC_REQUIRES(mutex_);
+  const Link* insert_link_locked(Name name, NodeId id) AC_REQUIRES(mutex_);
+  void erase_link_locked(const Link& link) AC_REQUIRES(mutex_);
 
   NodeId node_for_locked(Name name, const CompactAttributes& attributes, ChangeStamp asked) AC_REQUIRES(mutex_);
   NodeId candidate_locked(const Link* link, const CompactAttributes& attributes) const AC_REQUIRES(mutex_);
@@ -222,6 +247,7 @@ class NodeTable {
 
   const bool stable_inodes_;
   const bool has_ctime_;
+  handover::Records* const records_;  ///< may be null
 
   mutable base::Mutex mutex_;
   std::unordered_map<NodeId, Node> nodes_ AC_GUARDED_BY(mutex_);

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+// The keeper between two workers: how the one ended, whether another may follow, and what it is told.
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <string>
+#include <utility>
+
+#include "arenacache/base/log.h"
+#include "arenacache/base/text.h"
+#include "keeper.h"
+
+namespace arenacache::daemon {
+
+using base::text;
+
+namespace {
+
+/// Crashes within the window: from here on the cache is off, and from here on nothing is tried any more.
+constexpr std::size_t kCautiousFrom = 3;
+constexpr std::size_t kMostCrashes = 5;
+
+/// Tries to start one worker in the place of one that ended.
+constexpr std::size_t kMostStarts = 5;
+
+/// How long a worker that has hung up may take to be gone. Longer: one of its threads waits in the kernel for what only the next
+/// worker can answer.
+constexpr auto kLastBreath = std::chrono::milliseconds(200);
+
+}  // namespace
+
+std::optional<Keeper::Ending> Keeper::replace_worker() {
+  const auto until = std::chrono::steady_clock::now() + options_.replace_deadline;
+  bool is_orderly = end_of_worker();
+  const std::string sentence = text("the worker ", last_end_, ", another one goes on");
+  is_orderly ? base::log_info(sentence) : base::log_error(sentence);
+  for (std::size_t starts = 0; starts < kMostStarts; ++starts) {
+    if (!is_orderly && !count_crash()) {
+      base::log_error(text("the worker crashed ", kMostCrashes, " times within ", plan_.crash_window.count() / 1000,
+                           " s; unmounting"));
+      return Ending::failed;
+    }
+    const Birth birth{.leaves_terminal = left_terminal_,
+                      .after_crash = !is_orderly,
+                      .gives_up = plan_.crash_window.count() > 0,
+                      .is_cautious = crashes_.size() >= kCautiousFrom};
+    if (birth.is_cautious) base::log_warn("workers crashed again and again: the next one starts with the cache off");
+    switch (start_worker(birth, until)) {
+      case Start::ready:
+        base::log_info("the mounts are served again");
+        return std::nullopt;
+      case Start::asked_to_stop:
+        return Ending::asked;
+      case Start::failed:
+        break;
+    }
+    if (std::chrono::steady_clock::now() >= until) {
+      base::log_error(text("no worker was ready within ", options_.replace_deadline.count() / 1000, " s; unmounting"));
+      return Ending::failed;
+    }
+    is_orderly = end_of_worker();
+    if (!has_said_why_) base::log_error(text("the worker ", last_end_, " before it was ready"));
+    runs_own_program_ = true;  // what was installed in our place meanwhile may be what fails
+  }
+  base::log_error(text("no worker could be started in ", kMostStarts, " tries; unmounting"));
+  return Ending::failed;
+}
+
+bool Keeper::end_of_worker() {
+  // What it said last may lie behind the word that it was cut off: so until there is silence twice.
+  int silences = 0;
+  Deadline deadline = std::chrono::steady_clock::now() + options_.kill_deadline;
+  for (int kills = 0; silences < 2 && kills < 2;) {
+    const Event event = events_.wait({.channel = worker_channel_.fd(), .process = worker_.pidfd()}, deadline);
+    if (event.timed_out) {
+      worker_.kill(SIGKILL);
+      ++kills;
+      deadline = std::chrono::steady_clock::now() + options_.kill_deadline;
+    } else if (event.message) {
+      silences += hear_worker() == Heard::hung_up ? 1 : 0;
+    } else if (event.exited) {
+      silences = 2;
+    }
+  }
+  worker_channel_.close();
+  const auto status = wait_for_end(worker_, kLastBreath);
+  last_end_ = status ? status->describe() : "was cut off";
+  if (!status) leaving_.push_back(std::exchange(worker_, ChildProcess()));
+  const bool was_told = leave_by_.has_value();
+  leave_by_.reset();
+  return was_told && (!status || (status->signal == 0 && status->code == 0));
+}
+
+bool Keeper::count_crash() {
+  if (plan_.crash_window.count() == 0) return true;
+  const auto now = std::chrono::steady_clock::now();
+  std::erase_if(crashes_, [&](const auto& when) { return now - when > plan_.crash_window; });
+  crashes_.push_back(now);
+  return crashes_.size() < kMostCrashes;
+}
+
+void Keeper::begin_restart() {
+  base::log_info("the worker is to make room for another one");
+  runs_own_program_ = false;
+  if (!worker_channel_.send(MessageKind::leave)) return;
+  leave_by_ = std::chrono::steady_clock::now() + options_.stop_deadline;
+}
+
+void Keeper::reap_left() {
+  std::erase_if(leaving_, [](ChildProcess& worker) { return worker.try_reap().has_value(); });
+}
+
+std::string Keeper::worker_program() const {
+  // A package that was upgraded: its new worker. Where it is gone, or cannot go on from here, our own.
+  const bool is_there = !program_.empty() && ::access(program_.c_str(), X_OK) == 0;
+  return is_there && !runs_own_program_ ? program_ : "/proc/self/exe";
+}
+
+}  // namespace arenacache::daemon

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+// How an area lies in memory. Between workers of one boot only, so in the machine's own byte order and alignment. Another build
+// with another layout has another kFormat. Threads: plain data. Never: a pointer.
+//   page 0      Header
+//   page 1      the INIT request and its reply
+//   then        kSlots slots' states, then kSlots rooms for requests, then cells of 64 bytes (records.h)
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace arenacache::handover {
+
+inline constexpr std::uint64_t kMagic = 0x7265766f646e6168;  // "handover"
+inline constexpr std::uint32_t kFormat = 1;
+
+inline constexpr std::size_t kPage = 4096;
+inline constexpr std::size_t kSlots = 4096;
+/// The largest request: 1 MiB of a write and its head; libfuse reads with a page of room for that.
+inline constexpr std::size_t kRoomBytes = (std::size_t{1} << 20U) + 4 * kPage;
+inline constexpr std::size_t kMostIntent = 192;
+inline constexpr std::size_t kMostReply = 512;
+inline constexpr std::size_t kMostInit = 1024;
+
+struct Header {
+  std::uint64_t magic;
+  std::uint32_t format;
+  std::uint32_t reserved;
+  std::uint64_t next_node;  ///< the numbers that were never given out
+  std::uint64_t next_file;
+  std::uint64_t next_folder;
+  std::uint64_t cells_used;  ///< no cell from here on was ever written
+};
+static_assert(sizeof(Header) <= kPage);
+
+struct InitPage {
+  std::uint32_t request_bytes;
+  std::uint32_t reply_bytes;
+  std::byte request[kMostInit];  // NOLINT(modernize-avoid-c-arrays): a layout
+  std::byte reply[kMostInit];    // NOLINT(modernize-avoid-c-arrays)
+};
+static_assert(sizeof(InitPage) <= kPage);
+
+enum class SlotState : std::uint32_t {
+  free = 0,
+  open = 1,      ///< the room is given to read(2): it holds a request once its head names a number
+  answered = 2,  ///< `reply` is on its way to the kernel, or there
+};
+
+struct SlotPage {
+  SlotState state;
+  std::uint32_t crashes;  ///< how many workers have died while it was open
+  std::uint32_t intent_bytes;
+  std::uint32_t reply_bytes;
+  std::byte intent[kMostIntent];  // NOLINT(modernize-avoid-c-arrays)
+  std::byte reply[kMostReply];    // NOLINT(modernize-avoid-c-arrays)
+};
+
+/// fuse_in_header's first fields, which every request begins with (linux/fuse.h).
+struct RequestHead {
+  std::uint32_t length;
+  std::uint32_t opcode;
+  std::uint64_t number;
+};
+
+inline constexpr std::size_t kCellBytes = 64;
+/// Names for tens of millions of files; pages of it exist once they are written.
+inline constexpr std::size_t kCells = std::size_t{1} << 26U;
+
+enum class CellTag : std::uint32_t { free = 0, node = 1, link = 2, handle = 3, more = 4 };
+
+/// The state of a slot has pages of its own only where it is used: a whole number of cache lines.
+inline constexpr std::size_t kSlotBytes = (sizeof(SlotPage) + 63) / 64 * 64;
+inline constexpr std::size_t kSlotsAt = 2 * kPage;
+inline constexpr std::size_t kRoomsAt = (kSlotsAt + kSlots * kSlotBytes + kPage - 1) / kPage * kPage;
+inline constexpr std::size_t kCellsAt = kRoomsAt + kSlots * kRoomBytes;
+inline constexpr std::size_t kAreaBytes = kCellsAt + kCells * kCellBytes;
+
+}  // namespace arenacache::handover
