@@ -121,6 +121,11 @@ std::string DaemonClient::ask(const std::string& method, const std::string& para
 
 bool DaemonClient::answers() const { return !result_of(ask("ping")).is_null(); }
 
+pid_t DaemonClient::pid() const {
+  const Json result = result_of(ask("ping"));
+  return result.is_object() ? result.value("pid", -1) : -1;
+}
+
 std::optional<Stats> DaemonClient::stats() const {
   const Json result = result_of(ask("stats"));
   if (!result.is_object()) return std::nullopt;

@@ -4,6 +4,8 @@
 // Threads: any; a connection a call. Never: fails a test by itself.
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -44,6 +46,8 @@ class DaemonClient {
   /// The answer's line, whole; empty when there is no daemon, or no answer in time. `params`: a JSON object.
   [[nodiscard]] std::string ask(const std::string& method, const std::string& params = "{}") const;
   [[nodiscard]] bool answers() const;
+  /// The process that answers; -1: none.
+  [[nodiscard]] pid_t pid() const;
   /// Nothing: no answer.
   [[nodiscard]] std::optional<Stats> stats() const;
   [[nodiscard]] std::vector<Object> list() const;

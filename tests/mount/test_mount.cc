@@ -58,6 +58,8 @@ void give_to(const std::string& path, uid_t owner) { AC_CHECK(::chown(path.c_str
   const bool is_timeout = ::poll(&event, 1, patience_ms) == 0;
   if (is_timeout || ::read(kLeash, &word, 1) != 1) {
     ::kill(-daemon, SIGKILL);
+    // Force: ends the connection, so that whoever waits for an answer gets an error.
+    ::umount2(mountpoint, MNT_FORCE | UMOUNT_NOFOLLOW);
     ::umount2(mountpoint, MNT_DETACH | UMOUNT_NOFOLLOW);
   }
   ::_exit(0);
