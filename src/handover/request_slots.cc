@@ -71,6 +71,8 @@ std::span<const std::byte> Slot::reply() const {
 
 void Slot::settle() const { shared(page_->state).store(SlotState::free, std::memory_order_release); }
 
+bool Slot::is_settled() const { return shared(page_->state).load(std::memory_order_acquire) == SlotState::free; }
+
 void Slot::begin() {
   shared(head_in(room_).number).store(0, std::memory_order_relaxed);
   page_->intent_bytes = 0;
@@ -108,6 +110,7 @@ Slot& RequestSlots::take() {
 }
 
 void RequestSlots::give_back(Slot& slot) {
+  if (!slot.is_settled()) return;
   bool is_large = slot.touched_ > kSmallRoom;
   if (is_large) {
     {

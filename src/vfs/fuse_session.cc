@@ -206,8 +206,8 @@ void FuseSession::run() {
   while (receive(*slot)) {
     if (slot->number() == 0) continue;
     handle(*slot);
-    if (slot->let_go()) {
-      slot->begin();  // answered: there is room for the next
+    if (slot->let_go() && slot->is_settled()) {
+      slot->begin();  // answered inside: there is room for the next
     } else {
       slot = &slots.take();
     }

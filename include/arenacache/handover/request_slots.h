@@ -42,6 +42,7 @@ class Slot {
   [[nodiscard]] std::span<const std::byte> reply() const;
   /// The kernel has the answer, or none is due: nobody need look at it again.
   void settle() const;
+  [[nodiscard]] bool is_settled() const;
 
   /// One more holder. The slot is given back when the last one lets go.
   void hold() { holders_.fetch_add(1, std::memory_order_relaxed); }
@@ -68,7 +69,7 @@ class RequestSlots {
 
   /// Waits while all are taken. The caller is its one holder.
   Slot& take();
-  /// A slot without holders.
+  /// A slot without holders. One that is not settled stays as it is: the next worker's.
   void give_back(Slot& slot);
 
   /// What earlier workers left, oldest request first: unanswered, or with reply(). Each is held once, for the caller. Call once,
