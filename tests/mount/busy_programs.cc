@@ -28,13 +28,19 @@ using base::UniqueFd;
 
 namespace {
 
-/// The first of several that failed.
-template <class... Said>
-std::string first_of(Said&&... said) {
-  std::string first;
-  static_cast<void>(((first.empty() && !said.empty() ? (first = said, 0) : 0), ...));
-  return first;
-}
+/// Deeds in their order, up to the first that fails.
+class Steps {
+ public:
+  template <class Deed>
+  Steps& then(Deed deed) {
+    if (failed_.empty()) failed_ = deed();
+    return *this;
+  }
+  [[nodiscard]] std::string failed() const { return failed_; }
+
+ private:
+  std::string failed_;
+};
 
 std::string expected_errno(const char* call, long result, int expected) {
   if (result >= 0) return text(call, ": done a second time");
@@ -100,10 +106,9 @@ BusyPrograms::Round changes_names(const std::string& folder) {
     const std::string a = here + "/a", b = here + "/b", link = here + "/link", symlink = here + "/symlink";
     const std::string one = text("one ", number), two = text("two ", number);
     struct stat status{};
-    std::string failed = first_of(said("mkdir", ::mkdir(here.c_str(), 0755)));
-    const auto step = [&](auto deed) {
-      if (failed.empty()) failed = deed();
-    };
+    Steps steps;
+    const auto step = [&steps](auto deed) { steps.then(deed); };
+    step([&] { return said("mkdir", ::mkdir(here.c_str(), 0755)); });
     step([&] { return make_file(a, one); });
     step([&] { return make_file(b, two); });
     step([&] { return expected_errno("mkdir again", ::mkdir(here.c_str(), 0755), EEXIST); });
@@ -127,7 +132,7 @@ BusyPrograms::Round changes_names(const std::string& folder) {
     step([&] { return said("unlink link", ::unlink(link.c_str())); });
     step([&] { return said("unlink symlink", ::unlink(symlink.c_str())); });
     step([&] { return said("rmdir", ::rmdir(here.c_str())); });
-    return failed;
+    return steps.failed();
   };
 }
 
@@ -153,7 +158,10 @@ BusyPrograms::Round appends(const std::string& path) {
 BusyPrograms::Round opens(const std::string& path, const std::string& content) {
   return [path, content](std::uint64_t) {
     struct stat status{};
-    return first_of(holds(path, content), said("stat", ::stat(path.c_str(), &status)));
+    return Steps()
+        .then([&] { return holds(path, content); })
+        .then([&] { return said("stat", ::stat(path.c_str(), &status)); })
+        .failed();
   };
 }
 
@@ -175,10 +183,14 @@ BusyPrograms::Round rewrites(const std::string& path) {
     const std::string content = text("content ", number);
     const UniqueFd file(::open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
     if (!file.is_open()) return said("open", -1);
-    return first_of(write_all(file.get(), content), said("fchmod", ::fchmod(file.get(), 0600)),
-                    said("ftruncate", ::ftruncate(file.get(), static_cast<off_t>(content.size()))),
-                    said("fsync", number % 16 == 0 ? ::fsync(file.get()) : 0), read_all(file.get(), content),
-                    holds(path, content));
+    return Steps()
+        .then([&] { return write_all(file.get(), content); })
+        .then([&] { return said("fchmod", ::fchmod(file.get(), 0600)); })
+        .then([&] { return said("ftruncate", ::ftruncate(file.get(), static_cast<off_t>(content.size()))); })
+        .then([&] { return said("fsync", number % 16 == 0 ? ::fsync(file.get()) : 0); })
+        .then([&] { return read_all(file.get(), content); })
+        .then([&] { return holds(path, content); })
+        .failed();
   };
 }
 
