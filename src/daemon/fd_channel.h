@@ -31,8 +31,8 @@ enum class MessageKind : std::uint8_t {
   stop,  ///< keeper: end in good order
   leave,  ///< keeper: end, and leave everything to the next worker
   restart,  ///< worker: somebody asked for another worker in its place
-  keep,  ///< worker: number of the mount, handle; a descriptor that is to outlive this worker
-  drop,  ///< worker: number of the mount, handle: what was kept for it is not needed any more
+  keep,  ///< worker: the mount's name, handle; a descriptor that is to outlive this worker
+  drop,  ///< worker: the mount's name, handle: what was kept for it is not needed any more
 };
 
 struct Message {

@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <climits>
@@ -26,7 +27,6 @@ using base::UniqueFd;
 
 namespace {
 
-constexpr std::string_view kProcessName = "keeper";
 /// What the background daemon writes to the process that started it, once it is up.
 constexpr char kUp = 'u';
 
@@ -45,16 +45,17 @@ int report(const base::Error& error) {
 }  // namespace
 
 int run_keeper(const KeeperOptions& options) {
-  base::log_open(base::LogLevel::info, kProcessName);
+  base::log_open(base::LogLevel::info, kKeeperName);
+  auto stored = StoredDescriptors::take_from_environment();
   ::signal(SIGPIPE, SIG_IGN);
   raise_open_file_limit();  // each open file without a name costs us one
   auto events = Events::create();
   if (!events) return report(events.error());
-  return Keeper(options, std::move(*events), Notifier::take_from_environment()).run();
+  return Keeper(options, std::move(*events), Notifier::take_from_environment(), std::move(stored)).run();
 }
 
-Keeper::Keeper(const KeeperOptions& options, Events events, Notifier notifier)
-    : options_(options), events_(std::move(events)), notifier_(std::move(notifier)) {
+Keeper::Keeper(const KeeperOptions& options, Events events, Notifier notifier, StoredDescriptors stored)
+    : options_(options), events_(std::move(events)), notifier_(std::move(notifier)), stored_(std::move(stored)) {
   std::array<char, PATH_MAX> path{};
   const ssize_t length = ::readlink("/proc/self/exe", path.data(), path.size());
   if (length > 0) program_.assign(path.data(), static_cast<std::size_t>(length));
@@ -65,11 +66,21 @@ MountRequest Keeper::Mounted::request() const {
 }
 
 int Keeper::run() {
-  if (const auto code = read_plan()) return *code;
-  if (const auto code = go_to_background()) return *code;
-  std::optional<Ending> ending = mount_all();
+  const bool goes_on = resume();
+  std::optional<Ending> ending;
+  if (!goes_on) {
+    if (const auto code = read_plan()) return *code;
+    if (const auto code = go_to_background()) return *code;
+    ending = mount_all();
+  }
+  mount_table_ = UniqueFd(::open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC));
   if (!ending) {
-    switch (start_worker({.leaves_terminal = starter_.is_open()}, std::nullopt)) {
+    store_mounts();
+    const Birth birth{.leaves_terminal = starter_.is_open(),
+                      .after_crash = goes_on,
+                      .gives_up = plan_.crash_window.count() > 0,
+                      .is_cautious = false};
+    switch (start_worker(birth, std::nullopt)) {
       case Start::ready:
         announce_ready();
         ending = serve();
@@ -125,7 +136,7 @@ std::optional<int> Keeper::read_plan() {
     }
   }
   plan_ = assembler.take();
-  base::log_open(plan_.log_level, kProcessName);
+  base::log_open(plan_.log_level, kKeeperName);
   wait_for_end(*reader, options_.kill_deadline);
   return std::nullopt;
 }
@@ -174,11 +185,13 @@ std::optional<Keeper::Ending> Keeper::mount_all() {
       base::log_error(area.error().what);
       return Ending::failed;
     }
-    mounts_.push_back(
-        {.planned = std::move(planned), .fuse = std::move(*fuse), .area = std::move(*area), .kept = {}});
+    mounts_.push_back({.number = mounts_.size(),
+                       .planned = std::move(planned),
+                       .fuse = std::move(*fuse),
+                       .area = std::move(*area),
+                       .kept = {}});
   }
   plan_.mounts.clear();
-  mount_table_ = UniqueFd(::open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC));
   return std::nullopt;
 }
 
@@ -259,9 +272,8 @@ void Keeper::announce_ready() {
 
 Keeper::Ending Keeper::serve() {
   while (true) {
-    const Event event =
-        events_.wait({.channel = worker_channel_.fd(), .process = worker_.pidfd(), .mount_table = mount_table_.get()},
-                     leave_by_);
+    const Event event = events_.wait(
+        {.channel = worker_channel_.fd(), .process = worker_.pidfd(), .mount_table = mount_table_.get()}, leave_by_);
     reap_left();
     if (event.asks_to_stop()) return Ending::asked;
     bool is_over = event.exited;
@@ -313,21 +325,31 @@ Keeper::Heard Keeper::hear_worker() {
   }
 }
 
+Keeper::Mounted* Keeper::mount_named(const std::string& name) {
+  const auto found = std::ranges::find(mounts_, name, [](const Mounted& mount) { return mount.planned.name; });
+  return found == mounts_.end() ? nullptr : &*found;
+}
+
 void Keeper::keep(Message message) {
   const auto order = keep_order_in(message);
-  if (!order || order->mount >= mounts_.size() || message.fds.size() != 1) return;
-  mounts_[order->mount].kept.insert_or_assign(order->handle, std::move(message.fds.front()));
+  Mounted* const mount = order ? mount_named(order->mount) : nullptr;
+  if (mount == nullptr || message.fds.size() != 1) return;
+  notifier_.store(kept_name(mount->number, order->handle), message.fds.front().get());
+  mount->kept.insert_or_assign(order->handle, std::move(message.fds.front()));
 }
 
 void Keeper::drop(const Message& message) {
   const auto order = keep_order_in(message);
-  if (order && order->mount < mounts_.size()) mounts_[order->mount].kept.erase(order->handle);
+  Mounted* const mount = order ? mount_named(order->mount) : nullptr;
+  if (mount == nullptr || mount->kept.erase(order->handle) == 0) return;
+  notifier_.remove(kept_name(mount->number, order->handle));
 }
 
 void Keeper::forget_unmounted() {
-  std::erase_if(mounts_, [](const Mounted& mount) {
+  std::erase_if(mounts_, [this](const Mounted& mount) {
     if (is_mounted(mount.request())) return false;
     base::log_warn(text(mount.planned.mountpoint, " was unmounted by somebody else"));
+    remove_stored(mount);
     return true;
   });
 }

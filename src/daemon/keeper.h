@@ -25,6 +25,9 @@
 
 namespace arenacache::daemon {
 
+/// As log lines name it.
+inline constexpr const char* kKeeperName = "keeper";
+
 inline constexpr int kExitSuccess = 0;
 inline constexpr int kExitFailure = 1;
 inline constexpr int kExitUsage = 2;
@@ -47,13 +50,14 @@ int run_keeper(const KeeperOptions& options);
 
 class Keeper {
  public:
-  Keeper(const KeeperOptions& options, Events events, Notifier notifier);
+  Keeper(const KeeperOptions& options, Events events, Notifier notifier, StoredDescriptors stored);
   int run();
 
  private:
   enum class Ending { asked, failed };
 
   struct Mounted {
+    std::size_t number = 0;  ///< in the plan: others may have been unmounted by somebody else
     PlannedMount planned;
     MountedFuse fuse;
     base::UniqueFd area;  ///< handover::Area: what a worker leaves to the next
@@ -63,6 +67,15 @@ class Keeper {
 
   /// Starts this executable in `role`; `own_end` becomes our end of its channel.
   base::Result<ChildProcess> start_child(const char* role, FdChannel& own_end) const;
+
+  // What outlives the keeper itself, where a service manager keeps it (keeper_store.cc).
+  static std::string stored_name(const char* what, std::size_t mount);
+  static std::string kept_name(std::size_t mount, std::uint64_t handle);
+  void store_mounts() const;
+  void empty_store() const;
+  void remove_stored(const Mounted& mount) const;
+  /// Goes on with the mounts of a keeper that was killed; false: there are none.
+  bool resume();
 
   // The way up: each step has a value if the daemon ends here.
   std::optional<int> read_plan();
@@ -81,6 +94,7 @@ class Keeper {
   Ending serve();
   enum class Heard { ready, nothing, failure, hung_up };
   Heard hear_worker();
+  Mounted* mount_named(const std::string& name);
   void keep(Message message);
   void drop(const Message& message);
   void forget_unmounted();
@@ -108,6 +122,7 @@ class Keeper {
   const KeeperOptions options_;
   Events events_;
   Notifier notifier_;
+  StoredDescriptors stored_;
   base::UniqueFd starter_;  ///< the process that waits for us to be up; closed: nobody does
   base::UniqueFd mount_table_;
   Plan plan_;

@@ -88,16 +88,13 @@ Result<Orders> receive_orders(const FdChannel& channel) {
   return orders;
 }
 
-std::vector<std::string> fields_of(const KeepOrder& order) {
-  return {std::to_string(order.mount), std::to_string(order.handle)};
-}
+std::vector<std::string> fields_of(const KeepOrder& order) { return {order.mount, std::to_string(order.handle)}; }
 
 Result<KeepOrder> keep_order_in(const Message& message) {
   if (message.fields.size() != 2) return malformed();
-  const auto mount = parse_number(message.fields[0]);
   const auto handle = parse_number(message.fields[1]);
-  if (!mount || !handle) return malformed();
-  return KeepOrder{.mount = *mount, .handle = *handle};
+  if (!handle) return malformed();
+  return KeepOrder{.mount = message.fields[0], .handle = *handle};
 }
 
 }  // namespace arenacache::daemon

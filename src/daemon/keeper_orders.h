@@ -3,7 +3,6 @@
 // Promises: a complete set holds what its messages announced. Threads: values. Locks: none.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -18,9 +17,9 @@ namespace arenacache::daemon {
 /// How a worker comes to be.
 struct Birth {
   bool leaves_terminal = false;  ///< once it is ready
-  bool after_crash = false;      ///< the one before did not end in good order
-  bool gives_up = true;          ///< a request that was in flight at two crashes is answered with an error
-  bool is_cautious = false;      ///< workers died again and again: it starts with the cache off
+  bool after_crash = false;  ///< the one before did not end in good order
+  bool gives_up = true;  ///< a request that was in flight at two crashes is answered with an error
+  bool is_cautious = false;  ///< workers died again and again: it starts with the cache off
 };
 
 struct MountOrder {
@@ -54,7 +53,7 @@ struct MountOrderView {
 
 /// `keep` and `drop` messages.
 struct KeepOrder {
-  std::size_t mount = 0;
+  std::string mount;  ///< its name
   std::uint64_t handle = 0;
 };
 [[nodiscard]] std::vector<std::string> fields_of(const KeepOrder& order);

@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <charconv>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <system_error>
 #include <utility>
@@ -27,46 +28,95 @@ std::unexpected<base::Error> malformed() {
   return base::fail(ErrorKind::invalid, EPROTO, "the reader's plan is malformed");
 }
 
+/// Of the plan itself, and of each mount.
+constexpr std::size_t kFields = 4;
+
+std::array<std::string, kFields> head_of(const Plan& plan) {
+  return {std::to_string(plan.mounts.size()), plan.foreground ? "1" : "0",
+          std::to_string(static_cast<unsigned>(plan.log_level)), std::to_string(plan.crash_window.count())};
+}
+
+std::array<std::string, kFields> fields_of(const PlannedMount& mount) {
+  return {mount.name, mount.mountpoint, mount.source_name, std::to_string(mount.readahead_kib)};
+}
+
+/// Returns how many mounts follow.
+Result<std::size_t> read_head(std::span<const std::string> fields, Plan& plan) {
+  if (fields.size() != kFields) return malformed();
+  const auto count = parse_number(fields[0]);
+  const auto level = parse_number(fields[2]);
+  const auto window = parse_number(fields[3]);
+  if (!count || !level || !window || *level > static_cast<std::uint64_t>(base::LogLevel::off)) return malformed();
+  plan.foreground = fields[1] == "1";
+  plan.log_level = static_cast<base::LogLevel>(*level);
+  plan.crash_window = std::chrono::milliseconds(*window);
+  return *count;
+}
+
+Result<PlannedMount> read_mount(std::span<std::string> fields) {
+  if (fields.size() != kFields) return malformed();
+  const auto readahead = parse_number(fields[3]);
+  if (!readahead) return malformed();
+  return PlannedMount{.name = std::move(fields[0]),
+                      .mountpoint = std::move(fields[1]),
+                      .source_name = std::move(fields[2]),
+                      .readahead_kib = *readahead,
+                      .source = {},
+                      .place = {}};
+}
+
 }  // namespace
 
 Result<void> send_plan(const FdChannel& channel, const Plan& plan) {
-  const std::array<std::string, 4> head{std::to_string(plan.mounts.size()), plan.foreground ? "1" : "0",
-                                        std::to_string(static_cast<unsigned>(plan.log_level)),
-                                        std::to_string(plan.crash_window.count())};
-  AC_TRY(channel.send(MessageKind::plan, head));
+  AC_TRY(channel.send(MessageKind::plan, head_of(plan)));
   for (const PlannedMount& mount : plan.mounts) {
-    const std::array<std::string, 4> fields{mount.name, mount.mountpoint, mount.source_name,
-                                            std::to_string(mount.readahead_kib)};
     const std::array<int, 2> fds{mount.source.get(), mount.place.get()};
-    AC_TRY(channel.send(MessageKind::mount, fields, fds));
+    AC_TRY(channel.send(MessageKind::mount, fields_of(mount), fds));
   }
   return {};
 }
 
 Result<void> PlanAssembler::add(Message message) {
   if (!announced_) {
-    if (message.kind != MessageKind::plan || message.fields.size() != 4) return malformed();
-    const auto count = parse_number(message.fields[0]);
-    const auto level = parse_number(message.fields[2]);
-    const auto window = parse_number(message.fields[3]);
-    if (!count || !level || !window || *level > static_cast<std::uint64_t>(base::LogLevel::off)) return malformed();
+    if (message.kind != MessageKind::plan) return malformed();
+    AC_ASSIGN(expected_, read_head(message.fields, plan_));
     announced_ = true;
-    expected_ = *count;
-    plan_.foreground = message.fields[1] == "1";
-    plan_.log_level = static_cast<base::LogLevel>(*level);
-    plan_.crash_window = std::chrono::milliseconds(*window);
     return {};
   }
-  if (message.kind != MessageKind::mount || message.fields.size() != 4 || message.fds.size() != 2) return malformed();
-  const auto readahead = parse_number(message.fields[3]);
-  if (!readahead) return malformed();
-  plan_.mounts.push_back(PlannedMount{.name = std::move(message.fields[0]),
-                                      .mountpoint = std::move(message.fields[1]),
-                                      .source_name = std::move(message.fields[2]),
-                                      .readahead_kib = *readahead,
-                                      .source = std::move(message.fds[0]),
-                                      .place = std::move(message.fds[1])});
+  if (message.kind != MessageKind::mount || message.fds.size() != 2) return malformed();
+  AC_ASSIGN(PlannedMount mount, read_mount(message.fields));
+  mount.source = std::move(message.fds[0]);
+  mount.place = std::move(message.fds[1]);
+  plan_.mounts.push_back(std::move(mount));
   return {};
+}
+
+std::string plan_text(const Plan& plan) {
+  std::string text;
+  const auto add = [&text](const auto& fields) {
+    for (const std::string& field : fields) text.append(field).push_back('\0');
+  };
+  add(head_of(plan));
+  for (const PlannedMount& mount : plan.mounts) add(fields_of(mount));
+  return text;
+}
+
+Result<Plan> parse_plan_text(std::string_view text) {
+  std::vector<std::string> fields;
+  for (std::size_t end = text.find('\0'); end != std::string_view::npos; end = text.find('\0')) {
+    fields.emplace_back(text.substr(0, end));
+    text.remove_prefix(end + 1);
+  }
+  const std::span<std::string> all(fields);
+  if (all.size() < kFields) return malformed();
+  Plan plan;
+  AC_ASSIGN(const std::size_t count, read_head(all.first(kFields), plan));
+  if (count != all.size() / kFields - 1 || all.size() % kFields != 0) return malformed();
+  for (std::size_t at = kFields; at < all.size(); at += kFields) {
+    AC_ASSIGN(PlannedMount mount, read_mount(all.subspan(at, kFields)));
+    plan.mounts.push_back(std::move(mount));
+  }
+  return plan;
 }
 
 }  // namespace arenacache::daemon

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "arenacache/base/log.h"
@@ -29,12 +30,17 @@ struct PlannedMount {
 struct Plan {
   bool foreground = false;
   base::LogLevel log_level = base::LogLevel::info;
-  std::chrono::milliseconds crash_window{60'000};  ///< crashes of workers within it count together; 0: they are not counted
+  std::chrono::milliseconds crash_window{
+      60'000};  ///< crashes of workers within it count together; 0: they are not counted
   std::vector<PlannedMount> mounts;
 };
 
 /// Sends `plan` as one message for itself and one for each mount.
 [[nodiscard]] base::Result<void> send_plan(const FdChannel& channel, const Plan& plan);
+
+/// The plan without its descriptors, and back. ErrorKind::invalid for anything else.
+[[nodiscard]] std::string plan_text(const Plan& plan);
+[[nodiscard]] base::Result<Plan> parse_plan_text(std::string_view text);
 
 /// Puts a plan together from its messages.
 class PlanAssembler {

@@ -40,6 +40,7 @@ bool say_unmounted(const std::string& mountpoint, const std::optional<ExitStatus
 
 int Keeper::take_down(Ending ending) {
   notifier_.stopping();
+  empty_store();
   const bool is_dead = is_without_worker();
   // Without a worker every request would hang: cut the connections, so that each gets an error instead.
   if (is_dead) cut_connections();

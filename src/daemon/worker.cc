@@ -20,13 +20,13 @@
 #include <vector>
 
 #include "arenacache/base/log.h"
+#include "arenacache/base/mutex.h"
 #include "arenacache/base/result.h"
 #include "arenacache/base/text.h"
 #include "arenacache/base/unique_fd.h"
 #include "arenacache/config/config.h"
 #include "arenacache/config/load.h"
 #include "arenacache/config/validate.h"
-#include "arenacache/base/mutex.h"
 #include "fd_channel.h"
 #include "keeper_line.h"
 #include "keeper_orders.h"
@@ -77,14 +77,16 @@ Result<config::Config> read_config(std::span<char*> arguments) {
   return std::move(command.config);
 }
 
-/// Pairs the descriptors with their part of the configuration, which may have been edited since the reader read it.
-Result<std::vector<MountInput>> match(const config::Config& config, std::vector<MountOrder> handed, const Birth& birth) {
+/// Pairs the descriptors with their part of the configuration, which may have been edited since the reader read it. What somebody
+/// unmounted meanwhile is left out of it.
+Result<std::vector<MountInput>> match(config::Config& config, std::vector<MountOrder> handed, const Birth& birth) {
   std::vector<MountInput> inputs;
   for (MountOrder& mount : handed) {
     const auto found = std::ranges::find(config.mounts, mount.name, &config::MountConfig::name);
-    if (found == config.mounts.end() || config.mounts.size() != handed.size()) {
-      return base::fail(ErrorKind::invalid, EAGAIN,
-                        "the configuration names other mounts than the ones there are: stop the daemon and start it again");
+    if (found == config.mounts.end()) {
+      return base::fail(
+          ErrorKind::invalid, EAGAIN,
+          "the configuration names other mounts than the ones there are: stop the daemon and start it again");
     }
     inputs.push_back({.mount = *found,
                       .fuse = std::move(mount.fuse),
@@ -94,7 +96,16 @@ Result<std::vector<MountInput>> match(const config::Config& config, std::vector<
                       .after_crash = birth.after_crash,
                       .gives_up = birth.gives_up});
   }
+  config.mounts.clear();
+  for (const MountInput& input : inputs) config.mounts.push_back(input.mount);
   return inputs;
+}
+
+std::vector<std::string> names_of(const config::Config& config) {
+  std::vector<std::string> names;
+  names.reserve(config.mounts.size());
+  for (const config::MountConfig& mount : config.mounts) names.push_back(mount.name);
+  return names;
 }
 
 class Worker {
@@ -126,12 +137,10 @@ class Worker {
     AC_ASSIGN(config::Config config, read_config(arguments_));
     base::log_open(config.daemon.log_level, kProcessName);
     if (orders.birth.is_cautious) turn_off(config);
+    configured_ = names_of(config);
     AC_ASSIGN(std::vector<MountInput> inputs, match(config, std::move(orders.mounts), orders.birth));
-    mount_names_.reserve(inputs.size());
-    for (const MountInput& input : inputs) mount_names_.push_back(input.mount.name);
-    AC_ASSIGN(services_, Services::start(config, std::move(inputs), {.keeper = keeper_, .restart = [this] {
-                                           return ask_for_restart();
-                                         }}));
+    AC_ASSIGN(services_, Services::start(config, std::move(inputs),
+                                         {.keeper = keeper_, .restart = [this] { return ask_for_restart(); }}));
     AC_TRY(keeper_->send(MessageKind::ready));
     if (orders.birth.leaves_terminal) leave_terminal();
     return {};
@@ -193,19 +202,17 @@ class Worker {
   /// Called on any thread. What a successor would refuse is refused here, while somebody still serves.
   Result<void> ask_for_restart() {
     AC_ASSIGN(const config::Config config, read_config_again());
-    std::vector<std::string> names;
-    names.reserve(config.mounts.size());
-    for (const config::MountConfig& mount : config.mounts) names.push_back(mount.name);
-    if (names != mount_names_) {
-      return base::fail(ErrorKind::invalid, EINVAL,
-                        "the configuration names other mounts than the ones there are: stop the daemon and start it again");
+    if (names_of(config) != configured_) {
+      return base::fail(
+          ErrorKind::invalid, EINVAL,
+          "the configuration names other mounts than the ones there are: stop the daemon and start it again");
     }
     return keeper_->send(MessageKind::restart);
   }
 
   const std::shared_ptr<KeeperLine> keeper_;
   std::span<char*> arguments_;
-  std::vector<std::string> mount_names_;
+  std::vector<std::string> configured_;  ///< names of all mounts in the configuration
   base::Mutex mutex_;  ///< the process's current folder is one for all threads
   std::filesystem::path started_in_ AC_GUARDED_BY(mutex_);  ///< empty while we are still there
   std::unique_ptr<Services> services_;

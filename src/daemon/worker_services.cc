@@ -36,7 +36,8 @@ unsigned background_threads() { return std::clamp(std::thread::hardware_concurre
 /// Has the keeper keep what one mount must not lose.
 class KeptByKeeper final : public vfs::DescriptorKeeper {
  public:
-  KeptByKeeper(std::shared_ptr<KeeperLine> keeper, std::size_t mount) : keeper_(std::move(keeper)), mount_(mount) {}
+  KeptByKeeper(std::shared_ptr<KeeperLine> keeper, std::string mount)
+      : keeper_(std::move(keeper)), mount_(std::move(mount)) {}
 
   bool keep(std::uint64_t handle, int descriptor) override {
     const std::array<int, 1> fds{descriptor};
@@ -49,7 +50,7 @@ class KeptByKeeper final : public vfs::DescriptorKeeper {
 
  private:
   const std::shared_ptr<KeeperLine> keeper_;
-  const std::size_t mount_;
+  const std::string mount_;
 };
 
 class WorkerServices final : public Services {
@@ -76,7 +77,7 @@ class WorkerServices final : public Services {
       mirrors.push_back({.source = source,
                          .mount = input.mount,
                          .fuse = config_.fuse,
-                         .keeper = std::make_shared<KeptByKeeper>(ties_.keeper, mirrors.size())});
+                         .keeper = std::make_shared<KeptByKeeper>(ties_.keeper, input.mount.name)});
     }
     engine_->start();
     for (std::size_t index = 0; index < mounts.size(); ++index) {
@@ -86,8 +87,8 @@ class WorkerServices final : public Services {
                                    .kept = std::move(input.kept),
                                    .after_crash = input.after_crash,
                                    .gives_up = input.gives_up};
-      AC_ASSIGN(auto mirror, vfs::Mirror::start(std::move(input.fuse), mirrors[index], std::move(inheritance),
-                                                *engine_, clock_));
+      AC_ASSIGN(auto mirror,
+                vfs::Mirror::start(std::move(input.fuse), mirrors[index], std::move(inheritance), *engine_, clock_));
       mirrors_.push_back(std::move(mirror));
     }
     const control::ControlOptions options{

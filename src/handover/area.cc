@@ -90,8 +90,11 @@ Area::Area(base::UniqueFd file, std::span<std::byte> memory)
     : file_(std::move(file)),
       memory_(memory),
       init_(memory.subspan(kPage, kPage)),
-      slots_(std::make_unique<RequestSlots>(memory.subspan(kSlotsAt, kSlots * kSlotBytes),
-                                            memory.subspan(kRoomsAt, kSlots * kRoomBytes), file_.get(), kRoomsAt)),
+      slots_(std::make_unique<RequestSlots>(RequestSlots::Memory{.states = memory.subspan(kStatesAt, kStatesBytes),
+                                                                 .pages = memory.subspan(kSlotsAt, kSlots * kSlotBytes),
+                                                                 .rooms = memory.subspan(kRoomsAt, kSlots * kRoomBytes),
+                                                                 .file = file_.get(),
+                                                                 .rooms_at = kRoomsAt})),
       records_(std::make_unique<Records>(*reinterpret_cast<Header*>(memory.data()), memory.subspan(kCellsAt))) {}
 
 Area::~Area() { ::munmap(memory_.data(), memory_.size()); }

@@ -3,7 +3,8 @@
 // with another layout has another kFormat. Threads: plain data. Never: a pointer.
 //   page 0      Header
 //   page 1      the INIT request and its reply
-//   then        kSlots slots' states, then kSlots rooms for requests, then cells of 64 bytes (records.h)
+//   then        kSlots words: whether a slot is taken; then what else is known of each, then a room for a request each
+//   then        cells of 64 bytes (records.h)
 #pragma once
 
 #include <cstddef>
@@ -22,6 +23,9 @@ inline constexpr std::size_t kMostIntent = 192;
 inline constexpr std::size_t kMostReply = 512;
 inline constexpr std::size_t kMostInit = 1024;
 
+/// Threads whose last open was answered ESTALE, as many as are remembered.
+inline constexpr std::size_t kSentAway = 256;
+
 struct Header {
   std::uint64_t magic;
   std::uint32_t format;
@@ -30,6 +34,8 @@ struct Header {
   std::uint64_t next_file;
   std::uint64_t next_folder;
   std::uint64_t cells_used;  ///< no cell from here on was ever written
+  std::uint64_t sent_away_count;  ///< threads that ever were; the last ones lie in sent_away, round and round
+  std::uint32_t sent_away[kSentAway];  // NOLINT(modernize-avoid-c-arrays): a layout
 };
 static_assert(sizeof(Header) <= kPage);
 
@@ -37,23 +43,22 @@ struct InitPage {
   std::uint32_t request_bytes;
   std::uint32_t reply_bytes;
   std::byte request[kMostInit];  // NOLINT(modernize-avoid-c-arrays): a layout
-  std::byte reply[kMostInit];    // NOLINT(modernize-avoid-c-arrays)
+  std::byte reply[kMostInit];  // NOLINT(modernize-avoid-c-arrays)
 };
 static_assert(sizeof(InitPage) <= kPage);
 
 enum class SlotState : std::uint32_t {
   free = 0,
-  open = 1,      ///< the room is given to read(2): it holds a request once its head names a number
+  open = 1,  ///< the room is given to read(2): it holds a request once its head names a number
   answered = 2,  ///< `reply` is on its way to the kernel, or there
 };
 
 struct SlotPage {
-  SlotState state;
   std::uint32_t crashes;  ///< how many workers have died while it was open
   std::uint32_t intent_bytes;
   std::uint32_t reply_bytes;
   std::byte intent[kMostIntent];  // NOLINT(modernize-avoid-c-arrays)
-  std::byte reply[kMostReply];    // NOLINT(modernize-avoid-c-arrays)
+  std::byte reply[kMostReply];  // NOLINT(modernize-avoid-c-arrays)
 };
 
 /// fuse_in_header's first fields, which every request begins with (linux/fuse.h).
@@ -69,9 +74,11 @@ inline constexpr std::size_t kCells = std::size_t{1} << 26U;
 
 enum class CellTag : std::uint32_t { free = 0, node = 1, link = 2, handle = 3, more = 4 };
 
-/// The state of a slot has pages of its own only where it is used: a whole number of cache lines.
+// Looking at a page makes it exist, so what is looked at of every slot lies close together.
+inline constexpr std::size_t kStatesAt = 2 * kPage;
+inline constexpr std::size_t kStatesBytes = kSlots * sizeof(SlotState);
 inline constexpr std::size_t kSlotBytes = (sizeof(SlotPage) + 63) / 64 * 64;
-inline constexpr std::size_t kSlotsAt = 2 * kPage;
+inline constexpr std::size_t kSlotsAt = kStatesAt + kStatesBytes;
 inline constexpr std::size_t kRoomsAt = (kSlotsAt + kSlots * kSlotBytes + kPage - 1) / kPage * kPage;
 inline constexpr std::size_t kCellsAt = kRoomsAt + kSlots * kRoomBytes;
 inline constexpr std::size_t kAreaBytes = kCellsAt + kCells * kCellBytes;

@@ -126,8 +126,7 @@ RecordId Records::add_link(std::uint64_t node, std::uint64_t parent, std::string
   const RecordId id = obtain(count);
   if (id == kNoRecord) return id;
   Cell* const first = cell(id);
-  write(first->body,
-        LinkBody{.name_bytes = static_cast<std::uint32_t>(name.size()), .node = node, .parent = parent});
+  write(first->body, LinkBody{.name_bytes = static_cast<std::uint32_t>(name.size()), .node = node, .parent = parent});
   std::size_t done = std::min(name.size(), kNameInFirst);
   std::memcpy(first->body + sizeof(LinkBody), name.data(), done);
   for (std::size_t index = 1; index < count; ++index) {
@@ -155,10 +154,9 @@ RecordId Records::add(const HandleRecord& handle) {
                                 .backing_id = handle.backing_id,
                                 .uid = handle.uid,
                                 .gid = handle.gid});
-  write(first[1].body, HandleMore{.size = handle.size,
-                                  .mtime_ns = handle.mtime_ns,
-                                  .ctime_ns = handle.ctime_ns,
-                                  .inode = handle.inode});
+  write(
+      first[1].body,
+      HandleMore{.size = handle.size, .mtime_ns = handle.mtime_ns, .ctime_ns = handle.ctime_ns, .inode = handle.inode});
   std::atomic_ref(first[1].tag).store(CellTag::more, std::memory_order_release);
   std::atomic_ref(first->tag).store(CellTag::handle, std::memory_order_release);
   return id;
@@ -201,6 +199,16 @@ void Records::set_next_node(std::uint64_t next) {
 }
 std::uint64_t& Records::next_file() { return header_.next_file; }
 std::uint64_t& Records::next_folder() { return header_.next_folder; }
+
+void Records::note_sent_away(std::uint32_t thread) {
+  header_.sent_away[header_.sent_away_count % kSentAway] = thread;
+  std::atomic_ref(header_.sent_away_count).store(header_.sent_away_count + 1, std::memory_order_release);
+}
+
+std::vector<std::uint32_t> Records::sent_away() const {
+  const std::size_t count = std::min<std::uint64_t>(header_.sent_away_count, kSentAway);
+  return {header_.sent_away, header_.sent_away + count};
+}
 
 std::size_t Records::used_bytes() const {
   const base::MutexLock lock(mutex_);

@@ -61,17 +61,17 @@ void Slot::keep_reply(std::span<const std::span<const std::byte>> parts) const {
     at += part.size();
   }
   page_->reply_bytes = static_cast<std::uint32_t>(total);
-  shared(page_->state).store(SlotState::answered, std::memory_order_release);
+  shared(*state_).store(SlotState::answered, std::memory_order_release);
 }
 
 std::span<const std::byte> Slot::reply() const {
-  if (shared(page_->state).load(std::memory_order_acquire) != SlotState::answered) return {};
+  if (shared(*state_).load(std::memory_order_acquire) != SlotState::answered) return {};
   return std::span(page_->reply).first(std::min<std::size_t>(page_->reply_bytes, kMostReply));
 }
 
-void Slot::settle() const { shared(page_->state).store(SlotState::free, std::memory_order_release); }
+void Slot::settle() const { shared(*state_).store(SlotState::free, std::memory_order_release); }
 
-bool Slot::is_settled() const { return shared(page_->state).load(std::memory_order_acquire) == SlotState::free; }
+bool Slot::is_settled() const { return shared(*state_).load(std::memory_order_acquire) == SlotState::free; }
 
 void Slot::begin() {
   shared(head_in(room_).number).store(0, std::memory_order_relaxed);
@@ -79,20 +79,20 @@ void Slot::begin() {
   page_->crashes = 0;
   is_left_ = false;
   holders_.store(1, std::memory_order_relaxed);
-  shared(page_->state).store(SlotState::open, std::memory_order_release);
+  shared(*state_).store(SlotState::open, std::memory_order_release);
 }
 
-RequestSlots::RequestSlots(std::span<std::byte> states, std::span<std::byte> rooms, int file, std::uint64_t rooms_at)
-    : file_(file), rooms_at_(rooms_at), slots_(kSlots) {
+RequestSlots::RequestSlots(const Memory& memory) : file_(memory.file), rooms_at_(memory.rooms_at), slots_(kSlots) {
   const base::MutexLock lock(mutex_);
   free_.reserve(kSlots);
   for (std::size_t index = 0; index < kSlots; ++index) {
     Slot& slot = slots_[index];
-    slot.page_ = reinterpret_cast<SlotPage*>(states.data() + index * kSlotBytes);
-    slot.room_ = rooms.subspan(index * kRoomBytes, kRoomBytes);
+    slot.state_ = reinterpret_cast<SlotState*>(memory.states.data()) + index;
+    slot.page_ = reinterpret_cast<SlotPage*>(memory.pages.data() + index * kSlotBytes);
+    slot.room_ = memory.rooms.subspan(index * kRoomBytes, kRoomBytes);
   }
   for (Slot& slot : slots_ | std::views::reverse) {
-    if (shared(slot.page_->state).load(std::memory_order_acquire) == SlotState::free) free_.push_back(&slot);
+    if (shared(*slot.state_).load(std::memory_order_acquire) == SlotState::free) free_.push_back(&slot);
   }
 }
 
@@ -134,7 +134,7 @@ void RequestSlots::give_back(Slot& slot) {
 std::vector<Slot*> RequestSlots::left() {
   std::vector<Slot*> found;
   for (Slot& slot : slots_) {
-    if (shared(slot.page_->state).load(std::memory_order_acquire) == SlotState::free) continue;
+    if (shared(*slot.state_).load(std::memory_order_acquire) == SlotState::free) continue;
     slot.holders_.store(1, std::memory_order_relaxed);
     slot.is_left_ = true;
     const RequestHead& head = head_in(slot.room_);

@@ -83,7 +83,8 @@ ssize_t answer_init(FuseContext& context, int fd, std::span<const iovec> reply) 
   if (const auto accepted = init.reply(); !accepted.empty()) {
     if (!are_same_terms(accepted, bytes)) {
       context.refusal =
-          "the mount was made by a build, or for options, that ask other things of the kernel: stop the daemon and start it again";
+          "the mount was made by a build, or for options, that ask other things of the kernel: stop the daemon and "
+          "start it again";
     }
     return static_cast<ssize_t>(bytes.size());
   }
@@ -120,7 +121,7 @@ base::Result<void> FuseSession::exchange_init() {
   if (const auto accepted = init.request(); context_.area->is_inherited()) {
     std::vector<std::byte> request(accepted.begin(), accepted.end());
     see_request(context_.passthrough, request);
-    process(request);
+    give_to_libfuse(request);
     if (!context_.is_init_answered) return base::fail(base::ErrorKind::origin, EIO, "the FUSE session does not go on");
     if (!context_.refusal.empty()) return base::fail(base::ErrorKind::invalid, EPROTO, context_.refusal);
     return {};
@@ -132,7 +133,7 @@ base::Result<void> FuseSession::exchange_init() {
     if (!goes_on || slot.number() == 0) continue;
     init.keep_request(slot.request());
     see_request(context_.passthrough, slot.request());
-    process(slot.request());
+    give_to_libfuse(slot.request());
   }
   slot.settle();
   if (slot.let_go()) slots.give_back(slot);
@@ -239,11 +240,11 @@ void FuseSession::handle(handover::Slot& slot) {
   // Said of once: after a crash in between the kernel has one reference more than it knows of here, and a node stays.
   if (is_never_answered(slot.opcode())) slot.settle();
   slot_at_hand() = &slot;
-  process(slot.request());
+  give_to_libfuse(slot.request());
   slot_at_hand() = nullptr;
 }
 
-void FuseSession::process(std::span<std::byte> request) {
+void FuseSession::give_to_libfuse(std::span<std::byte> request) {
   fuse_buf buffer{};
   buffer.size = request.size();
   buffer.mem = request.data();

@@ -8,9 +8,9 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <span>
 #include <string>
-#include <memory>
 #include <thread>
 #include <vector>
 
@@ -74,7 +74,7 @@ class FuseSession {
   bool receive(handover::Slot& slot);
   /// Handles the request in `slot`.
   void handle(handover::Slot& slot);
-  void process(std::span<std::byte> request);
+  void give_to_libfuse(std::span<std::byte> request);
   /// EIO, for a request that was there when several workers died.
   void refuse(handover::Slot& slot) const;
   [[nodiscard]] bool is_given_up(const handover::Slot& slot) const;

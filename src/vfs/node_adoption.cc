@@ -31,6 +31,7 @@ CompactAttributes attributes_of(const handover::NodeRecord& record) {
 void NodeTable::adopt(const handover::Records::Left& left) {
   base::MutexLock lock(mutex_);
   next_id_ = std::max(next_id_, records_->next_node());
+  for (const std::uint32_t thread : records_->sent_away()) sent_away_.push_back(static_cast<pid_t>(thread));
   for (const auto& [id, record] : left.nodes) {
     const NodeId node_id{record.node};
     if (node_id <= kRootNode || nodes_.contains(node_id)) {

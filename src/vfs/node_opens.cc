@@ -162,6 +162,7 @@ void NodeTable::note_sent_away(pid_t thread) { static_cast<void>(send_away(threa
 
 void NodeTable::note_sent_away_locked(pid_t thread) {
   sent_away_.push_back(thread);
+  if (records_ != nullptr) records_->note_sent_away(static_cast<std::uint32_t>(thread));
   if (sent_away_.size() > kMostSentAway) sent_away_.pop_front();
 }
 

@@ -72,12 +72,39 @@ TEST_F(KeeperLife, MountsOverItsOwnSource) {
   EXPECT_EQ(daemon_.folder().read_file("source/hello"), "from the source");
 }
 
-TEST_F(KeeperLife, UnmountsAndFailsWhenTheWorkerDies) {
+TEST_F(KeeperLife, UnmountsAndFailsWhenWorkersDieAgainAndAgain) {
   ASSERT_TRUE(daemon_.start_and_wait());
   struct stat status{};
   EXPECT_NE(::stat((daemon_.mountpoint() + "/crash").c_str(), &status), 0);
   expect_exit(1);
   EXPECT_TRUE(daemon_.wait_for_log("the worker was killed by signal 9"));
+  EXPECT_TRUE(daemon_.wait_for_log("the next one starts with the cache off"));
+  EXPECT_TRUE(daemon_.wait_for_log("crashed 5 times"));
+}
+
+TEST_F(KeeperLife, AnotherWorkerAnswersWhatTheDeadOneLeft) {
+  ASSERT_TRUE(daemon_.start_and_wait());
+  daemon_.folder().write_file("source/recover", "");
+  const auto children = RunningDaemon::children_of(daemon_.pid());
+  ASSERT_EQ(children.size(), 1U);
+  ASSERT_EQ(::kill(children.front(), SIGKILL), 0);
+  struct stat status{};
+  EXPECT_NE(::stat((daemon_.mountpoint() + "/crash").c_str(), &status), 0);
+  EXPECT_EQ(errno, ENOENT);
+  EXPECT_EQ(daemon_.read_hello(), "from the source");
+  daemon_.signal(SIGTERM);
+  expect_exit(0);
+}
+
+TEST_F(KeeperLife, AWorkerThatCannotStartInAnothersPlaceGivesTheFolderBack) {
+  ASSERT_TRUE(daemon_.start_and_wait());
+  daemon_.folder().write_file("source/refuse", "");
+  const auto children = RunningDaemon::children_of(daemon_.pid());
+  ASSERT_EQ(children.size(), 1U);
+  ASSERT_EQ(::kill(children.front(), SIGKILL), 0);
+  expect_exit(1);
+  EXPECT_TRUE(daemon_.wait_for_log("cannot open the store: refused by the test"));
+  EXPECT_TRUE(daemon_.wait_for_log("unmounting"));
 }
 
 TEST_F(KeeperLife, KillsAWorkerThatDoesNotEnd) {
@@ -131,6 +158,27 @@ TEST_F(KeeperLife, AKilledKeeperTakesTheWorkerAlongAndTheNextStartClearsTheMount
 
   ASSERT_TRUE(daemon_.start_and_wait()) << daemon_.wait_for_log("never said") << daemon_.log();
   EXPECT_EQ(daemon_.read_hello(), "from the source");
+  daemon_.signal(SIGTERM);
+  expect_exit(0);
+}
+
+TEST_F(KeeperLife, AKilledKeeperIsFollowedByOneThatGoesOnWhereAManagerKeptItsDescriptors) {
+  daemon_.keep_stored();
+  ASSERT_TRUE(daemon_.start_and_wait());
+  EXPECT_TRUE(daemon_.stored().contains("plan"));
+  EXPECT_TRUE(daemon_.stored().contains("fuse-0"));
+  const UniqueFd held(::open((daemon_.mountpoint() + "/hello").c_str(), O_RDONLY | O_CLOEXEC));
+  ASSERT_TRUE(held.is_open());
+  const auto children = RunningDaemon::children_of(daemon_.pid());
+  ASSERT_EQ(children.size(), 1U);
+  daemon_.signal(SIGKILL);
+  ASSERT_TRUE(daemon_.wait_for_exit().has_value());
+  ASSERT_TRUE(RunningDaemon::wait_until_gone(children.front()));
+
+  ASSERT_TRUE(daemon_.start_with_stored()) << daemon_.wait_for_log("never said") << daemon_.log();
+  EXPECT_EQ(daemon_.read_hello(), "from the source");
+  std::array<char, 4> bytes{};
+  EXPECT_EQ(::pread(held.get(), bytes.data(), bytes.size(), 0), 4) << "it was open all the time";
   daemon_.signal(SIGTERM);
   expect_exit(0);
 }

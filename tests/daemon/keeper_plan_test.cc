@@ -20,7 +20,10 @@ base::UniqueFd some_fd() { return base::UniqueFd(::open("/", O_PATH | O_CLOEXEC)
 
 TEST(Plan, ArrivesAsItWasSent) {
   auto [reader, keeper] = must(FdChannel::create_pair());
-  Plan sent{.foreground = true, .log_level = base::LogLevel::warn, .mounts = {}};
+  Plan sent{.foreground = true,
+            .log_level = base::LogLevel::warn,
+            .crash_window = std::chrono::milliseconds(1500),
+            .mounts = {}};
   for (const char* name : {"models", "loras"}) {
     sent.mounts.push_back({.name = name,
                            .mountpoint = "/mnt",
@@ -40,6 +43,7 @@ TEST(Plan, ArrivesAsItWasSent) {
   const Plan plan = assembler.take();
   EXPECT_TRUE(plan.foreground);
   EXPECT_EQ(plan.log_level, base::LogLevel::warn);
+  EXPECT_EQ(plan.crash_window, std::chrono::milliseconds(1500));
   ASSERT_EQ(plan.mounts.size(), 2U);
   EXPECT_EQ(plan.mounts[1].name, "loras");
   EXPECT_EQ(plan.mounts[1].mountpoint, "/mnt");
@@ -49,12 +53,33 @@ TEST(Plan, ArrivesAsItWasSent) {
   EXPECT_TRUE(plan.mounts[1].place.is_open());
 }
 
+TEST(Plan, IsReadFromItsTextAgain) {
+  Plan plan{.foreground = true,
+            .log_level = base::LogLevel::warn,
+            .crash_window = std::chrono::milliseconds(0),
+            .mounts = {}};
+  plan.mounts.push_back(
+      {.name = "models\n1", .mountpoint = "/a b", .source_name = "", .readahead_kib = 7, .source = {}, .place = {}});
+  plan.mounts.push_back(
+      {.name = "b", .mountpoint = "/b", .source_name = "s", .readahead_kib = 0, .source = {}, .place = {}});
+  const std::string text = plan_text(plan);
+  const Plan read = must(parse_plan_text(text));
+  EXPECT_EQ(read.crash_window, std::chrono::milliseconds(0));
+  ASSERT_EQ(read.mounts.size(), 2U);
+  EXPECT_EQ(read.mounts[0].name, "models\n1");
+  EXPECT_EQ(read.mounts[0].readahead_kib, 7U);
+  EXPECT_EQ(read.mounts[1].mountpoint, "/b");
+  for (std::size_t cut = 0; cut < text.size(); ++cut) {
+    EXPECT_FALSE(parse_plan_text(std::string_view(text).substr(0, cut)).has_value()) << cut;
+  }
+}
+
 TEST(Plan, RefusesWhatIsNoPlan) {
   PlanAssembler assembler;
   EXPECT_TRUE(has_kind(assembler.add({.kind = MessageKind::ready, .fields = {}, .fds = {}}), ErrorKind::invalid));
   EXPECT_TRUE(
       has_kind(assembler.add({.kind = MessageKind::plan, .fields = {"x", "0", "1"}, .fds = {}}), ErrorKind::invalid));
-  ASSERT_TRUE(is_ok(assembler.add({.kind = MessageKind::plan, .fields = {"1", "0", "1"}, .fds = {}})));
+  ASSERT_TRUE(is_ok(assembler.add({.kind = MessageKind::plan, .fields = {"1", "0", "1", "60000"}, .fds = {}})));
   EXPECT_FALSE(assembler.is_complete());
   EXPECT_TRUE(has_kind(assembler.add({.kind = MessageKind::mount, .fields = {"a", "/mnt", "s", "1"}, .fds = {}}),
                        ErrorKind::invalid))

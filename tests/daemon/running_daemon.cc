@@ -17,6 +17,7 @@ extern "C" {  // which glibc 2.36 forgot in this header
 #include <algorithm>
 #include <array>
 #include <csignal>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -127,11 +128,54 @@ bool RunningDaemon::wait_until_ready() {
                                  pollfd{.fd = keeper_.pidfd(), .events = POLLIN, .revents = 0}};
     if (::poll(polled.data(), polled.size(), kDeadlineMs) <= 0) return false;
     if (polled[0].revents == 0) return false;
-    std::array<char, 4096> bytes{};
-    const ssize_t length = ::recv(notify_.get(), bytes.data(), bytes.size(), 0);
-    if (length > 0 && std::string_view(bytes.data(), static_cast<std::size_t>(length)).starts_with("READY=1"))
-      return true;
+    if (receive_notification().starts_with("READY=1")) return true;
   }
+}
+
+std::string RunningDaemon::receive_notification() {
+  std::array<char, 4096> bytes{};
+  iovec part{.iov_base = bytes.data(), .iov_len = bytes.size()};
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> space{};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = space.data();
+  message.msg_controllen = space.size();
+  const ssize_t length = ::recvmsg(notify_.get(), &message, MSG_CMSG_CLOEXEC);
+  std::string said(bytes.data(), static_cast<std::size_t>(std::max<ssize_t>(length, 0)));
+  const cmsghdr* const control = CMSG_FIRSTHDR(&message);
+  if (control == nullptr || control->cmsg_type != SCM_RIGHTS) return said;
+  int descriptor = -1;
+  std::memcpy(&descriptor, CMSG_DATA(control), sizeof descriptor);
+  UniqueFd stored(descriptor);
+  const std::size_t name = said.find("FDNAME=");
+  if (keeps_stored_ && name != std::string::npos) stored_.insert_or_assign(said.substr(name + 7), std::move(stored));
+  return said;
+}
+
+bool RunningDaemon::start_with_stored() {
+  constexpr int kAside = 100;  // where they lie until the shell has put them where the daemon looks for them
+  std::string moves, names;
+  int number = 0;
+  for (const auto& [name, descriptor] : stored_) {
+    ::dup2(descriptor.get(), kAside + number);
+    moves += base::text(3 + number, "<&", kAside + number, ' ', kAside + number, "<&- ");
+    names += base::text(names.empty() ? "" : ":", name);
+    ++number;
+  }
+  Program program{
+      .executable = "bash",
+      .arguments = {"bash", "-c",
+                    base::text("exec ", moves, "; export LISTEN_PID=$$ LISTEN_FDS=", number, " LISTEN_FDNAMES=", names,
+                               "; exec -a arenacached ", DAEMON_UNDER_TEST, " \"$@\""),
+                    "arenacached"},
+      .environment = {}};
+  for (const std::string& argument : usual_arguments()) program.arguments.push_back(argument);
+  program.arguments.emplace_back("--foreground");
+  spawn(std::move(program), Notify::listened_to);
+  for (int i = 0; i < number; ++i) ::close(kAside + i);
+  stored_.clear();
+  return wait_until_ready();
 }
 
 std::optional<ExitStatus> RunningDaemon::wait_for_exit() {

@@ -6,6 +6,7 @@
 
 #include <sys/types.h>
 
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -46,6 +47,12 @@ class RunningDaemon {
   /// start(usual_arguments() with --foreground) and wait_until_ready().
   [[nodiscard]] bool start_and_wait();
 
+  /// From now on what the daemon has its manager store is kept here, as systemd would.
+  void keep_stored() { keeps_stored_ = true; }
+  [[nodiscard]] const std::map<std::string, base::UniqueFd>& stored() const { return stored_; }
+  /// Starts the daemon as systemd starts one whose main process was killed, and waits until it is ready. What was stored is its own.
+  [[nodiscard]] bool start_with_stored();
+
   /// Until READY=1 arrives; false if the daemon ended or the deadline passed first.
   [[nodiscard]] bool wait_until_ready();
   void signal(int signal) const { keeper_.kill(signal); }
@@ -70,12 +77,15 @@ class RunningDaemon {
  private:
   void spawn(Program program, Notify notify);
   bool read_log();
+  std::string receive_notification();
 
   test::TempDir folder_;
   std::string mountpoint_;
   ChildProcess keeper_;
   base::UniqueFd stderr_;
   base::UniqueFd notify_;
+  bool keeps_stored_ = false;
+  std::map<std::string, base::UniqueFd> stored_;
   std::string log_;
 };
 

@@ -26,11 +26,11 @@ inline constexpr RecordId kNoRecord{0};
 struct NodeRecord {
   std::uint64_t node = 0;
   std::uint64_t device = 0, inode = 0;  ///< the origin's
-  std::uint64_t lookups = 0;            ///< the kernel's references: at least as many as it has
-  std::uint64_t size = 0;               ///< as the kernel was told last, with mtime_ns
+  std::uint64_t lookups = 0;  ///< the kernel's references: at least as many as it has
+  std::uint64_t size = 0;  ///< as the kernel was told last, with mtime_ns
   std::int64_t mtime_ns = 0;
-  std::uint32_t mode = 0;               ///< its type (S_IFMT)
-  bool is_indexed = false;              ///< the inode's node: another name of it is this node's too
+  std::uint32_t mode = 0;  ///< its type (S_IFMT)
+  bool is_indexed = false;  ///< the inode's node: another name of it is this node's too
 };
 
 struct LinkRecord {
@@ -45,13 +45,13 @@ struct HandleRecord {
   std::uint64_t handle = 0;
   std::uint64_t node = 0;
   std::uint64_t opened_by = 0;  ///< the kernel's number of the request that opened it
-  std::uint64_t size = 0;       ///< of the version, with the three after it
+  std::uint64_t size = 0;  ///< of the version, with the three after it
   std::int64_t mtime_ns = 0, ctime_ns = 0;
   std::uint64_t inode = 0;
   std::uint64_t backing_key = 0;  ///< 0: served
-  std::int32_t backing_id = 0;    ///< the kernel's
+  std::int32_t backing_id = 0;  ///< the kernel's
   std::uint32_t uid = 0, gid = 0;  ///< of who opened it
-  std::int32_t access = 0;         ///< O_RDONLY, O_WRONLY or O_RDWR
+  std::int32_t access = 0;  ///< O_RDONLY, O_WRONLY or O_RDWR
   HandleKind kind = HandleKind::reading;
   bool bypasses_pages = false;  ///< its reads are not the kernel's pages
 };
@@ -77,6 +77,10 @@ class Records {
   [[nodiscard]] std::uint64_t& next_file();
   [[nodiscard]] std::uint64_t& next_folder();
 
+  /// An open of `thread` is about to be answered ESTALE: the kernel looks the name up again, once. Of the last 256.
+  void note_sent_away(std::uint32_t thread);
+  [[nodiscard]] std::vector<std::uint32_t> sent_away() const;
+
   /// What an earlier worker left, in no order. Call before anything is added.
   struct Left {
     std::vector<std::pair<RecordId, NodeRecord>> nodes;
@@ -98,7 +102,8 @@ class Records {
   Header& header_;
   const std::span<Cell> cells_;
   mutable base::Mutex mutex_;
-  std::vector<std::uint32_t> free_[kMostCells] AC_GUARDED_BY(mutex_);  // NOLINT(modernize-avoid-c-arrays): by count less one
+  std::vector<std::uint32_t> free_[kMostCells] AC_GUARDED_BY(
+      mutex_);  // NOLINT(modernize-avoid-c-arrays): by count less one
   std::size_t taken_ AC_GUARDED_BY(mutex_) = 0;
 };
 

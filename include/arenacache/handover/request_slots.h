@@ -17,6 +17,7 @@
 namespace arenacache::handover {
 
 struct SlotPage;
+enum class SlotState : std::uint32_t;
 
 /// A request that was answered with more than this (bytes, head included) only looked: it can be run again.
 [[nodiscard]] std::size_t most_kept_reply();
@@ -55,6 +56,7 @@ class Slot {
 
  private:
   friend class RequestSlots;
+  SlotState* state_ = nullptr;
   SlotPage* page_ = nullptr;
   std::span<std::byte> room_;
   std::atomic<std::uint32_t> holders_{0};
@@ -64,8 +66,13 @@ class Slot {
 
 class RequestSlots {
  public:
-  /// `states` and `rooms` are in the area's file; `rooms_at` is where there. `is_inherited`: look for what was left.
-  RequestSlots(std::span<std::byte> states, std::span<std::byte> rooms, int file, std::uint64_t rooms_at);
+  /// The three lie in the area's file `file`, whose lengths belong to each other; `rooms_at` is where there.
+  struct Memory {
+    std::span<std::byte> states, pages, rooms;
+    int file = -1;
+    std::uint64_t rooms_at = 0;
+  };
+  explicit RequestSlots(const Memory& memory);
 
   /// Waits while all are taken. The caller is its one holder.
   Slot& take();

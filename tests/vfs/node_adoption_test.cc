@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+// NodeTable over the life of two workers: the second one knows by every number what the first one meant.
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <memory>
+#include <random>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "arenacache/base/text.h"
+#include "arenacache/handover/area.h"
+#include "arenacache/vfs/node_table.h"
+
+namespace arenacache::vfs {
+namespace {
+
+origin::Attributes attributes_of(std::uint64_t inode, mode_t type = S_IFREG) {
+  origin::Attributes attributes{};
+  attributes.st_dev = 7;
+  attributes.st_ino = inode;
+  attributes.st_mode = type | 0644U;
+  attributes.st_nlink = 1;
+  attributes.st_size = static_cast<off_t>(inode) * 1'000'000;
+  attributes.st_mtim = {.tv_sec = static_cast<time_t>(inode), .tv_nsec = 1};
+  return attributes;
+}
+
+class NodeAdoptionTest : public ::testing::Test {
+ protected:
+  NodeAdoptionTest() {
+    auto file = handover::Area::create();
+    AC_CHECK(file.has_value());
+    file_ = std::move(*file);
+    begin_life();
+  }
+
+  void begin_life() {
+    auto area = handover::Area::open(base::UniqueFd(::dup(file_.get())));
+    AC_CHECK(area.has_value());
+    area_ = std::move(*area);
+    nodes_ = std::make_unique<NodeTable>(fidelity(), &area_->records());
+  }
+
+  /// Another worker takes over; `opens` are the handles there are.
+  void next_life(const std::vector<NodeTable::AdoptedOpen>& opens = {}) {
+    nodes_.reset();
+    area_.reset();
+    begin_life();
+    nodes_->adopt(area_->records().take_stock());
+    for (const auto& open : opens) EXPECT_TRUE(nodes_->adopt_open(open));
+    nodes_->end_adoption();
+    nodes_->check_invariants();
+  }
+
+  static origin::Fidelity fidelity() {
+    origin::Fidelity fidelity;
+    fidelity.stable_inodes = true;
+    fidelity.has_ctime = true;
+    return fidelity;
+  }
+
+  NodeId see(NodeId parent, const std::string& name, const origin::Attributes& attributes) {
+    const auto entry = nodes_->entry_seen({parent, name}, attributes, nodes_->stamp(), now_);
+    AC_CHECK(entry.has_value());
+    return entry->id;
+  }
+
+  base::UniqueFd file_;
+  std::unique_ptr<handover::Area> area_;
+  std::unique_ptr<NodeTable> nodes_;
+  base::TimePoint now_ = base::SystemClock().now();
+};
+
+TEST_F(NodeAdoptionTest, NumbersAndPathsMeanTheSame) {
+  const NodeId folder = see(kRootNode, "folder", attributes_of(10, S_IFDIR));
+  const NodeId file = see(folder, "file", attributes_of(11));
+  next_life();
+  EXPECT_EQ(nodes_->path(file)->path, "folder/file");
+  EXPECT_EQ(nodes_->child({kRootNode, "folder"}), folder);
+  EXPECT_FALSE(nodes_->state(file)->has_attributes) << "they may have changed: the source is asked";
+  EXPECT_FALSE(nodes_->known_entry({folder, "file"}));
+  EXPECT_EQ(see(folder, "file", attributes_of(11)), file) << "seen again it is the same node";
+  EXPECT_EQ(see(folder, "link", attributes_of(11)), file) << "by another name too";
+  EXPECT_GT(see(folder, "new", attributes_of(12)), file) << "no number is used twice";
+}
+
+TEST_F(NodeAdoptionTest, WhatTheKernelForgotIsGoneAndItsNumberIsNot) {
+  const NodeId file = see(kRootNode, "file", attributes_of(11));
+  see(kRootNode, "file", attributes_of(11));
+  nodes_->forget(file, 1);
+  next_life();
+  ASSERT_TRUE(nodes_->state(file).has_value());
+  nodes_->forget(file, 1);
+  EXPECT_FALSE(nodes_->state(file).has_value());
+  next_life();
+  EXPECT_EQ(nodes_->size(), 1U) << "the root";
+  EXPECT_GT(see(kRootNode, "file", attributes_of(11)), file);
+}
+
+TEST_F(NodeAdoptionTest, AnotherFileUnderTheNameIsAnotherNode) {
+  const NodeId file = see(kRootNode, "file", attributes_of(11));
+  next_life();
+  EXPECT_EQ(nodes_->attributes_seen(file, attributes_of(99), nodes_->stamp(), now_), Seen::other_file);
+  EXPECT_NE(see(kRootNode, "file", attributes_of(99)), file);
+}
+
+TEST_F(NodeAdoptionTest, AChangeMeanwhileRetiresANodeThatIsRead) {
+  const NodeId file = see(kRootNode, "file", attributes_of(11));
+  const origin::Version version = CompactAttributes(attributes_of(11)).version();
+  next_life({{.node = file, .kind = OpenKind::read, .version = version}});
+  EXPECT_EQ(nodes_->state(file)->readers, 1U);
+  auto changed = attributes_of(11);
+  changed.st_size += 5;
+  EXPECT_NE(see(kRootNode, "file", changed), file);
+  EXPECT_EQ(nodes_->close(file, OpenKind::read), 0U);
+}
+
+TEST_F(NodeAdoptionTest, AnOpenNodeWithoutNamesStays) {
+  const NodeId file = see(kRootNode, "file", attributes_of(11));
+  nodes_->name_removed({kRootNode, "file"});
+  next_life({{.node = file, .kind = OpenKind::write, .version = {}}});
+  nodes_->forget(file, 1);
+  EXPECT_FALSE(nodes_->state(file)->has_name);
+  nodes_->close(file, OpenKind::write);
+  EXPECT_FALSE(nodes_->state(file).has_value());
+}
+
+TEST_F(NodeAdoptionTest, OpensOfOneNodeGoOnByTheSameFile) {
+  const NodeId file = see(kRootNode, "file", attributes_of(11));
+  const origin::Version version = CompactAttributes(attributes_of(11)).version();
+  next_life({{.node = file, .kind = OpenKind::read, .version = version, .backing = cache::BackingKey{5}}});
+  static_cast<void>(nodes_->attributes_seen(file, attributes_of(11), nodes_->stamp(), now_));
+  const OpenDecision decision = nodes_->open(file, OpenKind::read, 1);
+  const OpenWay way =
+      nodes_->settle({.node = file, .thread = 1, .version = decision.version, .offer = cache::BackingKey{5}});
+  EXPECT_EQ(way.answer, OpenWay::Answer::backed);
+  EXPECT_EQ(way.backing, cache::BackingKey{5});
+}
+
+TEST_F(NodeAdoptionTest, WhoWasSentAwayIsNotSentAwayAgain) {
+  nodes_->note_sent_away(4711);
+  next_life();
+  EXPECT_TRUE(nodes_->was_sent_away(4711));
+}
+
+TEST_F(NodeAdoptionTest, WhateverHappenedTheNextWorkerHasTheSameTree) {
+  std::mt19937 random(3);
+  const auto below = [&random](unsigned limit) { return random() % limit; };
+  std::vector<NodeId> folders{kRootNode};
+  for (std::uint64_t i = 0; i < 8; ++i)
+    folders.push_back(see(kRootNode, base::text("d", i), attributes_of(100 + i, S_IFDIR)));
+  std::vector<NodeId> files;
+  for (int round = 0; round < 3000; ++round) {
+    const std::string name = base::text("f", below(40));
+    const std::string other = base::text("f", below(40));
+    const NodeId folder = folders[below(9)];
+    switch (below(6)) {
+      case 0:
+      case 1:
+        files.push_back(see(folder, name, attributes_of(1000 + below(60))));
+        break;
+      case 2:
+        nodes_->name_removed({folder, name});
+        break;
+      case 3:
+        nodes_->name_moved({folder, name}, {folders[below(9)], other});
+        break;
+      case 4:
+        nodes_->names_exchanged({folder, name}, {folder, other});
+        break;
+      default:
+        if (!files.empty()) nodes_->forget(files[below(static_cast<unsigned>(files.size()))], 1);
+    }
+    if (round % 100 != 0) continue;
+    std::vector<std::pair<NodeId, std::string>> before;
+    for (const NodeId id : files) {
+      if (const auto path = nodes_->path(id)) before.emplace_back(id, path->path);
+    }
+    const std::size_t size = nodes_->size();
+    next_life();
+    EXPECT_EQ(nodes_->size(), size);
+    for (const auto& [id, path] : before) EXPECT_EQ(nodes_->find(path), id) << path;
+  }
+}
+
+}  // namespace
+}  // namespace arenacache::vfs
