@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/mount.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -167,8 +168,20 @@ TEST_F(KeeperLife, AKilledKeeperIsFollowedByOneThatGoesOnWhereAManagerKeptItsDes
   ASSERT_TRUE(daemon_.start_and_wait());
   EXPECT_TRUE(daemon_.stored().contains("plan"));
   EXPECT_TRUE(daemon_.stored().contains("fuse-0"));
-  const UniqueFd held(::open((daemon_.mountpoint() + "/hello").c_str(), O_RDONLY | O_CLOEXEC));
-  ASSERT_TRUE(held.is_open());
+  // Open in another process: what becomes the next keeper must not have to close a file of the mount before it can serve it.
+  std::array<int, 2> ends{};
+  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()), 0);
+  const UniqueFd ours(ends[0]);
+  auto holder = ChildProcess::call([this, theirs = ends[1]] {
+    const UniqueFd held(::open((daemon_.mountpoint() + "/hello").c_str(), O_RDONLY | O_CLOEXEC));
+    std::array<char, 4> bytes{};
+    const bool is_told = ::write(theirs, "o", 1) == 1 && ::read(theirs, bytes.data(), 1) == 1;
+    return is_told && ::pread(held.get(), bytes.data(), bytes.size(), 0) == 4 ? 0 : 1;
+  });
+  ::close(ends[1]);
+  ASSERT_TRUE(holder.has_value());
+  char word = 0;
+  ASSERT_EQ(::read(ours.get(), &word, 1), 1);
   const auto children = RunningDaemon::children_of(daemon_.pid());
   ASSERT_EQ(children.size(), 1U);
   daemon_.signal(SIGKILL);
@@ -177,8 +190,10 @@ TEST_F(KeeperLife, AKilledKeeperIsFollowedByOneThatGoesOnWhereAManagerKeptItsDes
 
   ASSERT_TRUE(daemon_.start_with_stored()) << daemon_.wait_for_log("never said") << daemon_.log();
   EXPECT_EQ(daemon_.read_hello(), "from the source");
-  std::array<char, 4> bytes{};
-  EXPECT_EQ(::pread(held.get(), bytes.data(), bytes.size(), 0), 4) << "it was open all the time";
+  ASSERT_EQ(::write(ours.get(), "g", 1), 1);
+  ASSERT_TRUE(RunningDaemon::wait_until_gone(holder->pid()));
+  const auto status = holder->try_reap();
+  EXPECT_TRUE(status && status->code == 0 && status->signal == 0) << "it was open all the time";
   daemon_.signal(SIGTERM);
   expect_exit(0);
 }
