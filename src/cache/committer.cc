@@ -130,15 +130,15 @@ bool Committer::load(const std::shared_ptr<Object>& object) {
   }
   const auto read = [&]() -> base::Result<void> {
     AC_ASSIGN(auto file, core_.tier->open_file(object->id));
+    AC_TRY(file->expect_size(object->size));  // the kernel may be given it as it is
     store::Sidecar sidecar;
     if (!has_map) {
       AC_ASSIGN(sidecar, core_.tier->read_sidecar(object->id));
     }
     const base::MutexLock lock(object->mutex);
     if (!object->has_map) {
-      const bool is_right =
-          sidecar.origin.size == object->size && (!object->was_complete || sidecar.blocks.is_complete());
-      if (!is_right) return base::fail(base::ErrorKind::corrupt, EIO, "its sidecar speaks of another file");
+      if (!object->is_described_by(sidecar))
+        return base::fail(base::ErrorKind::corrupt, EIO, "its sidecar speaks of another file");
       object->blocks = std::move(sidecar.blocks);
       object->has_map = true;
     }
@@ -217,6 +217,7 @@ void Committer::write_out_one(const std::shared_ptr<Object>& object) {
 void Committer::store_failed(const std::shared_ptr<Object>& object, const base::Error& error) {
   core_.counters.store_errors.add();
   if (error.kind == base::ErrorKind::corrupt) core_.counters.checksum_errors.add();
+  if (error.kind == base::ErrorKind::corrupt || error.errno_value == EIO) core_.distrust_store();
   base::log_warn(base::text("object ", store::to_number(object->id), " is dropped from the store: ", error.what));
   core_.catalog.drop(object);
 }

@@ -4,6 +4,9 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
+
+#include "arenacache/base/log.h"
 
 namespace arenacache::cache {
 
@@ -25,7 +28,14 @@ Core::Core(EngineDeps deps, store::StoreFolder store_folder, std::shared_ptr<sto
       committer(*this),
       copier(*this),
       timers(clock, background),
-      read_ahead(clock, io, deps.page_cache) {}
+      read_ahead(clock, io, deps.page_cache),
+      scrubber(*this) {}
+
+void Core::distrust_store() {
+  if (!trust.lose()) return;
+  base::log_warn("every read of the store is checked from now on (no passthrough) until it has been scrubbed");
+  scrubber.trust_lost();
+}
 
 std::vector<std::pair<std::string, std::uint64_t>> Core::lifetime() const {
   std::vector<std::pair<std::string, std::uint64_t>> sums;

@@ -86,6 +86,7 @@ void apply_limits(Core& core, const config::Config& config) {
   core.space->set_limits(
       {.capacity_bytes = capacity, .small_bytes = small, .keep_free_bytes = config.store.keep_free.resolve(total)});
   core.evictor.refresh_disk();
+  core.scrubber.set_interval(config.scrub.interval);
   core.read_ahead.set_capacity(config.ram.capacity.resolve(base::memory_bytes()));
 }
 

@@ -41,6 +41,9 @@ void add_commands(CLI::App& app, Arguments& out) {
   add_command(app, out, Command::mode, "mode", "Show or set what the cache does")
       ->add_option("MODE", out.mode, "active: fill and use; use-only: use, add nothing; off: mirror only")
       ->check(CLI::IsMember({"active", "use-only", "off"}));
+  add_command(app, out, Command::scrub, "scrub",
+              "Read all that is in the store again and compare it with its checksums")
+      ->add_flag("--wait", out.waits, "Stay until all is read, and show how far it is");
   add_command(app, out, Command::rebuild, "rebuild",
               "Have the next start rebuild the index from the store's files (daemon stopped)")
       ->add_option("--store", out.store, "The store's folder; default: the config's")

@@ -28,6 +28,9 @@ base::Result<int> run_command(const Arguments& arguments, Session& session, Cons
 /// `prefetch`: starts the fills, tells what was started; with --wait shows progress until the last has ended.
 base::Result<int> run_prefetch(const Arguments& arguments, Session& session, Console& console);
 
+/// `scrub`: begins a check of all that is stored; with --wait shows progress, and tells what was damaged.
+base::Result<int> run_scrub(const Arguments& arguments, Session& session, Console& console);
+
 /// `rebuild`: sets the index of a stopped daemon's store aside, so that the next start rebuilds it.
 base::Result<int> run_rebuild(const std::string& store, Console& console);
 

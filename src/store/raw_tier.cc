@@ -64,7 +64,11 @@ base::Result<base::UniqueFd> RawTier::create_data_file(ObjectId id, std::uint64_
   return fd;
 }
 
-base::Result<std::shared_ptr<RawFile>> RawTier::open_file(ObjectId id) { return open_with(id, O_RDWR); }
+base::Result<std::shared_ptr<RawFile>> RawTier::open_file(ObjectId id) {
+  auto file = open_with(id, O_RDWR);
+  if (!file && file.error().errno_value == EROFS) return open_with(id, O_RDONLY);
+  return file;
+}
 
 base::Result<std::shared_ptr<RawFile>> RawTier::open_direct(ObjectId id) {
   auto file = open_with(id, O_RDONLY | O_DIRECT);
