@@ -232,6 +232,7 @@ void Committer::round() {
   if (core_.stopping.load()) return;
   write_out(core_.clock.now() + seconds(60));
   core_.evictor.relieve();
+  core_.probe_store();
   start_rounds();
 }
 

@@ -71,6 +71,8 @@ struct Core : std::enable_shared_from_this<Core> {
   /// The store returned what was not written, or an error: until it has been scrubbed what it holds is checked at each read, and
   /// the kernel is not given its files. Told to the log once.
   void distrust_store();
+  /// Asks the store's disk for a sector, now and then: where the kernel reads alone nobody else would hear of a disk that is gone.
+  void probe_store();
   /// Lifetime counters by name: those of earlier lives and this one's.
   [[nodiscard]] std::vector<std::pair<std::string, std::uint64_t>> lifetime() const;
   std::map<std::string, std::uint64_t> earlier_lives;  ///< fixed once opened

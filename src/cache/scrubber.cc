@@ -57,6 +57,24 @@ bool is_dropped(Object& object) {
 
 }  // namespace
 
+/// What reading the blocks of one object has shown.
+struct Scrubber::Findings {
+  std::uint64_t bad = 0;
+  std::uint64_t unreadable = 0;  ///< of those
+  bool read_any = false;
+  std::optional<base::Error> first;
+
+  void note(const base::Error& error) {
+    ++bad;
+    if (is_of_the_disk(error)) {
+      ++unreadable;
+    } else {
+      read_any = true;
+    }
+    if (!first) first = error;
+  }
+};
+
 struct Scrubber::Pass {
   bool is_asked = false;
   bool is_whole = false;  ///< over everything, not the rest of an interrupted one
@@ -262,44 +280,42 @@ base::Result<store::BlockMap> Scrubber::map_of(Object& object) {
 
 Scrubber::Outcome Scrubber::check_blocks(Pass& pass, const std::shared_ptr<Object>& object,
                                          const store::BlockMap& map) {
-  std::uint64_t bad = 0;
-  std::uint64_t unreadable = 0;
-  bool read_any = false;
-  std::optional<base::Error> first;
-  const auto note = [&](base::Error error) {
-    ++bad;
-    if (is_of_the_disk(error)) ++unreadable;
-    if (!first) first = std::move(error);
-  };
+  Findings found;
   auto check = store::RawCheck::open(*core_.tier, object->id, object->size);
-  if (!check) {
-    if (is_dropped(*object)) return Outcome::done;
-    if (!is_damage(check.error())) return skipped(pass);
-    note(std::move(check).error());
-    bad = map.present_blocks();
-  }
-  for (store::BlockIndex block = 0; check && block < map.size_blocks() && unreadable < kMostUnreadable; ++block) {
-    if (!map.is_present(block)) continue;
-    const base::TimePoint began = core_.clock.now();
-    if (auto right = check->check(block, map.checksum(block))) {
-      read_any = true;
-      verified(*object, block, store::block_length(block, object->size));
-    } else if (is_damage(right.error())) {
-      read_any = read_any || !is_of_the_disk(right.error());
-      note(std::move(right).error());
-    } else {
-      return skipped(pass);
-    }
-    if (is_dropped(*object)) return Outcome::done;
-    if (!go_on(pass, core_.clock.now() - began)) return Outcome::interrupted;
+  if (check) {
+    const Outcome read = read_blocks(pass, *object, map, *check, found);
+    if (read != Outcome::done) return read;
+  } else {
+    if (!is_dropped(*object) && !is_damage(check.error())) return skipped(pass);
+    found.note(check.error());
+    found.bad = map.present_blocks();
   }
   if (is_dropped(*object)) return Outcome::done;
-  if (first) {
-    damaged(pass, object, bad, *first);
-    return unreadable > 0 && !read_any ? Outcome::unreadable : Outcome::done;
+  if (found.first) {
+    damaged(pass, object, found.bad, *found.first);
+    return found.unreadable > 0 && !found.read_any ? Outcome::unreadable : Outcome::done;
   }
   const base::MutexLock lock(object->mutex);
   if (map.is_complete()) object->must_verify = false;
+  return Outcome::done;
+}
+
+Scrubber::Outcome Scrubber::read_blocks(Pass& pass, Object& object, const store::BlockMap& map, store::RawCheck& check,
+                                        Findings& found) {
+  for (store::BlockIndex block = 0; block < map.size_blocks() && found.unreadable < kMostUnreadable; ++block) {
+    if (!map.is_present(block)) continue;
+    const base::TimePoint began = core_.clock.now();
+    const auto right = check.check(block, map.checksum(block));
+    if (!right && !is_damage(right.error())) return skipped(pass);
+    if (right) {
+      found.read_any = true;
+      verified(object, block, store::block_length(block, object.size));
+    } else {
+      found.note(right.error());
+    }
+    if (is_dropped(object)) return Outcome::done;
+    if (!go_on(pass, core_.clock.now() - began)) return Outcome::interrupted;
+  }
   return Outcome::done;
 }
 

@@ -18,6 +18,7 @@
 #include "arenacache/base/result.h"
 #include "arenacache/cache/types.h"
 #include "arenacache/store/block_map.h"
+#include "arenacache/store/raw_check.h"
 #include "object.h"
 #include "scrub_plan.h"
 
@@ -45,6 +46,7 @@ class Scrubber {
 
  private:
   struct Pass;
+  struct Findings;
   /// What became of one object, or of the pass.
   enum class Outcome : std::uint8_t { done, unreadable, interrupted };
 
@@ -58,6 +60,7 @@ class Scrubber {
   static Outcome skipped(Pass& pass);
   base::Result<store::BlockMap> map_of(Object& object);
   Outcome check_blocks(Pass& pass, const std::shared_ptr<Object>& object, const store::BlockMap& map);
+  Outcome read_blocks(Pass& pass, Object& object, const store::BlockMap& map, store::RawCheck& check, Findings& found);
   void damaged(Pass& pass, const std::shared_ptr<Object>& object, std::uint64_t blocks, const base::Error& error);
   void verified(Object& object, store::BlockIndex block, std::uint64_t bytes);
   void collect_orphans();

@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "cache/engine_fixture.h"
-#include "cache/store_files.h"
+#include "support/store_files.h"
 #include "scrub_plan.h"
 
 namespace arenacache::cache {
