@@ -15,8 +15,8 @@
 #include <vector>
 
 #include "cache/engine_fixture.h"
-#include "support/store_files.h"
 #include "scrub_plan.h"
+#include "support/store_files.h"
 
 namespace arenacache::cache {
 namespace {
@@ -96,6 +96,7 @@ TEST_F(ScrubTest, EveryFlippedBitInDataOrSidecarsIsFoundAfterARestart) {
   start();
   constexpr int kFiles = 8;
   std::vector<std::string> contents;
+  contents.reserve(kFiles);
   for (int file = 0; file < kFiles; ++file) {
     contents.push_back(make_resident("m" + std::to_string(file), 3 * kMiB + 11, static_cast<std::uint64_t>(file)));
   }
@@ -184,6 +185,7 @@ TEST_F(ScrubTest, OneWrongBlockEndsTrustUntilAScrubIsThroughAlsoInTheNextLife) {
 TEST_F(ScrubTest, ADiskThatCannotBeReadEndsThePassAndCostsNoReadAByte) {
   start();
   std::vector<std::string> contents;
+  contents.reserve(8);
   for (int file = 0; file < 8; ++file) {
     contents.push_back(make_resident("m" + std::to_string(file), 2 * kMiB, static_cast<std::uint64_t>(file)));
   }

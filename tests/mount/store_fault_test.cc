@@ -34,6 +34,7 @@ class StoreFaultTest : public ModelTest {
   /// Makes `count` models and has them all in the store.
   static std::vector<Model> make_models(const TestMount& mount, std::uint64_t count, std::uint64_t size = kSize) {
     std::vector<Model> models;
+    models.reserve(count);
     for (std::uint64_t index = 0; index < count; ++index) {
       models.push_back(add_model(mount, "model-" + std::to_string(index), size, Pattern{index}));
     }
