@@ -50,7 +50,7 @@ void Core::distrust_store() {
 }
 
 void Core::probe_store() {
-  if (!trust.holds()) return;
+  if (!trust.holds() || !store_trouble.empty()) return;
   base::Buffer sector(kSectorBytes);
   const auto read = [&]() -> base::Result<std::size_t> {
     AC_ASSIGN(const auto fd, io.open(folder.version_path(), O_RDONLY | O_DIRECT, 0));

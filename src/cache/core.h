@@ -48,6 +48,8 @@ struct Core : std::enable_shared_from_this<Core> {
   const std::shared_ptr<store::RawTier> tier;
   const std::unique_ptr<store::Index> index;
   const std::shared_ptr<Space> space;
+  /// Why the store could not be opened: then nothing is cached, and every read goes to the origin. Empty: it is in use.
+  std::string store_trouble;
   Counters counters;
   std::atomic<config::CacheMode> mode{
       config::CacheMode::active};  ///< as last switched, for all mounts; each has its own
@@ -81,7 +83,7 @@ struct Core : std::enable_shared_from_this<Core> {
     return sources[static_cast<std::size_t>(id)];
   }
   [[nodiscard]] bool is_filling(const Source& source) const {
-    return source.mode.load() == config::CacheMode::active && !stopping.load();
+    return source.mode.load() == config::CacheMode::active && !stopping.load() && store_trouble.empty();
   }
 };
 

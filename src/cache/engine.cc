@@ -119,7 +119,7 @@ std::optional<KnownFile> Engine::known(SourceId source, const std::string& path,
 
 std::shared_ptr<Reader> Engine::open(const OpenRequest& request) {
   auto& source = *core_.source_of(request.file.source);
-  const bool is_off = source.mode.load() == config::CacheMode::off;
+  const bool is_off = source.mode.load() == config::CacheMode::off || !core_.store_trouble.empty();
   const bool is_written = request.has_writer || core_.catalog.has_writer(Catalog::key_of(source, request.file));
   const bool is_ignored = !is_off && source.is_ignored_command(request.pid);
   const bool is_cacheable = source.is_cacheable(request.file.path);

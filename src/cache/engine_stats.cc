@@ -81,7 +81,7 @@ EngineStats Engine::stats() const {
   stats.store_errors = counters.store_errors.value();
   stats.scrub = scrub_state();
   stats.scrub_bad_blocks = counters.scrub_bad_blocks.value();
-  stats.warning = core_.evictor.warning();
+  stats.warning = core_.store_trouble.empty() ? core_.evictor.warning() : core_.store_trouble;
   stats.lifetime = core_.lifetime();
   return stats;
 }

@@ -221,6 +221,7 @@ Scrubber::Pass Scrubber::begin_pass(bool is_asked) {
 
 Scrubber::Outcome Scrubber::check_all(Pass& pass) {
   unsigned unreadable_in_a_row = 0;
+  if (!core_.store_trouble.empty()) return Outcome::unreadable;
   for (const auto& object : pass.objects) {
     const std::uint64_t id = store::to_number(object->id);
     {

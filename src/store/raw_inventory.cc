@@ -49,8 +49,9 @@ base::Result<std::vector<ObjectId>> RawTier::stored_ids() {
     if (!names) return std::unexpected(std::move(names).error());
     for (const std::string& name : *names) {
       const auto parsed = parse_raw_name(name);
-      if (parsed && parsed->kind != RawNameKind::temporary && fan_out_of(parsed->id) == folder)
-        ids.push_back(parsed->id);
+      const bool is_ours =
+          parsed && parsed->kind != RawNameKind::temporary && fan_out_of(parsed->id) == folder && !is_held(parsed->id);
+      if (is_ours) ids.push_back(parsed->id);
     }
   }
   std::ranges::sort(ids);

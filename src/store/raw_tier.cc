@@ -36,9 +36,13 @@ constexpr unsigned kFileMode = 0600;
 RawTier::RawTier(base::FileIo& io, std::string directory) : io_(io), directory_(std::move(directory)) {}
 
 base::Result<std::shared_ptr<RawTier>> RawTier::open(base::FileIo& io, std::string directory) {
-  std::shared_ptr<RawTier> tier(new RawTier(io, std::move(directory)));
+  auto tier = unopened(io, std::move(directory));
   AC_TRY(make_durable_directory(io, tier->directory_));
   return tier;
+}
+
+std::shared_ptr<RawTier> RawTier::unopened(base::FileIo& io, std::string directory) {
+  return std::shared_ptr<RawTier>(new RawTier(io, std::move(directory)));
 }
 
 base::Result<std::shared_ptr<RawFile>> RawTier::create(ObjectId id, std::uint64_t size) {

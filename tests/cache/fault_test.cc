@@ -90,11 +90,14 @@ class FaultTest : public EngineFixture {
     writer->before_data_change();
     if (!is_alive()) return;  // the machine went down before the write
     origin_->put_random(path, kSize, ++seed_);
-    origin_->set_mtime(path, before.st_mtim);
+    auto mtime = before.st_mtim;
+    // A life without its store can tell the index nothing: what it wrote is a change behind the back of the next one.
+    if (!engine_->stats().warning.empty()) ++mtime.tv_sec;
+    origin_->set_mtime(path, mtime);
   }
   /// Everything a life has: fills, a part, an eviction, writes, a rename, an end.
   void live(const std::function<bool()>& is_alive) {
-    if (!try_start()) return stop();
+    ASSERT_TRUE(try_start()) << "a disk that fails keeps nobody from the source";
     for (const char* path : {"a", "c"}) expect_right(path);
     const auto part = origin_->content("b").substr(100, 200'000);
     EXPECT_TRUE(read(*open("b"), 100, 200'000) == part);

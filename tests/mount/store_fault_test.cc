@@ -219,6 +219,9 @@ TEST_F(StoreDiskTest, ADiskThatBecomesReadOnlyServesWhatItHas) {
   EXPECT_EQ(origin_bytes_of(mount, [&] { expect_right({models[0], models[1], models[2]}); }), 0U);
   expect_mount_works(mount, models);
   EXPECT_GT(mount.stats().store_errors, 0U);
+  ASSERT_NO_FATAL_FAILURE(mount.restart());
+  expect_mount_works(mount, models);
+  EXPECT_NE(mount.stats().text.find("the store cannot be used"), std::string::npos) << mount.stats().text;
 }
 
 TEST_F(StoreDiskTest, ADiskThatIsPulledOutCostsTimeOnly) {
@@ -230,7 +233,9 @@ TEST_F(StoreDiskTest, ADiskThatIsPulledOutCostsTimeOnly) {
   EXPECT_TRUE(TestMount::wait_for([&] { return mount.stats().store_errors > 0; }))
       << "it is noticed with nobody reading";
   expect_mount_works(mount, models);
+  ASSERT_NO_FATAL_FAILURE(mount.restart());
   expect_mount_works(mount, models);
+  EXPECT_NE(mount.stats().text.find("the store cannot be used"), std::string::npos) << mount.stats().text;
 }
 
 }  // namespace
