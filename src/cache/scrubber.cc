@@ -26,6 +26,7 @@ using base::ErrorKind;
 
 // Kept in the index, among the counters.
 constexpr const char* kFinished = "scrub_finished_s";
+constexpr const char* kCountedFrom = "scrub_counted_from_s";  ///< of a store that was never scrubbed
 constexpr const char* kNextObject = "scrub_next_object";
 constexpr const char* kSuspect = "store_suspect";
 
@@ -48,6 +49,10 @@ bool is_damage(const base::Error& error) {
 /// It says that the disk does not give the file's bytes, not that they are wrong or gone.
 bool is_of_the_disk(const base::Error& error) {
   return error.kind != ErrorKind::corrupt && error.errno_value != ENOENT;
+}
+
+std::uint64_t seconds_of(base::WallTime time) {
+  return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::seconds>(time.time_since_epoch()).count());
 }
 
 bool is_dropped(Object& object) {
@@ -91,6 +96,11 @@ void Scrubber::start() {
   };
   const base::WallTime now = core_.clock.wall_now();
   const std::uint64_t finished = kept(kFinished);
+  std::uint64_t counted_from = std::max(finished, kept(kCountedFrom));
+  if (counted_from == 0) {
+    counted_from = seconds_of(now);
+    core_.index->put_counter(kCountedFrom, counted_from);
+  }
   if (kept(kSuspect) != 0) core_.trust.lose();
   const base::MutexLock lock(mutex_);
   if (stopped_ || thread_.joinable()) return;
@@ -99,8 +109,7 @@ void Scrubber::start() {
   plan_.is_interrupted = resume_at_ != 0;
   plan_.is_suspect = !core_.trust.holds();
   if (finished != 0) state_.last_finished = base::WallTime(std::chrono::seconds(finished));
-  // A store that was never scrubbed is as good as one that was when this began.
-  plan_.last_finished = state_.last_finished.value_or(now);
+  plan_.last_finished = base::WallTime(std::chrono::seconds(counted_from));
   thread_ = std::thread([this] { run(); });
   ::pthread_setname_np(thread_.native_handle(), "scrub");
 }
@@ -179,7 +188,6 @@ void Scrubber::run() {
     lock.unlock();
     run_pass(is_asked);
     lock.lock();
-    runs_asked_ = false;
   }
 }
 
@@ -271,7 +279,13 @@ base::Result<store::BlockMap> Scrubber::map_of(Object& object) {
   const base::MutexLock lock(object.mutex);
   const bool is_right = sidecar && object.is_described_by(*sidecar);
   if (has_map) {
-    if (!is_right && !object.is_dropped()) object.checkpoint_due = true;  // what is in memory is right: written again
+    const bool is_damaged = sidecar ? !is_right : is_damage(sidecar.error());
+    if (is_damaged && !object.is_dropped()) {
+      core_.counters.checksum_errors.add();
+      base::log_warn(base::text(object.source->name, ": the block map of ", object.path,
+                                " is damaged in the store, and written again"));
+      object.checkpoint_due = true;
+    }
     return map;
   }
   if (!sidecar) return std::unexpected(std::move(sidecar).error());
@@ -347,6 +361,7 @@ void Scrubber::damaged(Pass& pass, const std::shared_ptr<Object>& object, std::u
                             "), and dropped: ", error.what));
   // No longer given to the kernel, as all that this pass has not come to; forgiven when it is through.
   core_.trust.lose();
+  core_.index->put_counter(kSuspect, 1);
   ++pass.faults;
   if (core_.catalog.drop(object) && was_whole && pass.to_copy.size() < kMostTold) pass.to_copy.push_back(file);
   const base::MutexLock lock(mutex_);
@@ -373,14 +388,14 @@ void Scrubber::end_pass(Pass& pass, Outcome outcome) {
   const base::WallTime now = core_.clock.wall_now();
   const bool is_done = outcome == Outcome::done;
   if (is_done) {
-    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(now.time_since_epoch()).count();
-    core_.index->put_counter(kFinished, static_cast<std::uint64_t>(seconds));
+    core_.index->put_counter(kFinished, seconds_of(now));
     core_.index->put_counter(kNextObject, 0);
   }
   if (is_done && pass.is_whole && core_.trust.regain(pass.faults)) core_.index->put_counter(kSuspect, 0);
   {
     const base::MutexLock lock(mutex_);
     state_.is_active = asked_;
+    runs_asked_ = false;
     if (is_done) {
       plan_.is_interrupted = false;
       plan_.last_finished = now;

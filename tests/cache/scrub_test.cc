@@ -8,14 +8,18 @@
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
+#include <functional>
+#include <memory>
 #include <random>
 #include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "arenacache/store/index.h"
 #include "cache/engine_fixture.h"
 #include "scrub_plan.h"
+#include "support/simulated_clock.h"
 #include "support/store_files.h"
 
 namespace arenacache::cache {
@@ -29,6 +33,25 @@ using test::raw_files;
 
 class ScrubTest : public EngineFixture {
  protected:
+  ~ScrubTest() override { stop(); }
+
+  /// A life of which the test owns the time.
+  void start_in_simulated_time() {
+    pool_ = std::make_unique<base::ThreadPool>("background", 3);
+    guard_ = std::make_shared<origin::GuardedOrigin>(origin_, simulated_, origin::GuardLimits{});
+    engine_ = test::must(
+        Engine::create(config_, {.clock = simulated_, .io = io_, .background = *pool_, .page_cache = page_cache_}));
+    source_ = engine_->add_source(config_.mounts[0], guard_);
+    engine_->start();
+  }
+  /// What the index keeps, changed by `change`, with no daemon there.
+  store::IndexContents index_contents(const std::function<void(store::Index&, const store::IndexContents&)>& change) {
+    store::IndexContents contents;
+    const auto index = test::must(store::Index::open(store_.path("store/index.db"), contents));
+    change(*index, contents);
+    test::must(index->close());
+    return contents;
+  }
   std::string make_resident(const std::string& path, std::size_t size, std::uint64_t seed) {
     std::string content = origin_->put_random(path, size, seed);
     EXPECT_EQ(read_all(path), content);
@@ -44,6 +67,8 @@ class ScrubTest : public EngineFixture {
   }
   [[nodiscard]] std::vector<std::string> data() const { return raw_files(store_.path("store")); }
   [[nodiscard]] std::vector<std::string> sidecars() const { return raw_files(store_.path("store"), true); }
+
+  test::SimulatedClock simulated_;
 };
 
 TEST_F(ScrubTest, ASoundStoreIsReadWholeAndNothingOfItIsTouched) {
@@ -142,6 +167,7 @@ TEST_F(ScrubTest, ADamagedSidecarOfWhatIsInMemoryIsWrittenAgain) {
   readers_.push_back(open("a"));  // its block map is in memory
   flip_bit(sidecars().at(0), 77);
   EXPECT_EQ(scrub().damaged.size(), 0U);
+  EXPECT_EQ(engine_->stats().checksum_errors, 1U);
   restart();
   origin_->reset_counts();
   EXPECT_EQ(read_all("a"), content);
@@ -210,6 +236,42 @@ TEST_F(ScrubTest, ItBeginsByItselfWhenItIsDue) {
   flip_bit(data().at(0), 0);
   eventually("a scrub finds it", [&] { return engine_->stats().scrub_bad_blocks == 1; });
   eventually("another one follows", [&] { return engine_->scrub_state().pass >= 3; });
+}
+
+TEST_F(ScrubTest, OneThatWasInterruptedGoesOnWhereItWasAQuarterOfAnHourAfterTheStart) {
+  start();
+  make_resident("a", 2 * kMiB, 1);
+  make_resident("b", 3 * kMiB, 2);
+  stop();
+  index_contents([](store::Index& index, const store::IndexContents& contents) {
+    ASSERT_EQ(contents.rows.size(), 2U);
+    index.put_counter("scrub_next_object", store::to_number(contents.rows[1].id));
+  });
+  start_in_simulated_time();
+  simulated_.advance(minutes(14));
+  EXPECT_EQ(engine_->scrub_state().pass, 0U);
+  simulated_.advance(minutes(1));
+  eventually("it goes on", [&] { return engine_->scrub_state().last_finished.has_value(); });
+  EXPECT_EQ(engine_->scrub_state().checked_bytes, 3 * kMiB) << "the first was checked before";
+  stop();
+  const auto contents = index_contents([](store::Index&, const store::IndexContents&) {});
+  EXPECT_EQ(contents.counters.at("scrub_next_object"), 0U);
+  EXPECT_GT(contents.counters.at("scrub_finished_s"), 0U);
+}
+
+TEST_F(ScrubTest, AStoreThatWasNeverScrubbedIsDueAnIntervalAfterItsFirstLifeBegan) {
+  start();
+  make_resident("a", 2 * kMiB, 1);
+  stop();
+  const auto long_ago = simulated_.wall_now().time_since_epoch() - hours(24 * 31);
+  index_contents([&](store::Index& index, const store::IndexContents& contents) {
+    EXPECT_GT(contents.counters.at("scrub_counted_from_s"), 0U);
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(long_ago).count();
+    index.put_counter("scrub_counted_from_s", static_cast<std::uint64_t>(seconds));
+  });
+  start_in_simulated_time();
+  simulated_.advance(minutes(15));
+  eventually("it is scrubbed", [&] { return engine_->scrub_state().last_finished.has_value(); });
 }
 
 TEST_F(ScrubTest, WhoAsksDoesNotWaitForOneThatRunsByItself) {

@@ -76,7 +76,7 @@ TEST_F(StoreFaultTest, FlippedBitsAreNeverServedByTheDaemon) {
   const auto models = make_models(mount, is_long() ? 64 : 8);
   for (int round = 0; round < (is_long() ? 10 : 1); ++round) {
     mount.stop();
-    flip_bits(mount, is_long() ? 500 : 30);
+    flip_bits(mount, is_long() ? 1000 : 30);
     ASSERT_NO_FATAL_FAILURE(mount.start());
     expect_right(models);
     EXPECT_GT(mount.stats().checksum_errors, 0U);
@@ -90,7 +90,7 @@ TEST_F(StoreFaultTest, EveryBlockWithAFlippedBitIsFoundByAScrub) {
   const auto models = make_models(mount, is_long() ? 64 : 8);
   for (int round = 0; round < (is_long() ? 10 : 1); ++round) {
     mount.stop();
-    const std::uint64_t hit = flip_bits(mount, is_long() ? 500 : 20);
+    const std::uint64_t hit = flip_bits(mount, is_long() ? 1000 : 20);
     ASSERT_NO_FATAL_FAILURE(mount.start());
     const Finished scrub = mount.cli({"scrub", "--wait"});
     EXPECT_EQ(scrub.exit_code, 1) << scrub.output;
