@@ -96,27 +96,27 @@ int size_of_file(sqlite3_file* file, sqlite3_int64* size) {
 }
 
 const sqlite3_io_methods* file_methods() {
-  static const sqlite3_io_methods kMethods = [] {
-    sqlite3_io_methods methods = {};
-    methods.iVersion = 1;
-    methods.xClose = close_file;
-    methods.xRead = read_file;
-    methods.xWrite = write_file;
-    methods.xTruncate = truncate_file;
-    methods.xSync = sync_file;
-    methods.xFileSize = size_of_file;
-    methods.xLock = [](sqlite3_file*, int) { return SQLITE_OK; };
-    methods.xUnlock = [](sqlite3_file*, int) { return SQLITE_OK; };
-    methods.xCheckReservedLock = [](sqlite3_file*, int* is_held) {
+  static const sqlite3_io_methods methods = [] {
+    sqlite3_io_methods all = {};
+    all.iVersion = 1;
+    all.xClose = close_file;
+    all.xRead = read_file;
+    all.xWrite = write_file;
+    all.xTruncate = truncate_file;
+    all.xSync = sync_file;
+    all.xFileSize = size_of_file;
+    all.xLock = [](sqlite3_file*, int) { return SQLITE_OK; };
+    all.xUnlock = [](sqlite3_file*, int) { return SQLITE_OK; };
+    all.xCheckReservedLock = [](sqlite3_file*, int* is_held) {
       *is_held = 0;
       return SQLITE_OK;
     };
-    methods.xFileControl = [](sqlite3_file*, int, void*) { return SQLITE_NOTFOUND; };
-    methods.xSectorSize = [](sqlite3_file*) { return kSectorBytes; };
-    methods.xDeviceCharacteristics = [](sqlite3_file*) { return 0; };
-    return methods;
+    all.xFileControl = [](sqlite3_file*, int, void*) { return SQLITE_NOTFOUND; };
+    all.xSectorSize = [](sqlite3_file*) { return kSectorBytes; };
+    all.xDeviceCharacteristics = [](sqlite3_file*) { return 0; };
+    return all;
   }();
-  return &kMethods;
+  return &methods;
 }
 
 int open_file(sqlite3_vfs* vfs, const char* name, sqlite3_file* file, int flags, int* out_flags) {
