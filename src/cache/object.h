@@ -99,6 +99,8 @@ class Object {
   std::unique_ptr<Reservation> reservation;  ///< set once; ends after `file`, whose bytes it stands for
   std::shared_ptr<store::RawFile> file AC_GUARDED_BY(mutex);
   bool checkpoint_due AC_GUARDED_BY(mutex) = false;  ///< blocks are in the file that no sidecar tells of
+  bool is_writing_sidecar AC_GUARDED_BY(mutex) = false;  ///< one at a time: an older state must not replace a newer one
+  base::CondVar sidecar_written;
   bool row_due AC_GUARDED_BY(mutex) = false;  ///< last use or uses moved since the index had them
   bool commit_scheduled AC_GUARDED_BY(mutex) = false;
 
