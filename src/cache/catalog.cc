@@ -250,7 +250,8 @@ void Catalog::unlink_later(const std::shared_ptr<Object>& object) {
 }
 
 void Catalog::await_unlinks(base::TimePoint deadline) {
-  if (auto synced = core_.index->sync(); !synced) base::log_warn(synced.error().what);
+  // Rows that cannot be taken back keep their files: the end is not a clean one, and the next start looks at each of them.
+  if (auto synced = core_.index->sync(); !synced) return base::log_warn(synced.error().what);
   base::MutexLock lock(unlinks_mutex_);
   while (unlinks_pending_ > 0) {
     if (!core_.clock.wait_until(lock, unlinked_, deadline)) return;

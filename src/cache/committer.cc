@@ -24,6 +24,26 @@ constexpr auto kOldEnough = std::chrono::hours(1);
 constexpr auto kAskAgain = seconds(30);
 constexpr auto kWriterPoll = seconds(1);
 
+/// The right to write an object's sidecar, and the row that goes with it. Blocks while somebody else has it.
+class SidecarTurn {
+ public:
+  explicit SidecarTurn(Object& object) : object_(object) {
+    base::MutexLock lock(object_.mutex);
+    while (object_.is_writing_sidecar) object_.sidecar_written.wait(lock);
+    object_.is_writing_sidecar = true;
+  }
+  ~SidecarTurn() {
+    const base::MutexLock lock(object_.mutex);
+    object_.is_writing_sidecar = false;
+    object_.sidecar_written.notify_all();
+  }
+  SidecarTurn(const SidecarTurn&) = delete;
+  SidecarTurn& operator=(const SidecarTurn&) = delete;
+
+ private:
+  Object& object_;
+};
+
 }  // namespace
 
 void Committer::completed(const std::shared_ptr<Object>& object) {
@@ -88,6 +108,7 @@ base::Result<void> Committer::make_resident(const std::shared_ptr<Object>& objec
   AC_ASSIGN(const auto file, core_.fetcher.open_store(*object));
   AC_TRY(file->sync());
   AC_TRY(core_.verifier.verify(*object));  // the kernel serves it unasked from now on
+  const SidecarTurn turn(*object);
   store::Sidecar sidecar{.id = object->id, .origin = {}, .resident = true, .blocks = {}};
   {
     const base::MutexLock lock(object->mutex);
@@ -130,15 +151,15 @@ bool Committer::load(const std::shared_ptr<Object>& object) {
   }
   const auto read = [&]() -> base::Result<void> {
     AC_ASSIGN(auto file, core_.tier->open_file(object->id));
+    AC_TRY(file->expect_size(object->size));  // the kernel may be given it as it is
     store::Sidecar sidecar;
     if (!has_map) {
       AC_ASSIGN(sidecar, core_.tier->read_sidecar(object->id));
     }
     const base::MutexLock lock(object->mutex);
     if (!object->has_map) {
-      const bool is_right =
-          sidecar.origin.size == object->size && (!object->was_complete || sidecar.blocks.is_complete());
-      if (!is_right) return base::fail(base::ErrorKind::corrupt, EIO, "its sidecar speaks of another file");
+      if (!object->is_described_by(sidecar))
+        return base::fail(base::ErrorKind::corrupt, EIO, "its sidecar speaks of another file");
       object->blocks = std::move(sidecar.blocks);
       object->has_map = true;
     }
@@ -159,6 +180,7 @@ bool Committer::load(const std::shared_ptr<Object>& object) {
 }
 
 base::Result<void> Committer::checkpoint(const std::shared_ptr<Object>& object) {
+  const SidecarTurn turn(*object);
   store::Sidecar sidecar{.id = object->id, .origin = {}, .resident = false, .blocks = {}};
   std::shared_ptr<store::RawFile> file;
   {
@@ -187,8 +209,6 @@ base::Result<void> Committer::checkpoint(const std::shared_ptr<Object>& object) 
     const base::MutexLock lock(object->mutex);
     is_dropped = object->is_dropped();
     if (!is_dropped) {
-      // It became resident meanwhile: this sidecar may have replaced the one that says so.
-      if ((object->life == Life::resident) != sidecar.resident) object->checkpoint_due = true;
       object->row_due = false;
       if (file) object->allocated_bytes = allocated;
       core_.index->put(object->row());
@@ -217,6 +237,7 @@ void Committer::write_out_one(const std::shared_ptr<Object>& object) {
 void Committer::store_failed(const std::shared_ptr<Object>& object, const base::Error& error) {
   core_.counters.store_errors.add();
   if (error.kind == base::ErrorKind::corrupt) core_.counters.checksum_errors.add();
+  if (error.kind == base::ErrorKind::corrupt || error.errno_value == EIO) core_.distrust_store();
   base::log_warn(base::text("object ", store::to_number(object->id), " is dropped from the store: ", error.what));
   core_.catalog.drop(object);
 }
@@ -231,6 +252,7 @@ void Committer::round() {
   if (core_.stopping.load()) return;
   write_out(core_.clock.now() + seconds(60));
   core_.evictor.relieve();
+  core_.probe_store();
   start_rounds();
 }
 

@@ -1,11 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core.h"
 
+#include <fcntl.h>
+
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
+
+#include "arenacache/base/buffer.h"
+#include "arenacache/base/log.h"
+#include "arenacache/base/text.h"
 
 namespace arenacache::cache {
+namespace {
+
+constexpr std::size_t kSectorBytes = 4096;
+
+}  // namespace
 
 Core::Core(EngineDeps deps, store::StoreFolder store_folder, std::shared_ptr<store::RawTier> raw_tier,
            std::unique_ptr<store::Index> store_index, std::shared_ptr<Space> its_space)
@@ -25,7 +40,29 @@ Core::Core(EngineDeps deps, store::StoreFolder store_folder, std::shared_ptr<sto
       committer(*this),
       copier(*this),
       timers(clock, background),
-      read_ahead(clock, io, deps.page_cache) {}
+      read_ahead(clock, io, deps.page_cache),
+      scrubber(*this) {}
+
+void Core::distrust_store() {
+  if (!trust.lose()) return;
+  base::log_warn("every read of the store is checked from now on (no passthrough) until it has been scrubbed");
+  scrubber.trust_lost();
+}
+
+void Core::probe_store() {
+  if (!trust.holds() || !store_trouble.empty()) return;
+  base::Buffer sector(kSectorBytes);
+  const auto read = [&]() -> base::Result<std::size_t> {
+    AC_ASSIGN(const auto fd, io.open(folder.version_path(), O_RDONLY | O_DIRECT, 0));
+    return io.read_at(fd.get(), sector.span(), 0);
+  };
+  const auto got = read();
+  // Other errors are of the file, which anybody may delete, or of a file system that does not read past the page cache.
+  if (got || got.error().errno_value != EIO) return;
+  counters.store_errors.add();
+  base::log_error(base::text("the store's disk fails: ", got.error().what));
+  distrust_store();
+}
 
 std::vector<std::pair<std::string, std::uint64_t>> Core::lifetime() const {
   std::vector<std::pair<std::string, std::uint64_t>> sums;

@@ -27,8 +27,10 @@
 #include "fetcher.h"
 #include "ram.h"
 #include "read_ahead.h"
+#include "scrubber.h"
 #include "source.h"
 #include "space.h"
+#include "store_trust.h"
 #include "timer_queue.h"
 #include "verifier.h"
 
@@ -46,13 +48,13 @@ struct Core : std::enable_shared_from_this<Core> {
   const std::shared_ptr<store::RawTier> tier;
   const std::unique_ptr<store::Index> index;
   const std::shared_ptr<Space> space;
+  /// Why the store could not be opened: then nothing is cached, and every read goes to the origin. Empty: it is in use.
+  std::string store_trouble;
   Counters counters;
   std::atomic<config::CacheMode> mode{
       config::CacheMode::active};  ///< as last switched, for all mounts; each has its own
   std::atomic<bool> stopping{false};
-  /// The store returned what was not written, or an error: what it holds is checked at each read until it has been scrubbed,
-  /// so the kernel is not given its files.
-  std::atomic<bool> is_store_suspect{false};
+  StoreTrust trust;
   std::vector<std::shared_ptr<Source>> sources;  ///< fixed after start()
 
   Catalog catalog;
@@ -64,9 +66,15 @@ struct Core : std::enable_shared_from_this<Core> {
   Copier copier;
   TimerQueue timers;
   ReadAhead read_ahead;
+  Scrubber scrubber;
 
   RamCount ram_count;
 
+  /// The store returned what was not written, or an error: until it has been scrubbed what it holds is checked at each read, and
+  /// the kernel is not given its files. Told to the log once.
+  void distrust_store();
+  /// Asks the store's disk for a sector, now and then: where the kernel reads alone nobody else would hear of a disk that is gone.
+  void probe_store();
   /// Lifetime counters by name: those of earlier lives and this one's.
   [[nodiscard]] std::vector<std::pair<std::string, std::uint64_t>> lifetime() const;
   std::map<std::string, std::uint64_t> earlier_lives;  ///< fixed once opened
@@ -75,7 +83,7 @@ struct Core : std::enable_shared_from_this<Core> {
     return sources[static_cast<std::size_t>(id)];
   }
   [[nodiscard]] bool is_filling(const Source& source) const {
-    return source.mode.load() == config::CacheMode::active && !stopping.load();
+    return source.mode.load() == config::CacheMode::active && !stopping.load() && store_trouble.empty();
   }
 };
 

@@ -15,7 +15,7 @@ struct Counters {
   base::Counter reads_hit, reads_miss, hit_bytes, miss_bytes, stale_reads;
   base::Counter fills_completed, fills_failed, fill_bytes;
   base::Counter evicted_objects, evicted_bytes;
-  base::Counter checksum_errors, store_errors;
+  base::Counter checksum_errors, store_errors, scrub_bad_blocks;
 };
 
 struct CounterName {
@@ -36,6 +36,7 @@ inline constexpr std::array kLifetimeCounters = {
     CounterName{.name = "evicted_objects", .field = &Counters::evicted_objects},
     CounterName{.name = "evicted_bytes", .field = &Counters::evicted_bytes},
     CounterName{.name = "checksum_errors", .field = &Counters::checksum_errors},
+    CounterName{.name = "scrub_bad_blocks", .field = &Counters::scrub_bad_blocks},
 };
 
 }  // namespace arenacache::cache

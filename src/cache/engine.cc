@@ -76,6 +76,7 @@ void Engine::start() {
   }
   core_.committer.start_rounds();
   core_.read_ahead.start();
+  core_.scrubber.start();
   for (const auto& source : core_.sources) start_finding_kind(state_->core, source);
 }
 
@@ -83,6 +84,7 @@ void Engine::stop() {
   if (core_.stopping.exchange(true)) return;
   core_.timers.stop();
   core_.read_ahead.stop();
+  core_.scrubber.stop();
   const base::TimePoint deadline = core_.clock.now() + kStopPatience;
   core_.committer.write_out(deadline);
   core_.catalog.await_unlinks(deadline);
@@ -117,7 +119,7 @@ std::optional<KnownFile> Engine::known(SourceId source, const std::string& path,
 
 std::shared_ptr<Reader> Engine::open(const OpenRequest& request) {
   auto& source = *core_.source_of(request.file.source);
-  const bool is_off = source.mode.load() == config::CacheMode::off;
+  const bool is_off = source.mode.load() == config::CacheMode::off || !core_.store_trouble.empty();
   const bool is_written = request.has_writer || core_.catalog.has_writer(Catalog::key_of(source, request.file));
   const bool is_ignored = !is_off && source.is_ignored_command(request.pid);
   const bool is_cacheable = source.is_cacheable(request.file.path);
@@ -266,7 +268,7 @@ void Engine::set_passthrough(SourceId source, PassthroughState state) {
   core_.source_of(source)->set_passthrough(std::move(state));
 }
 
-bool Engine::trusts_store() const { return !core_.is_store_suspect.load(); }
+bool Engine::trusts_store() const { return core_.trust.holds(); }
 
 void Engine::check_invariants() const {
   core_.space->check_invariants();
@@ -275,6 +277,10 @@ void Engine::check_invariants() const {
     object->check_invariants();
   }
 }
+
+ScrubState Engine::start_scrub() { return core_.scrubber.ask(); }
+
+ScrubState Engine::scrub_state() const { return core_.scrubber.state(); }
 
 std::size_t Engine::source_count() const { return core_.sources.size(); }
 

@@ -79,7 +79,9 @@ EngineStats Engine::stats() const {
   stats.evicted_bytes = counters.evicted_bytes.value();
   stats.checksum_errors = counters.checksum_errors.value();
   stats.store_errors = counters.store_errors.value();
-  stats.warning = core_.evictor.warning();
+  stats.scrub = scrub_state();
+  stats.scrub_bad_blocks = counters.scrub_bad_blocks.value();
+  stats.warning = core_.store_trouble.empty() ? core_.evictor.warning() : core_.store_trouble;
   stats.lifetime = core_.lifetime();
   return stats;
 }

@@ -228,6 +228,8 @@ void Fetcher::write(const std::shared_ptr<Object>& object, const std::shared_ptr
       const base::MutexLock lock(object->mutex);
       if (object->is_dropped()) return base::fail(ErrorKind::cancelled, EINTR, "the object was dropped");
     }
+    // What is written after the last sidecars and rows would be a file that no next life knows.
+    if (core_.stopping.load()) return base::fail(ErrorKind::cancelled, EINTR, "the daemon ends");
     AC_ASSIGN(const auto file, open_store(*object));
     return file->write(flight->bytes->span(), extent_of(*object, *flight).offset);
   };

@@ -67,6 +67,14 @@ store::IndexRow Object::row() const {
           .read_percent = static_cast<std::uint8_t>(std::lround(read_fraction * 100))};
 }
 
+bool Object::is_described_by(const store::Sidecar& sidecar) const {
+  // Not the times and the name: those of an object that was not opened since they changed are in its row alone.
+  const bool is_same_file = sidecar.origin.size == size && sidecar.origin.inode == key.inode &&
+                            sidecar.origin.file_system_id == key.file_system_id;
+  const bool has_all = life != Life::resident || sidecar.resident;
+  return is_same_file && has_all;
+}
+
 std::shared_ptr<store::RawFile> Object::take_idle_file() {
   if (readers > 0 || admitted || !flights.empty() || checkpoint_due || commit_scheduled) return nullptr;
   return std::exchange(file, nullptr);

@@ -99,6 +99,8 @@ class Object {
   std::unique_ptr<Reservation> reservation;  ///< set once; ends after `file`, whose bytes it stands for
   std::shared_ptr<store::RawFile> file AC_GUARDED_BY(mutex);
   bool checkpoint_due AC_GUARDED_BY(mutex) = false;  ///< blocks are in the file that no sidecar tells of
+  bool is_writing_sidecar AC_GUARDED_BY(mutex) = false;  ///< one at a time: an older state must not replace a newer one
+  base::CondVar sidecar_written;
   bool row_due AC_GUARDED_BY(mutex) = false;  ///< last use or uses moved since the index had them
   bool commit_scheduled AC_GUARDED_BY(mutex) = false;
 
@@ -127,6 +129,8 @@ class Object {
   [[nodiscard]] std::uint64_t cached_bytes() const AC_REQUIRES(mutex);
   [[nodiscard]] store::IndexRow row() const AC_REQUIRES(mutex);
   [[nodiscard]] store::ObjectOrigin describe() const AC_REQUIRES(mutex);
+  /// Does the sidecar speak of this object, and of all that is said to be in the store?
+  [[nodiscard]] bool is_described_by(const store::Sidecar& sidecar) const AC_REQUIRES(mutex);
   /// The store's file of an object that nobody reads, fills or has yet to write a sidecar for, to be closed without the lock.
   [[nodiscard]] std::shared_ptr<store::RawFile> take_idle_file() AC_REQUIRES(mutex);
   void set_life(Life to) AC_REQUIRES(mutex);

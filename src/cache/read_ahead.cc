@@ -236,6 +236,11 @@ void ReadAhead::finish(Watched& watched) {
   watched.object->row_due = true;
 }
 
+bool ReadAhead::is_reading() const {
+  const base::MutexLock lock(mutex_);
+  return !to_read_.empty() || !to_load_.empty();
+}
+
 void ReadAhead::run_reads() {
   base::MutexLock lock(mutex_);
   while (!stopped_) {

@@ -46,6 +46,8 @@ class ReadAhead {
   enum class Loading : std::uint8_t { none, under_way, done, no_room };
   void load(const std::shared_ptr<Object>& object, File file, std::uint64_t used_bytes);
   [[nodiscard]] Loading loading(const Object& object);
+  /// Somebody waits for the disk, by what is to be read ahead of them.
+  [[nodiscard]] bool is_reading() const;
 
   /// The object was dropped and nobody has it open: the store's file is let go of. The caller destroys what is returned, without locks.
   [[nodiscard]] std::shared_ptr<void> dropped(const Object& object);
@@ -90,7 +92,7 @@ class ReadAhead {
   base::FileIo& io_;
   base::PageCache& pages_;
   std::atomic<std::uint64_t> capacity_{0};
-  base::Mutex mutex_;
+  mutable base::Mutex mutex_;
   base::CondVar look_due_;
   base::CondVar read_due_;
   bool stopped_ AC_GUARDED_BY(mutex_) = false;

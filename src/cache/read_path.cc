@@ -70,9 +70,7 @@ base::Result<void> read_checked(Core& core, Object& object, store::RawFile& file
 void distrust(Core& core, const std::shared_ptr<Object>& object, Extent extent, const base::Error& error) {
   base::log_warn(base::text("the store failed, the origin is read instead: ", error.what));
   core.counters.store_errors.add();
-  if (!core.is_store_suspect.exchange(true)) {
-    base::log_warn("every read of the store is checked from now on (no passthrough) until it has been scrubbed");
-  }
+  core.distrust_store();
   core.catalog.drop(object);
   const base::MutexLock lock(object->mutex);
   for (store::BlockIndex block = first_block(extent); block <= last_block(extent); ++block) object->blocks.clear(block);
@@ -409,7 +407,7 @@ std::optional<BackingFile> ObjectReader::backing() const {
                        .owner = object_->origin_file};
   }
   const bool uses_store = use_ == StoreUse::full || use_ == StoreUse::read_only;
-  if (!uses_store || core_->is_store_suspect.load()) return std::nullopt;
+  if (!uses_store || !core_->trust.holds()) return std::nullopt;
   if (object_->life != Life::resident || object_->trust != Trust::trusted || object_->refuted) return std::nullopt;
   if (object_->must_verify || !object_->file) return std::nullopt;
   return BackingFile{.key = BackingKey{store::to_number(object_->id)},

@@ -2,6 +2,8 @@
 #include "startup.h"
 
 #include <algorithm>
+#include <array>
+#include <cerrno>
 #include <memory>
 #include <set>
 #include <string>
@@ -12,6 +14,7 @@
 #include "arenacache/base/text.h"
 #include "arenacache/policy/eviction_policy.h"
 #include "arenacache/store/layout.h"
+#include "arenacache/store/no_index.h"
 #include "arenacache/store/rebuild.h"
 
 namespace arenacache::cache {
@@ -44,6 +47,36 @@ base::Result<void> take_stock(store::RawTier& tier, store::Index& index, store::
   return {};
 }
 
+struct Opened {
+  store::StoreFolder folder;
+  std::shared_ptr<store::RawTier> tier;
+  std::unique_ptr<store::Index> index;
+};
+
+base::Result<Opened> open_store(const config::Config& config, EngineDeps deps, Found& found) {
+  Opened store;
+  AC_ASSIGN(store.folder, store::open_store_folder(deps.io, config.store.path));
+  AC_ASSIGN(store.index, store::Index::open(store.folder.index_path(), found.contents));
+  AC_ASSIGN(store.tier, store::RawTier::open(deps.io, store.folder.raw_path()));
+  AC_TRY(take_stock(*store.tier, *store.index, found.contents));
+  return store;
+}
+
+Opened no_store(const config::Config& config, EngineDeps deps) {
+  Opened store;
+  store.folder.path = config.store.path;
+  store.index = std::make_unique<store::NoIndex>();
+  store.tier = store::RawTier::unopened(deps.io, store.folder.raw_path());
+  return store;
+}
+
+/// A disk that fails, is full or lets nobody write must not keep programs from their files; anything else is for the owner to
+/// put right before the mount appears.
+bool is_of_the_disk(const base::Error& error) {
+  constexpr std::array kErrors = {EIO, EROFS, ENOSPC, EDQUOT, EUCLEAN, ENXIO, ENODEV, ESTALE};
+  return error.kind != base::ErrorKind::invalid && std::ranges::find(kErrors, error.errno_value) != kErrors.end();
+}
+
 std::shared_ptr<Source> source_named(const Core& core, const std::string& name) {
   const auto it = std::ranges::find_if(core.sources, [&](const auto& source) { return source->name == name; });
   return it == core.sources.end() ? nullptr : *it;
@@ -62,14 +95,24 @@ void forget_rows(Core& core, const std::vector<store::ObjectId>& ids) {
 }  // namespace
 
 base::Result<std::shared_ptr<Core>> open_core(const config::Config& config, EngineDeps deps, Found& found) {
-  AC_ASSIGN(auto folder, store::open_store_folder(deps.io, config.store.path));
-  AC_ASSIGN(auto index, store::Index::open(folder.index_path(), found.contents));
-  AC_ASSIGN(auto tier, store::RawTier::open(deps.io, folder.raw_path()));
-  AC_TRY(take_stock(*tier, *index, found.contents));
+  Opened store;
+  std::string trouble;
+  if (auto opened = open_store(config, deps, found)) {
+    store = std::move(*opened);
+  } else if (is_of_the_disk(opened.error())) {
+    trouble = base::text("the store cannot be used, so nothing is cached until the next start: ", opened.error().what);
+    base::log_error(trouble);
+    found = {};
+    store = no_store(config, deps);
+  } else {
+    return std::unexpected(std::move(opened).error());
+  }
   AC_ASSIGN(auto main_order, policy::make_eviction_policy(config.cache.policy));
   AC_ASSIGN(auto small_order, policy::make_eviction_policy(config.cache.policy));
   auto space = std::make_shared<Space>(std::move(main_order), std::move(small_order));
-  auto core = std::make_shared<Core>(deps, std::move(folder), std::move(tier), std::move(index), std::move(space));
+  auto core = std::make_shared<Core>(deps, std::move(store.folder), std::move(store.tier), std::move(store.index),
+                                     std::move(space));
+  core->store_trouble = std::move(trouble);
   core->mode.store(config.cache.mode);
   core->earlier_lives = found.contents.counters;
   core->copier.set_threads(config.fill.threads);
@@ -86,6 +129,7 @@ void apply_limits(Core& core, const config::Config& config) {
   core.space->set_limits(
       {.capacity_bytes = capacity, .small_bytes = small, .keep_free_bytes = config.store.keep_free.resolve(total)});
   core.evictor.refresh_disk();
+  core.scrubber.set_interval(config.scrub.interval);
   core.read_ahead.set_capacity(config.ram.capacity.resolve(base::memory_bytes()));
 }
 

@@ -43,6 +43,9 @@ void add_commands(CLI::App& app, Arguments& out) {
       ->check(CLI::IsMember({"active", "use-only", "off"}));
   add_command(app, out, Command::restart, "restart",
               "Have another process go on with the mounts, with the configuration and the program as they are now");
+  add_command(app, out, Command::scrub, "scrub",
+              "Read all that is in the store again and compare it with its checksums")
+      ->add_flag("--wait", out.waits, "Stay until all is read, and show how far it is");
   add_command(app, out, Command::rebuild, "rebuild",
               "Have the next start rebuild the index from the store's files (daemon stopped)")
       ->add_option("--store", out.store, "The store's folder; default: the config's")

@@ -11,7 +11,20 @@
 
 namespace arenacache::cli {
 
-enum class Command : std::uint8_t { stats, ls, prefetch, pin, unpin, evict, refresh, mode, restart, rebuild, version };
+enum class Command : std::uint8_t {
+  stats,
+  ls,
+  prefetch,
+  pin,
+  unpin,
+  evict,
+  refresh,
+  mode,
+  scrub,
+  restart,
+  rebuild,
+  version
+};
 
 /// The exit codes; scripts rely on them (docs/cli.md).
 inline constexpr int kExitSuccess = 0;
@@ -23,7 +36,7 @@ struct Arguments {
   std::string socket;              ///< empty: not given
   bool wants_json = false;
   std::vector<std::string> paths;  ///< prefetch, pin, unpin, evict: at least one; ls: at most one; refresh: any number
-  bool waits = false;  ///< prefetch --wait
+  bool waits = false;  ///< prefetch --wait, scrub --wait
   bool to_ram = false;  ///< prefetch --ram
   std::string mode;  ///< mode: the one to set; empty: tell the present one
   std::string store;  ///< rebuild --store; empty: the config's

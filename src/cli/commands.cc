@@ -165,6 +165,8 @@ Result<int> run_command(const Arguments& arguments, Session& session, Console& c
       return run_mode(arguments, session, console);
     case Command::restart:
       return run_restart(arguments, session, console);
+    case Command::scrub:
+      return run_scrub(arguments, session, console);
     case Command::rebuild:
       return run_rebuild(arguments.store, console);
     case Command::version:

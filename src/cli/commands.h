@@ -30,6 +30,8 @@ base::Result<int> run_prefetch(const Arguments& arguments, Session& session, Con
 
 /// `restart`: has the daemon's working process replaced, and waits until the next one answers. Programs notice nothing.
 base::Result<int> run_restart(const Arguments& arguments, Session& session, Console& console);
+/// `scrub`: begins a check of all that is stored; with --wait shows progress, and tells what was damaged.
+base::Result<int> run_scrub(const Arguments& arguments, Session& session, Console& console);
 
 /// `rebuild`: sets the index of a stopped daemon's store aside, so that the next start rebuilds it.
 base::Result<int> run_rebuild(const std::string& store, Console& console);

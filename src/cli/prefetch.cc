@@ -12,6 +12,7 @@
 #include "arenacache/base/units.h"
 #include "commands.h"
 #include "progress.h"
+#include "progress_view.h"
 #include "views.h"
 
 namespace arenacache::cli {
@@ -23,7 +24,6 @@ using nlohmann::json;
 namespace {
 
 constexpr auto kAskEvery = std::chrono::milliseconds(300);
-constexpr const char* kEraseLine = "\r\033[K";
 
 bool is_looking(const json& job) { return job.at("state") == "looking"; }
 bool is_done(const json& job) { return job.at("state") == "done"; }
@@ -36,36 +36,6 @@ Progress progress_of(const json& job) {
           .cached_bytes = job.at("bytes").value("cached", std::uint64_t{0}),
           .total_bytes = job.at("bytes").value("total", std::uint64_t{0})};
 }
-
-/// Shows a job on a terminal as one line that changes, elsewhere as a line for each tenth.
-class ProgressView {
- public:
-  explicit ProgressView(Console& console) : console_(console) {}
-
-  void show(const Progress& progress) {
-    const base::TimePoint now = clock_.now();
-    rate_.add(now, progress.cached_bytes);
-    if (console_.is_terminal) {
-      console_.out << kEraseLine << progress_line(progress, rate_.bytes_per_second(), console_.style) << std::flush;
-      return;
-    }
-    const int tenth = static_cast<int>(progress.ratio() * 10);
-    if (tenth <= last_tenth_) return;
-    last_tenth_ = tenth;
-    console_.out << tenth * 10 << " %, " << base::format_size(progress.cached_bytes) << " of "
-                 << base::format_size(progress.total_bytes) << ", " << progress.done_files << " of "
-                 << progress.total_files << " files" << std::endl;
-  }
-  void end() {
-    if (console_.is_terminal) console_.out << kEraseLine << std::flush;
-  }
-
- private:
-  Console& console_;
-  base::SystemClock clock_;
-  RateMeter rate_;
-  int last_tenth_ = -1;
-};
 
 /// Asks about the job until `is_enough`; shows it meanwhile when there is a view.
 template <class Enough>

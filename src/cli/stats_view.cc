@@ -75,6 +75,19 @@ std::string ram_line(const json& ram) {
   return text("  ram  ", format_size(number_at(ram, "used_bytes")), " of its files in memory, ", most, "\n");
 }
 
+/// A scrub under way, and what scrubs found; nothing where neither is.
+std::string scrub_line(const json& scrub, Style style) {
+  std::string line;
+  if (scrub.value("active", false)) {
+    line = text("  scrub  ", format_size(number_at(scrub, "checked_bytes")), " of ",
+                format_size(number_at(scrub, "total_bytes")), " checked\n");
+  }
+  if (const auto bad = number_at(scrub, "bad_blocks"); bad > 0) {
+    line += painted(text("  ! scrubs found ", format_number(bad, "damaged block")), Colour::yellow, style) + "\n";
+  }
+  return line;
+}
+
 std::string tiers_view(const json& tiers, Style style) {
   Table table({{.title = ""}, {.title = ""}, {.title = ""}, {.title = "", .align = Align::right}, {.title = ""}});
   for (const json& tier : tiers) {
@@ -175,8 +188,9 @@ std::string troubles_view(const json& stats, Style style) {
 
 std::string stats_view(const json& stats, Style style) {
   return head_view(stats, style) + "\n" + mounts_view(stats.value("mounts", json::array()), style) + "\n" +
-         tiers_view(stats.value("tiers", json::array()), style) + ram_line(object_at(stats, "ram")) + "\n" +
-         activity_view(stats, style) + troubles_view(stats, style);
+         tiers_view(stats.value("tiers", json::array()), style) + ram_line(object_at(stats, "ram")) +
+         scrub_line(object_at(stats, "scrub"), style) + "\n" + activity_view(stats, style) +
+         troubles_view(stats, style);
 }
 
 }  // namespace arenacache::cli

@@ -67,19 +67,23 @@ Result<void> check_mount(const Config& config, std::size_t index) {
   return check_empty(config, mountpoint_key, mount.mountpoint);
 }
 
+/// Nothing that another configuration would mend: the mount comes up, without a store.
+bool is_of_the_disk(int cause) { return cause == EIO || cause == EROFS; }
+
 /// The store, or the folder nearest above it, can be written to.
 Result<void> check_store(const Config& config) {
   std::filesystem::path folder = config.store.path;
   struct stat raw = {};
   while (::stat(folder.c_str(), &raw) != 0) {
     const int cause = errno;
+    if (is_of_the_disk(cause)) return {};
     if (cause != ENOENT || folder == folder.root_path()) {
       return refuse_key(config, "store.path", text(folder.string(), " cannot be used: ", cause_of(cause)));
     }
     folder = folder.parent_path();
   }
   if (!S_ISDIR(raw.st_mode)) return refuse_key(config, "store.path", text(folder.string(), " is not a folder"));
-  if (::access(folder.c_str(), W_OK | X_OK) == 0) return {};
+  if (::access(folder.c_str(), W_OK | X_OK) == 0 || is_of_the_disk(errno)) return {};
   return refuse_key(config, "store.path", text(folder.string(), " cannot be written to: ", cause_of(errno)));
 }
 

@@ -28,6 +28,7 @@ FillConfig& part(const OptionTarget& target, const FillConfig* /*which*/) { retu
 OriginConfig& part(const OptionTarget& target, const OriginConfig* /*which*/) { return *target.origin; }
 FuseConfig& part(const OptionTarget& target, const FuseConfig* /*which*/) { return *target.fuse; }
 RamConfig& part(const OptionTarget& target, const RamConfig* /*which*/) { return *target.ram; }
+ScrubConfig& part(const OptionTarget& target, const ScrubConfig* /*which*/) { return *target.scrub; }
 MountConfig& part(const OptionTarget& target, const MountConfig* /*which*/) { return *target.mount; }
 
 template <class Struct, class Field>
@@ -66,7 +67,8 @@ static_assert(static_cast<std::size_t>(base::LogLevel::off) == 4 && static_cast<
               static_cast<std::size_t>(FidelityChoice::path) == 2 &&
               static_cast<std::size_t>(OriginKind::automatic) == 2 && static_cast<std::size_t>(Passthrough::off) == 1);
 
-constexpr std::array<Words, 8> kTables = {"daemon", "store", "cache", "fill", "origin", "fuse", "ram", "mount"};
+constexpr std::array<Words, 9> kTables = {"daemon", "store", "cache", "fill", "origin",
+                                          "fuse",   "ram",   "scrub", "mount"};
 
 // clang-format off: a row stays a row
 constexpr auto kOptions = std::to_array<Option>({
@@ -164,6 +166,10 @@ constexpr auto kOptions = std::to_array<Option>({
      .help = "the most that is read into memory ahead of programs that load files from the store; 0: nothing is",
      .access = access<&RamConfig::capacity>(), .is_reloadable = true},
 
+    {.table = "scrub", .key = "interval", .type = duration, .default_text = R"("30d")",
+     .help = "how long after one scrub of the store the next one begins by itself; 0s: only when asked",
+     .access = access<&ScrubConfig::interval>(), .is_reloadable = true},
+
     {.table = "mount", .key = "name", .type = text, .default_text = R"("")",
      .help = "what stats and logs call the mount; empty: the last part of the mountpoint",
      .access = access<&MountConfig::name>()},
@@ -219,6 +225,7 @@ OptionTarget target_of(Config& config) {
           .origin = &config.origin,
           .fuse = &config.fuse,
           .ram = &config.ram,
+          .scrub = &config.scrub,
           .mount = nullptr};
 }
 
@@ -230,6 +237,7 @@ OptionTarget target_of(MountConfig& mount) {
           .origin = &mount.origin,
           .fuse = nullptr,
           .ram = nullptr,
+          .scrub = nullptr,
           .mount = &mount};
 }
 

@@ -88,6 +88,12 @@ json tiers_answer(const std::vector<TierStats>& tiers) {
   return out;
 }
 
+/// Seconds since 1970; null: never.
+json seconds_answer(const std::optional<base::WallTime>& time) {
+  if (!time) return nullptr;
+  return std::chrono::duration_cast<std::chrono::seconds>(time->time_since_epoch()).count();
+}
+
 json lifetime_answer(const EngineStats& stats) {
   json out = json::object();
   for (const auto& [name, value] : stats.lifetime) out[name] = value;
@@ -133,6 +139,12 @@ json stats_answer(const EngineStats& stats, const std::vector<MountAnswer>& moun
       {"evictions", {{"objects", stats.evicted_objects}, {"bytes", stats.evicted_bytes}}},
       {"checksum_errors", stats.checksum_errors},
       {"store_errors", stats.store_errors},
+      {"scrub",
+       {{"active", stats.scrub.is_active},
+        {"checked_bytes", stats.scrub.checked_bytes},
+        {"total_bytes", stats.scrub.total_bytes},
+        {"bad_blocks", stats.scrub_bad_blocks},
+        {"last_finished", seconds_answer(stats.scrub.last_finished)}}},
       {"lifetime", lifetime_answer(stats)},
   };
 }
@@ -150,6 +162,22 @@ json object_answer(const cache::ObjectInfo& object) {
           {"filling", object.is_filling_now},
           {"open_readers", object.open_readers},
           {"ram_bytes", object.ram_bytes}};
+}
+
+json scrub_answer(const cache::ScrubState& scrub) {
+  json damaged = json::array();
+  for (const cache::ScrubDamage& one : scrub.damaged) {
+    damaged.push_back({{"mount", one.mount}, {"path", one.path}, {"blocks", one.blocks}, {"reason", one.reason}});
+  }
+  const char* const ended = scrub.failure.empty() ? "done" : "failed";
+  return {{"pass", scrub.pass},
+          {"state", scrub.is_active ? "checking" : ended},
+          {"files", {{"total", scrub.total_objects}, {"checked", scrub.checked_objects}}},
+          {"bytes", {{"total", scrub.total_bytes}, {"checked", scrub.checked_bytes}}},
+          {"bad_blocks", scrub.bad_blocks},
+          {"failure", scrub.failure},
+          {"damaged", std::move(damaged)},
+          {"last_finished", seconds_answer(scrub.last_finished)}};
 }
 
 std::string_view mode_word(config::CacheMode mode) {

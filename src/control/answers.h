@@ -30,6 +30,7 @@ struct MountAnswer {
 [[nodiscard]] nlohmann::json stats_answer(const cache::EngineStats& stats, const std::vector<MountAnswer>& mounts,
                                           base::Duration uptime, std::string_view version);
 [[nodiscard]] nlohmann::json object_answer(const cache::ObjectInfo& object);
+[[nodiscard]] nlohmann::json scrub_answer(const cache::ScrubState& scrub);
 
 /// "active", "use-only", "off".
 [[nodiscard]] std::string_view mode_word(config::CacheMode mode);

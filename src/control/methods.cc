@@ -140,6 +140,8 @@ rpc::MethodTable Methods::table() {
   table.add("refresh", [this](const json& params) { return refresh(params); });
   table.add("restart", [this](const json&) { return restart(); });
   table.add("mode", [this](const json& params) { return mode(params); });
+  table.add("scrub", [this](const json&) { return scrub(); });
+  table.add("scrub_progress", [this](const json&) { return scrub_progress(); });
   return table;
 }
 
@@ -317,6 +319,10 @@ Methods::Answer Methods::mode(const json& params) {
   }
   return json{{"mode", std::string(mode_word(engine_.mode()))}};
 }
+
+Methods::Answer Methods::scrub() { return scrub_answer(engine_.start_scrub()); }
+
+Methods::Answer Methods::scrub_progress() { return scrub_answer(engine_.scrub_state()); }
 
 Result<std::vector<ObjectInfo>> Methods::stored(const std::string& given) {
   AC_ASSIGN(const std::vector<Place> places, resolver_.resolve(given));

@@ -50,6 +50,8 @@ class Methods {
   Answer refresh(const nlohmann::json& params);
   Answer mode(const nlohmann::json& params);
   Answer restart();
+  Answer scrub();
+  Answer scrub_progress();
 
   /// Adds to `pins` those that `given` names; ErrorKind::invalid when a pinned folder above it is what pins it.
   base::Result<void> add_pins(const std::string& given, std::vector<std::pair<cache::SourceId, std::string>>& pins);

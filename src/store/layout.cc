@@ -96,7 +96,9 @@ base::Result<base::UniqueFd> take_lock(base::FileIo& io, const std::string& path
                            "a store of its own"));
   }
   AC_TRY(io.truncate(lock.get(), 0));
-  AC_TRY(io.write_at(lock.get(), bytes_of(text(::getpid(), '\n')), 0));
+  // The number is for people: a disk too full for it is no reason to stop.
+  auto noted = io.write_at(lock.get(), bytes_of(text(::getpid(), '\n')), 0);
+  if (!noted && noted.error().kind != ErrorKind::no_space) return std::unexpected(std::move(noted).error());
   return lock;
 }
 

@@ -106,6 +106,13 @@ base::Result<void> RawFile::sync() {
   return {};
 }
 
+base::Result<void> RawFile::expect_size(std::uint64_t size) {
+  AC_ASSIGN(const base::FileStat now, tier_->io_.stat_fd(fd_.get()));
+  if (now.size_bytes == size) return {};
+  return base::fail(ErrorKind::corrupt, EIO,
+                    base::text("object ", id_name(id_), " has ", now.size_bytes, " bytes in the store, not ", size));
+}
+
 base::Result<std::uint64_t> RawFile::refresh_allocated() {
   AC_ASSIGN(const base::FileStat now, tier_->io_.stat_fd(fd_.get()));
   tier_->set_data_bytes(id_, now.allocated_bytes);

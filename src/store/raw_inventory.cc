@@ -41,6 +41,25 @@ base::Result<RawInventory> RawTier::take_inventory() {
   return inventory;
 }
 
+base::Result<std::vector<ObjectId>> RawTier::stored_ids() {
+  std::vector<ObjectId> ids;
+  for (unsigned folder = 0; folder < kFanOut; ++folder) {
+    auto names = io_.list(folder_path(folder));
+    if (!names && names.error().errno_value == ENOENT) continue;
+    if (!names) return std::unexpected(std::move(names).error());
+    for (const std::string& name : *names) {
+      const auto parsed = parse_raw_name(name);
+      const bool is_ours =
+          parsed && parsed->kind != RawNameKind::temporary && fan_out_of(parsed->id) == folder && !is_held(parsed->id);
+      if (is_ours) ids.push_back(parsed->id);
+    }
+  }
+  std::ranges::sort(ids);
+  const auto repeated = std::ranges::unique(ids);
+  ids.erase(repeated.begin(), repeated.end());
+  return ids;
+}
+
 base::Result<void> RawTier::take_folder(unsigned folder, RawInventory& inventory) {
   const std::string folder_name = folder_path(folder);
   auto names = io_.list(folder_name);

@@ -36,9 +36,13 @@ constexpr unsigned kFileMode = 0600;
 RawTier::RawTier(base::FileIo& io, std::string directory) : io_(io), directory_(std::move(directory)) {}
 
 base::Result<std::shared_ptr<RawTier>> RawTier::open(base::FileIo& io, std::string directory) {
-  std::shared_ptr<RawTier> tier(new RawTier(io, std::move(directory)));
+  auto tier = unopened(io, std::move(directory));
   AC_TRY(make_durable_directory(io, tier->directory_));
   return tier;
+}
+
+std::shared_ptr<RawTier> RawTier::unopened(base::FileIo& io, std::string directory) {
+  return std::shared_ptr<RawTier>(new RawTier(io, std::move(directory)));
 }
 
 base::Result<std::shared_ptr<RawFile>> RawTier::create(ObjectId id, std::uint64_t size) {
@@ -64,7 +68,11 @@ base::Result<base::UniqueFd> RawTier::create_data_file(ObjectId id, std::uint64_
   return fd;
 }
 
-base::Result<std::shared_ptr<RawFile>> RawTier::open_file(ObjectId id) { return open_with(id, O_RDWR); }
+base::Result<std::shared_ptr<RawFile>> RawTier::open_file(ObjectId id) {
+  auto file = open_with(id, O_RDWR);
+  if (!file && file.error().errno_value == EROFS) return open_with(id, O_RDONLY);
+  return file;
+}
 
 base::Result<std::shared_ptr<RawFile>> RawTier::open_direct(ObjectId id) {
   auto file = open_with(id, O_RDONLY | O_DIRECT);

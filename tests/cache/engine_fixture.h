@@ -93,7 +93,7 @@ class Answer {
 
 class EngineFixture : public ::testing::Test {
  protected:
-  explicit EngineFixture(origin::Fidelity fidelity = test::FakeOrigin::disk_fidelity())
+  explicit EngineFixture(const origin::Fidelity& fidelity = test::FakeOrigin::disk_fidelity())
       : origin_(std::make_shared<test::FakeOrigin>(clock_, fidelity)) {
     config_.store.path = store_.path("store");
     config_.store.capacity = {.bytes = 256 * kMiB, .percent = 0};

@@ -38,6 +38,7 @@ TEST_F(VersionTest, AReaderOfAHalfFetchedVersionGetsEstaleNeverAMix) {
   config_.cache.min_size = 1000 * kMiB;  // demand only
   start();
   const std::string old_content = origin_->put_random("a", 8 * kMiB, 3);
+  origin_->set_mtime("a", {.tv_sec = 1'000'000, .tv_nsec = 0});  // the change must not have the same one
   const auto reader = open("a");
   EXPECT_EQ(read(*reader, 0, 4096), old_content.substr(0, 4096));
   origin_->put_random("a", 8 * kMiB, 4);
@@ -51,6 +52,7 @@ TEST_F(VersionTest, AReaderOfAHalfFetchedVersionGetsEstaleNeverAMix) {
 TEST_F(VersionTest, AChangeInTheMiddleOfAnOriginReadIsNoticed) {
   start();
   origin_->put_random("a", 8 * kMiB, 5);
+  origin_->set_mtime("a", {.tv_sec = 1'000'000, .tv_nsec = 0});  // the change must not have the same one
   const auto reader = open("a");
   origin_->after_bytes("a", 1000, [&] { origin_->put_random("a", 8 * kMiB, 6); });
   Answer answer;

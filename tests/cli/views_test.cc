@@ -67,6 +67,17 @@ TEST(StatsView, TellsWhatIsWrong) {
       << view;
 }
 
+TEST(StatsView, TellsOfAScrubThatRunsOrFoundSomething) {
+  json stats = full_stats();
+  stats["scrub"] = {{"active", true},
+                    {"checked_bytes", 1U << 30U},
+                    {"total_bytes", 1U << 31U},
+                    {"bad_blocks", 2},
+                    {"last_finished", nullptr}};
+  const std::string view = stats_view(stats, {});
+  EXPECT_TRUE(view.contains("  scrub  1.0 GiB of 2.0 GiB checked\n  ! scrubs found 2 damaged blocks\n")) << view;
+}
+
 TEST(StatsView, ShowsNoRatioWhereNothingWasRead) {
   json stats = full_stats();
   stats["reads"] = {{"hit", 0}, {"miss", 0}, {"hit_bytes", 0}, {"miss_bytes", 0}};

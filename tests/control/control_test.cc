@@ -127,6 +127,27 @@ TEST_F(ControlTest, EvictDropsWhatIsNotPinned) {
   EXPECT_TRUE(has_kind(rig_.ask("evict", {{"paths", {""}}}), ErrorKind::invalid)) << "an empty path is not everything";
 }
 
+TEST_F(ControlTest, ScrubChecksWhatIsStoredAndTellsOfIt) {
+  rig_.prefetch({"checkpoints"});
+  EXPECT_TRUE(rig_.answer("stats").at("scrub").at("last_finished").is_null());
+  const json begun = rig_.answer("scrub");
+  EXPECT_EQ(begun.at("state"), "checking");
+  const json ended =
+      rig_.ask_until("scrub_progress", json::object(), [](const json& now) { return now.at("state") != "checking"; });
+  EXPECT_EQ(ended.at("state"), "done");
+  EXPECT_EQ(ended.at("pass"), begun.at("pass"));
+  EXPECT_EQ(ended.at("files"), (json{{"total", 2}, {"checked", 2}}));
+  EXPECT_EQ(ended.at("bytes"), (json{{"total", 500'000}, {"checked", 500'000}}));
+  EXPECT_EQ(ended.at("bad_blocks"), 0);
+  EXPECT_EQ(ended.at("damaged"), json::array());
+  const json stats = rig_.answer("stats").at("scrub");
+  EXPECT_EQ(stats.at("active"), false);
+  EXPECT_EQ(stats.at("checked_bytes"), 500'000);
+  EXPECT_EQ(stats.at("bad_blocks"), 0);
+  EXPECT_EQ(stats.at("last_finished"), ended.at("last_finished"));
+  EXPECT_GT(stats.at("last_finished"), 0);
+}
+
 TEST_F(ControlTest, RefusesParametersThatCannotBeUsed) {
   for (const char* method : {"prefetch", "pin", "unpin", "evict"}) {
     for (const char* params : {"{}", R"({"paths": []})", R"({"paths": "a"})", R"({"paths": [1]})"}) {

@@ -100,6 +100,8 @@ Stats read_stats(const Json& json) {
   out.evicted_objects = number(json, "/evictions/objects");
   out.evicted_bytes = number(json, "/evictions/bytes");
   out.checksum_errors = number(json, "/checksum_errors");
+  out.store_errors = number(json, "/store_errors");
+  out.scrub_bad_blocks = number(json, "/scrub/bad_blocks");
   out.text = json.dump(2);
   return out;
 }

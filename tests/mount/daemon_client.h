@@ -26,7 +26,7 @@ struct Stats {
   std::uint64_t capacity_bytes = 0, used_bytes = 0, objects = 0, resident = 0;  ///< of the raw tier
   std::uint64_t fills_active = 0, fills_queued = 0, fills_completed = 0, fills_failed = 0, fill_bytes = 0;
   std::uint64_t evicted_objects = 0, evicted_bytes = 0;
-  std::uint64_t checksum_errors = 0;
+  std::uint64_t checksum_errors = 0, store_errors = 0, scrub_bad_blocks = 0;
   std::string text;  ///< the whole answer
 };
 

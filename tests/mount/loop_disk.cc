@@ -2,12 +2,19 @@
 #include "mount/loop_disk.h"
 
 #include <fcntl.h>
+#include <linux/ioctl.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <cstdint>
+#include <cstring>
 #include <string>
 #include <vector>
+
+#include <gtest/gtest.h>
 
 #include "arenacache/base/text.h"
 #include "arenacache/base/unique_fd.h"
@@ -30,6 +37,30 @@ LoopDisk::LoopDisk(const std::string& kind, std::uint64_t size) : path_(dir_.pat
   run({find_program("mkfs." + kind), "-q", image});
   run({find_program("mount"), "-o", "loop", "-t", kind, image, path_});
   is_mounted_ = missing_.empty();
+}
+
+void LoopDisk::fill(const std::string& name) const {
+  const base::UniqueFd fd(::open((path_ + "/" + name).c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+  ASSERT_TRUE(fd.is_open());
+  off_t at = 0;
+  for (off_t step = off_t{64} << 20; step >= 4096; step /= 2) {
+    while (::fallocate(fd.get(), 0, at, step) == 0) at += step;
+    ASSERT_EQ(errno, ENOSPC);
+  }
+  ASSERT_EQ(::fsync(fd.get()), 0);
+}
+
+void LoopDisk::make_read_only() const {
+  const Finished done = run_program({find_program("mount"), "-o", "remount,abort", path_});
+  ASSERT_EQ(done.exit_code, 0) << done.output;
+}
+
+void LoopDisk::take_away() const {
+  // Source: linux/fs/ext4/ext4.h, EXT4_IOC_SHUTDOWN and EXT4_GOING_FLAGS_NOLOGFLUSH.
+  constexpr unsigned long kShutdown = _IOR('X', 125, std::uint32_t);
+  std::uint32_t without_flush = 2;
+  const base::UniqueFd fd(::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  ASSERT_EQ(::ioctl(fd.get(), kShutdown, &without_flush), 0) << std::strerror(errno);  // NOLINT(concurrency-mt-unsafe)
 }
 
 LoopDisk::~LoopDisk() {

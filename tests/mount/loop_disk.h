@@ -21,6 +21,12 @@ class LoopDisk {
   /// Empty: it is mounted; else why it cannot be had on this machine.
   [[nodiscard]] const std::string& missing() const { return missing_; }
   [[nodiscard]] const std::string& path() const { return path_; }
+  /// Takes all of its free space, with a file of that name; removing it gives the space back.
+  void fill(const std::string& name) const;
+  /// As after a fault of the disk: nobody may write any more (ext4).
+  void make_read_only() const;
+  /// As a disk that was pulled out: every read and write that the page cache does not answer fails (ext4).
+  void take_away() const;
 
  private:
   TempDir dir_;

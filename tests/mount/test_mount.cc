@@ -70,6 +70,13 @@ std::string file_text(const std::string& path) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
+bool wants_full_disk() { return std::getenv("ARENACACHE_TEST_FULL_DISK") != nullptr; }  // NOLINT(concurrency-mt-unsafe)
+
+std::string missing_loop_disks() {
+  const bool can_mount = ::geteuid() == 0 && ::access("/dev/loop-control", F_OK) == 0;
+  return can_mount ? std::string() : "no disks can be made here";
+}
+
 }  // namespace
 
 std::string missing_fuse() { return ::access("/dev/fuse", F_OK) == 0 ? std::string() : "there is no /dev/fuse here"; }
@@ -87,7 +94,7 @@ bool is_mountpoint(const std::string& path) {
 std::string daemon_program() { return ARENACACHE_BINARY_DIR "/src/daemon/arenacached"; }
 
 void MountTest::SetUp() {
-  const std::string why = missing_fuse();
+  const std::string why = missing_fuse() + (wants_full_disk() ? missing_loop_disks() : std::string());
   if (why.empty()) return;
   if (std::getenv("CI") != nullptr) FAIL() << why;  // NOLINT(concurrency-mt-unsafe): nobody sets the environment
   GTEST_SKIP() << why;
@@ -101,8 +108,18 @@ TestMount::TestMount(MountOptions options)
       socket_(dir_.path("socket")),
       client_(socket_) {
   AC_CHECK(::chmod(dir_.path().c_str(), 0755) == 0);
+  if (wants_full_disk() && options_.store.empty()) move_to_full_disk();
   if (!options_.run_as) return;
   for (const std::string& path : {dir_.path(), source_, mountpoint_}) give_to(path, *options_.run_as);
+}
+
+void TestMount::move_to_full_disk() {
+  constexpr std::uint64_t kDiskBytes = std::uint64_t{16} << 20U;
+  full_disk_ = std::make_unique<LoopDisk>("ext4", kDiskBytes);
+  AC_CHECK(full_disk_->missing().empty());
+  store_ = full_disk_->path() + "/store";
+  options_.flags["--store-keep-free"] = "0";
+  if (options_.run_as) give_to(full_disk_->path(), *options_.run_as);
 }
 
 TestMount::~TestMount() {
@@ -140,6 +157,7 @@ void TestMount::start() {
   const bool is_ready =
       wait_for([this] { return !daemon_->is_running() || (is_mounted() && client_.answers()); }, kStartPatience);
   ASSERT_TRUE(is_ready && daemon_->is_running()) << "the daemon did not start:\n" << log();
+  if (full_disk_) full_disk_->fill("ballast");
 }
 
 ExitCode TestMount::stop() {

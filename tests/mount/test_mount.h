@@ -3,6 +3,7 @@
 // Promises: whatever happens, no process and no mount is left; a daemon that ends with an error, or leaves a mount, fails the
 // test, and its log is printed. A watchdog ends the daemon shortly before ctest's timeout, so that a call that hangs in the
 // mount fails instead of leaving a process that cannot be killed.
+// With ARENACACHE_TEST_FULL_DISK=1 stores lie on disks of their own, of which not a byte is left once the daemon has started.
 // Threads: one owner; stats(), at() and from() from any. Never: sleeps a fixed time: it polls for events under a deadline.
 #pragma once
 
@@ -21,6 +22,7 @@
 
 #include "mount/child_process.h"
 #include "mount/daemon_client.h"
+#include "mount/loop_disk.h"
 #include "support/temp_dir.h"
 
 namespace arenacache::test {
@@ -94,6 +96,7 @@ class TestMount {
 
  private:
   [[nodiscard]] std::vector<std::string> command_line() const;
+  void move_to_full_disk();
   void start_watchdog();
   void end_watchdog();
   void remove_left_mount();
@@ -106,6 +109,7 @@ class TestMount {
   std::string socket_;
   std::string config_path_;  ///< empty: flags
   std::vector<std::string> also_mounted_;
+  std::unique_ptr<LoopDisk> full_disk_;  ///< ARENACACHE_TEST_FULL_DISK: what the store lies on
   DaemonClient client_;
   std::unique_ptr<ChildProcess> daemon_;
   pid_t watchdog_ = -1;

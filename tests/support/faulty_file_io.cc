@@ -73,6 +73,16 @@ void FaultyFileIo::lose_unsynced() {
   undo_.lose();
 }
 
+void FaultyFileIo::lose_some_unsynced(std::mt19937_64& random) {
+  base::MutexLock lock(mutex_);
+  undo_.lose_some(random);
+}
+
+void FaultyFileIo::spare_the_disk() {
+  base::MutexLock lock(mutex_);
+  spares_the_disk_ = true;
+}
+
 std::size_t FaultyFileIo::count() const {
   base::MutexLock lock(mutex_);
   return std::accumulate(counts_.begin(), counts_.end(), std::size_t{0});
@@ -157,7 +167,7 @@ base::Result<void> FaultyFileIo::truncate(int fd, std::uint64_t size) {
 base::Result<void> FaultyFileIo::sync_data(int fd) {
   base::MutexLock lock(mutex_);
   AC_TRY(enter(FileCall::sync_data, "sync a file"));
-  AC_TRY(real_.sync_data(fd));
+  if (!spares_the_disk_) AC_TRY(real_.sync_data(fd));
   undo_.synced(fd);
   return {};
 }
@@ -165,7 +175,7 @@ base::Result<void> FaultyFileIo::sync_data(int fd) {
 base::Result<void> FaultyFileIo::sync_directory(const std::string& path) {
   base::MutexLock lock(mutex_);
   AC_TRY(enter(FileCall::sync_directory, base::text("sync the directory ", path)));
-  AC_TRY(real_.sync_directory(path));
+  if (!spares_the_disk_) AC_TRY(real_.sync_directory(path));
   undo_.synced_directory(path);
   return {};
 }

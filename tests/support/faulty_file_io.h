@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <random>
 #include <span>
 #include <string>
 #include <string_view>
@@ -58,8 +59,13 @@ class FaultyFileIo final : public base::FileIo {
   /// Forgets every fault and pretended answer; counts and unsynced changes stay.
   void heal();
 
+  /// Syncs are counted and remembered, and not done: what a power cut would leave is a matter of the model alone.
+  void spare_the_disk();
+
   /// Power cut: drops bytes, sizes and names that were not synced. The fds handed out must be closed or unused from here on.
   void lose_unsynced();
+  /// The same, but as a disk does it: of each file, and of all names together, some first part of what was not synced arrived.
+  void lose_some_unsynced(std::mt19937_64& random);
 
   /// Calls so far, failed ones too.
   [[nodiscard]] std::size_t count() const;
@@ -106,6 +112,7 @@ class FaultyFileIo final : public base::FileIo {
   base::PosixFileIo real_;
   UndoLog undo_ AC_GUARDED_BY(mutex_);
   std::vector<Fault> faults_ AC_GUARDED_BY(mutex_);
+  bool spares_the_disk_ AC_GUARDED_BY(mutex_) = false;
   std::optional<base::DiskSpace> space_ AC_GUARDED_BY(mutex_);
   std::array<std::size_t, kFileCalls> counts_ AC_GUARDED_BY(mutex_){};
   std::uint64_t written_bytes_ AC_GUARDED_BY(mutex_) = 0;

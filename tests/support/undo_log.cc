@@ -99,6 +99,16 @@ void UndoLog::lose() {
   names_.clear();
 }
 
+void UndoLog::lose_some(std::mt19937_64& random) {
+  const auto keep_some = [&](auto& changes) {
+    const auto kept = static_cast<std::ptrdiff_t>(random() % (changes.size() + 1));
+    changes.erase(changes.begin(), changes.begin() + kept);
+  };
+  for (auto& [key, file] : files_) keep_some(file.changes);
+  keep_some(names_);
+  lose();
+}
+
 void UndoLog::undo(const File& file) {
   base::PosixFileIo io;
   const int fd = file.fd.get();

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <random>
 #include <string>
 #include <utility>
 #include <vector>
@@ -37,6 +38,8 @@ class UndoLog {
 
   /// Undoes all that was not synced, newest first, and forgets it.
   void lose();
+  /// The same, but of each file, and of all names together, some first part of the changes stays.
+  void lose_some(std::mt19937_64& random);
 
  private:
   using FileKey = std::pair<dev_t, ino_t>;

@@ -84,6 +84,10 @@ class Engine {
   /// Objects at `path` or below it ("" = all), ordered by path.
   [[nodiscard]] std::vector<ObjectInfo> list(SourceId source, const std::string& path) const;
   [[nodiscard]] EngineStats stats() const;
+  /// Begins to read all of the store again and to compare it with its checksums, or joins who asked for that before; the pass
+  /// it will be is in the answer. Blocks nobody.
+  ScrubState start_scrub();
+  [[nodiscard]] ScrubState scrub_state() const;
 
   // Who is who.
   [[nodiscard]] std::size_t source_count() const;

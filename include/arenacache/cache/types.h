@@ -179,6 +179,26 @@ struct RamStats {
       0;  ///< of resident files in the page cache, whoever brought it there; at most five seconds old
 };
 
+/// A file that a scrub found damaged in the store.
+struct ScrubDamage {
+  std::string mount;
+  std::string path;
+  std::uint64_t blocks = 0;
+  std::string reason;  ///< of the first one
+};
+
+/// The scrub that runs, or the last one.
+struct ScrubState {
+  bool is_active = false;
+  std::uint64_t pass = 0;  ///< counted from the start; 0: there was none
+  std::uint64_t total_objects = 0, checked_objects = 0;
+  std::uint64_t total_bytes = 0, checked_bytes = 0;
+  std::uint64_t bad_blocks = 0;
+  std::string failure;  ///< why it ended before it was through; empty: it did not
+  std::vector<ScrubDamage> damaged;  ///< the first hundred
+  std::optional<base::WallTime> last_finished;  ///< of any life
+};
+
 struct EngineStats {
   config::CacheMode mode = config::CacheMode::active;
   std::uint64_t opens_total = 0, opens_hit = 0, opens_miss = 0, opens_stale = 0, opens_ignored = 0;
@@ -194,6 +214,8 @@ struct EngineStats {
   std::uint64_t evicted_objects = 0, evicted_bytes = 0;
   std::uint64_t checksum_errors = 0;
   std::uint64_t store_errors = 0;
+  ScrubState scrub;
+  std::uint64_t scrub_bad_blocks = 0;  ///< over all scrubs of this life
   std::string warning;  ///< "programs hold 190 GiB open, the capacity is 200 GiB"; empty: all is well
   std::vector<std::pair<std::string, std::uint64_t>> lifetime;  ///< counters over all restarts, by name
 };

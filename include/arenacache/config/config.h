@@ -88,6 +88,11 @@ struct RamConfig {
                     .percent = 50};  ///< of the machine's memory, for what is read ahead of programs; 0: nothing is
 };
 
+struct ScrubConfig {
+  std::chrono::nanoseconds interval =
+      std::chrono::days(30);  ///< from the end of one scrub to the next; 0: only when asked
+};
+
 struct FuseConfig {
   std::uint64_t readahead = 4 * base::kMiB;  ///< the mount's read_ahead_kb (set when root)
   unsigned threads = 0;  ///< 0: sized to the machine
@@ -113,6 +118,7 @@ struct Config {
   OriginConfig origin;
   FuseConfig fuse;
   RamConfig ram;
+  ScrubConfig scrub;
   std::vector<MountConfig> mounts;
   /// Where a key was set, for sentences: "store.path" at "/etc/arenacache/config.toml:12" or "--store"; keys of the second
   /// mount begin with "mount.1.", and "mount.1" is where it begins. Defaults are not listed.

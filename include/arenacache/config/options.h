@@ -47,6 +47,7 @@ struct OptionTarget {
   OriginConfig* origin = nullptr;
   FuseConfig* fuse = nullptr;
   RamConfig* ram = nullptr;
+  ScrubConfig* scrub = nullptr;
   MountConfig* mount = nullptr;
 };
 [[nodiscard]] OptionTarget target_of(Config& config);

@@ -17,6 +17,7 @@ struct StoreFolder {
   std::string path;
   base::UniqueFd lock;
 
+  [[nodiscard]] std::string version_path() const { return path + "/VERSION"; }
   [[nodiscard]] std::string index_path() const { return path + "/index.db"; }
   [[nodiscard]] std::string raw_path() const { return path + "/raw"; }
 };

@@ -45,6 +45,8 @@ class RawFile {
   base::Result<void> allocate(std::uint64_t offset, std::uint64_t length);
   /// Makes the bytes durable. Fails for good once any write-back of this object has failed: remove the object then.
   base::Result<void> sync();
+  /// ErrorKind::corrupt when the file is not `size` bytes long.
+  base::Result<void> expect_size(std::uint64_t size);
   /// Asks the file system what the file takes, and tells the tier's bookkeeping.
   base::Result<std::uint64_t> refresh_allocated();
 
@@ -72,9 +74,12 @@ class RawTier : public std::enable_shared_from_this<RawTier> {
  public:
   /// `directory` is `<store>/raw`; made when missing. Its 256 fan-out folders are made as objects need them.
   static base::Result<std::shared_ptr<RawTier>> open(base::FileIo& io, std::string directory);
+  /// One of a store that cannot be used: nothing is made or looked at, and nothing is in it.
+  static std::shared_ptr<RawTier> unopened(base::FileIo& io, std::string directory);
 
   /// Makes the data file of a new object (sparse, `size` bytes long, mode 0600) and reserves nothing.
   base::Result<std::shared_ptr<RawFile>> create(ObjectId id, std::uint64_t size);
+  /// For reading and writing; on a disk that lets nobody write, for reading.
   base::Result<std::shared_ptr<RawFile>> open_file(ObjectId id);
   /// For reading what the disk has, whatever the page cache says; read() takes whole sectors (4 KiB) only. Where the file system
   /// cannot do that, through the page cache.
@@ -86,6 +91,8 @@ class RawTier : public std::enable_shared_from_this<RawTier> {
   /// Reads every sidecar and removes orphans: for rebuild, and to collect what a crash left. Bounded by what is there.
   /// Accounts what it returns. Leaves alone what is open or being written; names that are not the tier's are not touched.
   base::Result<RawInventory> take_inventory();
+  /// The objects of which any file is there, data or sidecar, but for those that are open or being written.
+  base::Result<std::vector<ObjectId>> stored_ids();
   /// Adds to the bookkeeping an object that the index knows (on start).
   void account(ObjectId id, std::uint64_t allocated_bytes);
 
