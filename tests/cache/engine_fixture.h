@@ -101,6 +101,7 @@ class EngineFixture : public ::testing::Test {
     config_.cache.settle = std::chrono::nanoseconds(0);
     config_.cache.min_size = 0;
     config_.origin.timeout = std::chrono::seconds(10);
+    config_.origin.read_timeout = std::chrono::seconds(30);
   }
 
   ~EngineFixture() override { stop(); }
