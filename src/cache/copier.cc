@@ -30,7 +30,7 @@ struct FillJob {
 
 namespace {
 
-/// An origin that hangs for one file alone must not be asked for it for ever.
+/// An origin that hangs for one file alone must not be asked for it for ever: tries without a block in between.
 constexpr unsigned kMostTries = 5;
 
 bool is_no_answer(const Source& source, const base::Error& failure) {
@@ -239,6 +239,10 @@ void Copier::run_settled(const std::shared_ptr<FillJob>& job, const Flight& flig
       if (!job->failure) job->failure = flight.failure;
     } else {
       const std::uint64_t bytes = std::uint64_t{flight.count} * store::kBlockBytes;
+      {
+        const base::MutexLock object_lock(job->object->mutex);
+        job->object->fill_tries = 0;
+      }
       core_.counters.fill_bytes.add(bytes);
       job->object->source->fill_came_back(bytes, core_.clock.now());
     }
@@ -246,13 +250,12 @@ void Copier::run_settled(const std::shared_ptr<FillJob>& job, const Flight& flig
   step(job);
 }
 
-bool Copier::put_off(const FillJob& job) {
-  const auto& object = job.object;
+bool Copier::put_off(const std::shared_ptr<Object>& object, bool has_failed) {
   if (!core_.is_filling(*object->source)) return false;
   {
     const base::MutexLock lock(object->mutex);
     if (object->is_dropped() || object->is_complete()) return false;
-    if (object->source->guarded->is_answering() && ++object->fill_tries >= kMostTries) return false;
+    if (has_failed && ++object->fill_tries >= kMostTries) return false;
   }
   const base::MutexLock lock(mutex_);
   queue_.push_front(object);
@@ -269,7 +272,7 @@ void Copier::end(const std::shared_ptr<FillJob>& job) {
     failure = job->failure;
     is_away = failure ? is_no_answer(*object->source, *failure) : job->is_origin_away;
   }
-  if (is_away && put_off(*job)) return start_next();
+  if (is_away && put_off(object, failure.has_value())) return start_next();
   bool is_complete = false;
   std::shared_ptr<origin::OriginFile> closed;
   {

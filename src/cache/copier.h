@@ -55,8 +55,8 @@ class Copier {
   [[nodiscard]] base::Duration pace(const Source& source, std::uint64_t bytes);
   void run_settled(const std::shared_ptr<FillJob>& job, const Flight& flight);
   void end(const std::shared_ptr<FillJob>& job);
-  /// Puts an object whose origin went away back to the head of the queue, a few times. False: it is to be given up.
-  bool put_off(const FillJob& job);
+  /// Puts an object whose origin went away back to the head of the queue; where reads failed, a few times. False: give it up.
+  bool put_off(const std::shared_ptr<Object>& object, bool has_failed);
 
   Core& core_;
   mutable base::Mutex mutex_;

@@ -29,13 +29,13 @@ void tell(const std::string& name, const origin::OriginHealth& now) {
 }  // namespace
 
 void hear_of_outages(const std::shared_ptr<Core>& core, const std::shared_ptr<Source>& source) {
-  source->guarded->on_health_change([weak = std::weak_ptr(core), name = source->name,
-                                     told = Health::up](const origin::OriginHealth& now) mutable {
-    if (now.health != told) tell(name, now);
-    told = now.health;
-    const auto alive = weak.lock();
-    if (alive && now.is_answering) alive->copier.go_on();
-  });
+  source->guarded->on_health_change(
+      [weak = std::weak_ptr(core), name = source->name, told = Health::up](const origin::OriginHealth& now) mutable {
+        if (now.health != told) tell(name, now);
+        told = now.health;
+        const auto alive = weak.lock();
+        if (alive && now.is_answering) alive->copier.go_on();
+      });
 }
 
 }  // namespace arenacache::cache

@@ -45,7 +45,10 @@ void start(const FilesystemPtr& fs, OriginCheck<T> check) {
     answer(std::move(said));
   };
   const auto race = std::make_shared<FirstOfTwo<Said>>(std::move(answer), std::move(check.late));
-  if (has_fallback && !fs->origin_is_answering()) return race->give_up();
+  if (has_fallback && !fs->origin_is_answering()) {
+    race->give_up();
+    return;
+  }
   const bool is_behind = has_fallback && fs->origin_is_slow();
   if (is_behind) {
     race->give_up();

