@@ -15,9 +15,12 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <map>
 #include <span>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -79,7 +82,10 @@ class MappedReader {
     AC_CHECK(child_ >= 0);
     if (child_ == 0) ::_exit(std::memcmp(map_.data() + offset_, expected_.data(), expected_.size()) == 0 ? 0 : 1);
   }
-  [[nodiscard]] bool is_waiting() const { return ::waitpid(child_, nullptr, WNOHANG | WNOWAIT) == 0; }
+  [[nodiscard]] bool is_waiting() const {
+    siginfo_t ended{};
+    return ::waitid(P_PID, static_cast<id_t>(child_), &ended, WEXITED | WNOHANG | WNOWAIT) == 0 && ended.si_pid == 0;
+  }
   /// The status of its end, as waitpid tells it: 0 when it read the right bytes.
   int wait() {
     int status = -1;
@@ -123,6 +129,7 @@ class Hang {
   explicit Hang(const TestMount& source) : worker_(source.worker()) {
     AC_CHECK(worker_ > 0);
     AC_CHECK(::kill(worker_, SIGSTOP) == 0);
+    AC_CHECK(TestMount::wait_for([this] { return is_stopped(); }));
   }
   ~Hang() { heal(); }
   Hang(const Hang&) = delete;
@@ -130,6 +137,16 @@ class Hang {
   void heal() const { ::kill(worker_, SIGCONT); }
 
  private:
+  /// All of its threads: the signal takes a moment to reach each.
+  [[nodiscard]] bool is_stopped() const {
+    for (const fs::directory_entry& thread : fs::directory_iterator(base::text("/proc/", worker_, "/task"))) {
+      std::ifstream in(thread.path() / "stat");
+      std::string number, name, state;  // "123 (fuse) T ..."; no thread of ours has a space in its name
+      if (!(in >> number >> name >> state) || state != "T") return false;
+    }
+    return true;
+  }
+
   const pid_t worker_;
 };
 
