@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "arenacache/base/clock.h"
@@ -94,7 +95,7 @@ class Answer {
 class EngineFixture : public ::testing::Test {
  protected:
   explicit EngineFixture(origin::Fidelity fidelity = test::FakeOrigin::disk_fidelity())
-      : origin_(std::make_shared<test::FakeOrigin>(clock_, fidelity)) {
+      : origin_(std::make_shared<test::FakeOrigin>(clock_, std::move(fidelity))) {
     config_.store.path = store_.path("store");
     config_.store.capacity = {.bytes = 256 * kMiB, .percent = 0};
     config_.store.keep_free = {.bytes = 0, .percent = 0};
