@@ -81,7 +81,7 @@ TEST_F(OutageTest, ItsHealthIsInTheNumbers) {
 }
 
 TEST_F(OutageTest, ACopyUnderWayWaitsAndGoesOn) {
-  config_.origin.read_timeout = 200ms;
+  config_.origin.read_timeout = 1s;
   start();
   const std::string content = origin_->put_random("a", 40 * kMiB, 3);
   origin_->close_gate(OriginCall::read);
@@ -132,7 +132,7 @@ class NetworkOutageTest : public OutageTest {
 };
 
 TEST_F(NetworkOutageTest, AReadFailsWithTheOriginsErrorOnceItsTimeIsOver) {
-  config_.origin.read_timeout = 500ms;
+  config_.origin.read_timeout = 2s;
   start();
   origin_->put_random("a", 2 * kMiB, 6);
   const auto reader = open("a");
