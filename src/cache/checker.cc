@@ -44,15 +44,13 @@ void Checker::start(const std::shared_ptr<Object>& object) {
 
 void Checker::compare(const std::shared_ptr<Object>& object, std::vector<store::BlockIndex> blocks,
                       std::move_only_function<void(base::Result<bool>)> done) {
-  const auto timeout = base::Duration(object->source->options()->origin.timeout);
-  const base::TimePoint deadline = core_.clock.now() + timeout;
-  const auto read = [object, blocks = std::move(blocks), deadline,
-                     core = core_.shared_from_this()](origin::Origin& origin) -> base::Result<bool> {
+  const origin::LookTerms terms{.timeout = object->source->options()->origin.timeout,
+                                .asks_again = object->source->guarded->fidelity().is_network};
+  const auto read = [object, blocks = std::move(blocks)](origin::Origin& origin) -> base::Result<bool> {
     base::Buffer buffer(store::kBlockBytes);
     for (const store::BlockIndex block : blocks) {
       const auto bytes = buffer.span().first(store::block_length(block, object->size));
-      AC_TRY(Fetcher::read_version(origin, *object, bytes, std::uint64_t{block} * store::kBlockBytes, core->clock,
-                                   deadline));
+      AC_TRY(Fetcher::read_version(origin, *object, bytes, std::uint64_t{block} * store::kBlockBytes));
       object->source->read_ops.add();
       object->source->read_bytes.add(bytes.size());
       const base::MutexLock lock(object->mutex);
@@ -60,7 +58,7 @@ void Checker::compare(const std::shared_ptr<Object>& object, std::vector<store::
     }
     return true;
   };
-  object->source->guarded->look<bool>(timeout, read, std::move(done));
+  object->source->guarded->look<bool>(terms, read, std::move(done));
 }
 
 void Checker::samples_compared(const std::shared_ptr<Object>& object, const base::Result<bool>& matched) {

@@ -24,10 +24,19 @@ struct FillJob {
   bool timer_set AC_GUARDED_BY(mutex) = false;
   bool waits_for_readers AC_GUARDED_BY(mutex) = false;
   bool ended AC_GUARDED_BY(mutex) = false;
+  bool is_origin_away AC_GUARDED_BY(mutex) = false;
   std::optional<base::Error> failure AC_GUARDED_BY(mutex);
 };
 
 namespace {
+
+/// An origin that hangs for one file alone must not be asked for it for ever: tries without a block in between.
+constexpr unsigned kMostTries = 5;
+
+bool is_no_answer(const Source& source, const base::Error& failure) {
+  return failure.kind == base::ErrorKind::timeout ||
+         (source.guarded->fidelity().is_network && origin::is_connection_error(failure));
+}
 
 /// Not a fault: no room (told by the evictor), shutting down, a file that changed or went meanwhile.
 bool is_worth_telling(const base::Error& failure) {
@@ -94,13 +103,23 @@ void Copier::start_next() {
     std::shared_ptr<FillJob> job;
     {
       const base::MutexLock lock(mutex_);
-      if (queue_.empty() || active_ >= threads_) return;
-      job = std::make_shared<FillJob>(std::move(queue_.front()));
-      queue_.pop_front();
+      if (active_ >= threads_) return;
+      auto object = take_locked();
+      if (!object) return;
+      job = std::make_shared<FillJob>(std::move(object));
       ++active_;
     }
     core_.background.submit("fill", [core = core_.shared_from_this(), job] { core->copier.begin(job); });
   }
+}
+
+std::shared_ptr<Object> Copier::take_locked() {
+  const auto answers = [](const auto& object) { return object->source->guarded->is_answering(); };
+  const auto found = std::ranges::find_if(queue_, answers);
+  if (found == queue_.end()) return nullptr;
+  auto object = std::move(*found);
+  queue_.erase(found);
+  return object;
 }
 
 void Copier::begin(const std::shared_ptr<FillJob>& job) {
@@ -129,8 +148,9 @@ void Copier::step(const std::shared_ptr<FillJob>& job) {
       const base::MutexLock lock(job->mutex);
       if (job->ended) return;
       const unsigned parallel = job->object->source->fill_parallel();
-      const bool go_on = core_.is_filling(*job->object->source) && !job->failure && job->outstanding < parallel &&
-                         !must_yield(*job, job->outstanding);
+      job->is_origin_away = !job->object->source->guarded->is_answering();
+      const bool go_on = core_.is_filling(*job->object->source) && !job->failure && !job->is_origin_away &&
+                         job->outstanding < parallel && !must_yield(*job, job->outstanding);
       const Next next = go_on ? pick(job, flight) : Next::nothing;
       if (next == Next::send) ++job->outstanding;
       is_over = next == Next::nothing && job->outstanding == 0;
@@ -219,6 +239,10 @@ void Copier::run_settled(const std::shared_ptr<FillJob>& job, const Flight& flig
       if (!job->failure) job->failure = flight.failure;
     } else {
       const std::uint64_t bytes = std::uint64_t{flight.count} * store::kBlockBytes;
+      {
+        const base::MutexLock object_lock(job->object->mutex);
+        job->object->fill_tries = 0;
+      }
       core_.counters.fill_bytes.add(bytes);
       job->object->source->fill_came_back(bytes, core_.clock.now());
     }
@@ -226,18 +250,35 @@ void Copier::run_settled(const std::shared_ptr<FillJob>& job, const Flight& flig
   step(job);
 }
 
+bool Copier::put_off(const std::shared_ptr<Object>& object, bool has_failed) {
+  if (!core_.is_filling(*object->source)) return false;
+  {
+    const base::MutexLock lock(object->mutex);
+    if (object->is_dropped() || object->is_complete()) return false;
+    if (has_failed && ++object->fill_tries >= kMostTries) return false;
+  }
+  const base::MutexLock lock(mutex_);
+  queue_.push_front(object);
+  --active_;
+  return true;
+}
+
 void Copier::end(const std::shared_ptr<FillJob>& job) {
   const auto& object = job->object;
   std::optional<base::Error> failure;
+  bool is_away = false;
   {
     const base::MutexLock lock(job->mutex);
     failure = job->failure;
+    is_away = failure ? is_no_answer(*object->source, *failure) : job->is_origin_away;
   }
+  if (is_away && put_off(object, failure.has_value())) return start_next();
   bool is_complete = false;
   std::shared_ptr<origin::OriginFile> closed;
   {
     const base::MutexLock lock(object->mutex);
     object->admitted = false;
+    object->fill_tries = 0;
     is_complete = object->is_complete();
     if (failure) {
       object->refused = failure->kind == base::ErrorKind::no_space;

@@ -2,7 +2,8 @@
 // Copier: completes objects in the background. It follows the readers (goes on from where the last one missed), then fills
 // the holes, so that a load by random page faults becomes one sequential stream.
 // Promises: at most fill.threads objects at once, fill.parallel origin reads each; yields to demand (one read at a time while
-// somebody waits for this origin) and to fill.bandwidth_limit; an object's whole size is reserved before its first byte.
+// somebody waits for this origin) and to fill.bandwidth_limit; an object's whole size is reserved before its first byte. While
+// an origin does not answer its objects wait in the queue, those under way too.
 // Threads: background jobs and completions; nothing of it waits. Locks: Copier's own and a FillJob's, above Object's.
 #pragma once
 
@@ -33,6 +34,8 @@ class Copier {
   /// The owner asks for this object, or an interrupted fill goes on. True: it is complete, under way, or queued now.
   bool ask(const std::shared_ptr<Object>& object);
   void set_threads(unsigned threads);
+  /// An origin answers again.
+  void go_on() { start_next(); }
 
   [[nodiscard]] std::uint64_t active() const;
   [[nodiscard]] std::uint64_t queued() const;
@@ -40,6 +43,8 @@ class Copier {
  private:
   void enqueue(const std::shared_ptr<Object>& object);
   void start_next();
+  /// The first object of the queue whose origin answers; null: none.
+  std::shared_ptr<Object> take_locked() AC_REQUIRES(mutex_);
   void begin(const std::shared_ptr<FillJob>& job);
   base::Result<void> make_room(const std::shared_ptr<Object>& object);
   void step(const std::shared_ptr<FillJob>& job);
@@ -50,6 +55,8 @@ class Copier {
   [[nodiscard]] base::Duration pace(const Source& source, std::uint64_t bytes);
   void run_settled(const std::shared_ptr<FillJob>& job, const Flight& flight);
   void end(const std::shared_ptr<FillJob>& job);
+  /// Puts an object whose origin went away back to the head of the queue; where reads failed, a few times. False: give it up.
+  bool put_off(const std::shared_ptr<Object>& object, bool has_failed);
 
   Core& core_;
   mutable base::Mutex mutex_;

@@ -15,6 +15,7 @@
 #include "core.h"
 #include "engine_state.h"
 #include "origin_kind.h"
+#include "outage.h"
 #include "ram.h"
 #include "read_path.h"
 #include "startup.h"
@@ -65,6 +66,7 @@ Engine::~Engine() { stop(); }
 SourceId Engine::add_source(const config::MountConfig& mount, std::shared_ptr<origin::GuardedOrigin> guarded) {
   const SourceId id{static_cast<std::uint32_t>(core_.sources.size())};
   core_.sources.push_back(std::make_shared<Source>(id, mount, std::move(guarded)));
+  hear_of_outages(state_->core, core_.sources.back());
   return id;
 }
 

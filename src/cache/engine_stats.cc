@@ -58,6 +58,7 @@ EngineStats Engine::stats() const {
   stats.miss_bytes = counters.miss_bytes.value();
   stats.stale_reads = counters.stale_reads.value();
   for (const auto& source : core_.sources) {
+    const auto health = source->guarded->health();
     stats.passthrough.push_back(source->passthrough());
     stats.origins.push_back({.mount = source->name,
                              .is_fast = source->is_fast(),
@@ -66,7 +67,9 @@ EngineStats Engine::stats() const {
                              .read_ops = source->read_ops.value(),
                              .errors = source->errors.value(),
                              .timeouts = source->timeouts.value(),
-                             .lost_threads = source->guarded->lost_threads()});
+                             .lost_threads = source->guarded->lost_threads(),
+                             .health = health.health,
+                             .in_health_for = core_.clock.now() - health.since});
   }
   stats.tiers.push_back(raw_tier_stats(core_));
   stats.ram = {.capacity_bytes = core_.read_ahead.capacity(), .used_bytes = ram_used(core_)};

@@ -4,13 +4,11 @@
 #include <fcntl.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <chrono>
 #include <memory>
 #include <optional>
 #include <span>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -25,15 +23,6 @@ namespace {
 
 using base::ErrorKind;
 using base::Extent;
-
-/// A network origin whose connection died says one of these for a file that is well: no answer, ask again.
-/// Source: sshfs, NFS and CIFS as observed; docs/architecture.md, "The way of a read".
-bool is_connection_error(const base::Error& error) {
-  constexpr std::array kErrors = {EIO, ENOTCONN, ESTALE, ECONNRESET, ETIMEDOUT};
-  return error.kind == ErrorKind::origin && std::ranges::find(kErrors, error.errno_value) != kErrors.end();
-}
-
-constexpr auto kReconnectPause = std::chrono::milliseconds(200);
 
 /// A line without demand for so long is quiet.
 constexpr auto kQuiet = std::chrono::milliseconds(100);
@@ -114,15 +103,12 @@ base::Result<std::shared_ptr<origin::OriginFile>> Fetcher::open_origin(origin::O
 }
 
 base::Result<void> Fetcher::read_version(origin::Origin& origin, Object& object, std::span<std::byte> out,
-                                         std::uint64_t offset, base::Clock& clock, base::TimePoint deadline) {
-  for (;;) {
-    std::shared_ptr<origin::OriginFile> file;
-    auto result = read_once(origin, object, out, offset, file);
-    if (result || !is_connection_error(result.error()) || !origin.fidelity().is_network) return result;
-    if (clock.now() + kReconnectPause >= deadline) return result;
-    if (file) forget_origin(object, file);
-    std::this_thread::sleep_for(kReconnectPause);
-  }
+                                         std::uint64_t offset) {
+  std::shared_ptr<origin::OriginFile> file;
+  auto result = read_once(origin, object, out, offset, file);
+  const bool is_no_answer = !result && file && origin::is_connection_error(result.error());
+  if (is_no_answer && origin.fidelity().is_network) forget_origin(object, file);
+  return result;
 }
 
 void Fetcher::note_demand(Source& source) {
@@ -144,14 +130,12 @@ void Fetcher::send(const std::shared_ptr<Object>& object, const std::shared_ptr<
 
 void Fetcher::send_now(const Parked& parked) {
   const auto& [object, flight, purpose] = parked;
-  const auto timeout = base::Duration(object->source->options()->origin.timeout);
-  const base::TimePoint deadline = core_.clock.now() + timeout;
   object->source->guarded->look<Fetched>(
-      timeout,
-      [object, flight, deadline, &clock = core_.clock](origin::Origin& origin) -> base::Result<Fetched> {
+      object->source->read_terms(),
+      [object, flight](origin::Origin& origin) -> base::Result<Fetched> {
         const Extent extent = extent_of(*object, *flight);
         base::Buffer buffer(extent.length);
-        AC_TRY(read_version(origin, *object, buffer.span(), extent.offset, clock, deadline));
+        AC_TRY(read_version(origin, *object, buffer.span(), extent.offset));
         if (const auto file = open_origin(origin, *object, Hold::version))
           (*file)->drop_cache(extent.offset, extent.length);
         auto checksums = checksums_of(buffer.span());
@@ -334,26 +318,27 @@ void Fetcher::send_one_later(const Later& one) {
     const base::MutexLock lock(one.object->mutex);
     std::erase(one.object->later, one.block);
     const bool is_wanted = !one.object->is_dropped() && !one.object->blocks.is_present(one.block) &&
-                           !one.object->flights.contains(one.block) && core_.is_filling(*one.object->source);
+                           !one.object->flights.contains(one.block) && core_.is_filling(*one.object->source) &&
+                           one.object->source->guarded->is_answering();
     if (is_wanted) flight = enter_locked(*one.object, one.block, 1);
   }
   if (flight) send(one.object, flight, Purpose::background);
 }
 
 void Fetcher::fetch_exact(const std::shared_ptr<Object>& object, Extent extent, Hold hold, ReadDone done) {
-  const auto timeout = base::Duration(object->source->options()->origin.timeout);
-  const base::TimePoint deadline = core_.clock.now() + timeout;
   note_demand(*object->source);
+  origin::LookTerms terms = object->source->read_terms();
+  terms.asks_again = terms.asks_again && hold == Hold::version;  // the writer's file cannot be opened anew
   object->source->guarded->look<ReadBytes>(
-      timeout,
-      [object, extent, hold, deadline, &clock = core_.clock](origin::Origin& origin) -> base::Result<ReadBytes> {
+      terms,
+      [object, extent, hold](origin::Origin& origin) -> base::Result<ReadBytes> {
         auto buffer = std::make_shared<base::Buffer>(extent.length);
         if (hold == Hold::nothing) {
           AC_ASSIGN(const auto file, open_origin(origin, *object, hold));
           AC_ASSIGN(const std::size_t length, file->read_at(buffer->span(), extent.offset));
           return ReadBytes{.owner = buffer, .bytes = buffer->span().first(length)};
         }
-        AC_TRY(read_version(origin, *object, buffer->span(), extent.offset, clock, deadline));
+        AC_TRY(read_version(origin, *object, buffer->span(), extent.offset));
         return ReadBytes{.owner = buffer, .bytes = buffer->span()};
       },
       [core = core_.shared_from_this(), object, done = std::move(done)](base::Result<ReadBytes> result) mutable {

@@ -49,9 +49,10 @@ class Fetcher {
   /// The origin's open file of the object, opened now if it was not. Blocks: on an origin's thread only.
   static base::Result<std::shared_ptr<origin::OriginFile>> open_origin(origin::Origin& origin, Object& object,
                                                                        Hold hold);
-  /// Fills `out` from the origin at the object's version, through lost connections, until `deadline`. Blocks, likewise.
+  /// Fills `out` from the origin at the object's version. After a connection error over a line the next call opens the file
+  /// anew. Blocks, likewise.
   static base::Result<void> read_version(origin::Origin& origin, Object& object, std::span<std::byte> out,
-                                         std::uint64_t offset, base::Clock& clock, base::TimePoint deadline);
+                                         std::uint64_t offset);
   /// The origin's open file, for a caller that may block.
   base::Result<std::shared_ptr<origin::OriginFile>> wait_for_origin(const std::shared_ptr<Object>& object);
   /// The object's file in the store, made now if it was not.

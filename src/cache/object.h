@@ -111,6 +111,7 @@ class Object {
   bool admitted AC_GUARDED_BY(mutex) = false;  ///< a background fill was asked for or runs
   bool refused AC_GUARDED_BY(mutex) = false;  ///< no space for a fill; asked again at the next open
   bool failed AC_GUARDED_BY(mutex) = false;  ///< the last fill ended with an error of the origin or the store
+  unsigned fill_tries AC_GUARDED_BY(mutex) = 0;  ///< fills that ended for want of an answer, since the last block came
   std::string refusal AC_GUARDED_BY(mutex);  ///< why refused or failed, for people
   store::BlockIndex cursor AC_GUARDED_BY(mutex) = 0;  ///< where the last reader missed: the copier goes on from here
 

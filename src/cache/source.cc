@@ -57,6 +57,13 @@ void Source::set_options(config::MountConfig options) {
   options_.swap(fresh);
 }
 
+origin::LookTerms Source::read_terms() const {
+  const auto timeout = options()->origin.read_timeout;
+  return {.timeout = timeout == std::chrono::nanoseconds::zero() ? std::chrono::nanoseconds::max() : timeout,
+          .is_patient = true,
+          .asks_again = guarded->fidelity().is_network};
+}
+
 unsigned Source::fill_parallel() const {
   const base::MutexLock lock(mutex_);
   return options_->fill.parallel.value_or(parallelism_.value());

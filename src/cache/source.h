@@ -48,6 +48,8 @@ class Source {
   [[nodiscard]] bool is_ignored_command(pid_t pid) const;
   /// How long a version must have been seen before it is committed.
   [[nodiscard]] base::Duration settle_time() const;
+  /// How a read of an open file asks the origin: origin.read_timeout, and over a line through lost connections.
+  [[nodiscard]] origin::LookTerms read_terms() const;
   /// fill.parallel, or what measuring has found so far.
   [[nodiscard]] unsigned fill_parallel() const;
   void fill_came_back(std::uint64_t bytes, base::TimePoint now);

@@ -52,6 +52,19 @@ std::string links_line(const json& mount, Style style) {
   return painted(printable(line), Colour::yellow, style) + "\n";
 }
 
+/// "! models: the source does not answer, since 3 m 20 s"; nothing where all is well.
+std::string health_line(const json& mount, Style style) {
+  const json origin = object_at(mount, "origin");
+  const auto health = origin.value("health", "up");
+  if (health == "up") return "";
+  const auto since = std::chrono::seconds(static_cast<std::int64_t>(origin.value("health_for_s", 0.0)));
+  const bool is_down = health == "down";
+  const std::string line = text("  ! ", mount.value("name", ""), ": ",
+                                is_down ? "the source does not answer" : "some calls to the source do not come back",
+                                ", since ", base::format_duration(since));
+  return painted(printable(line), is_down ? Colour::red : Colour::yellow, style) + "\n";
+}
+
 std::string mounts_view(const json& mounts, Style style) {
   Table table({{.title = ""}, {.title = ""}});
   std::string warnings;
@@ -61,7 +74,7 @@ std::string mounts_view(const json& mounts, Style style) {
     table.add_row(
         {{.text = mount.value("name", ""), .colour = Colour::cyan},
          {.text = source == mountpoint ? text(mountpoint, " (over itself)") : text(source, " at ", mountpoint)}});
-    warnings += links_line(mount, style);
+    warnings += links_line(mount, style) + health_line(mount, style);
   }
   return title("Mounts", style) + table.render_rows(style, 2) + warnings;
 }

@@ -140,8 +140,11 @@ constexpr auto kOptions = std::to_array<Option>({
      .is_reloadable = true, .is_per_mount = true},
 
     {.table = "origin", .key = "timeout", .type = duration, .default_text = R"("45s")",
-     .help = "how long a look at the source may take before the reader gets an error",
+     .help = "how long a look at what is not known may take before the program gets an error",
      .access = access<&OriginConfig::timeout>(), .is_per_mount = true, .least = 100 * kMillisecond, .most = kHour},
+    {.table = "origin", .key = "read_timeout", .type = duration, .default_text = R"("2m")",
+     .help = "how long a read of an open file may wait for the source before the reader gets an error; 0s: for ever",
+     .access = access<&OriginConfig::read_timeout>(), .is_reloadable = true, .is_per_mount = true, .most = kHour},
     {.table = "origin", .key = "fidelity", .type = choice, .default_text = R"("auto")",
      .help = "how a file is known again: by its inode number or by its path; auto: by kind of file system",
      .access = access<&OriginConfig::fidelity>(), .is_per_mount = true, .choices = kFidelities},

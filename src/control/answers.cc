@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "answers.h"
 
+#include <chrono>
 #include <cstdint>
+#include <string>
 #include <utility>
 
 #include <nlohmann/json.hpp>
@@ -63,6 +65,8 @@ json mount_answer(const MountAnswer& mount, const EngineStats& stats) {
     if (origin.mount != mount.name) continue;
     out["origin"] = origin_answer(origin);
     out["origin"]["kind"] = origin.is_fast ? "fast" : "slow";
+    out["origin"]["health"] = std::string(origin::to_string(origin.health));
+    out["origin"]["health_for_s"] = std::chrono::duration<double>(origin.in_health_for).count();
   }
   const json numbers = json::parse(mount.numbers_json, nullptr, /*allow_exceptions=*/false);
   if (numbers.is_object()) out.update(numbers);

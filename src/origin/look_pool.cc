@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <optional>
 #include <utility>
 
 #include "guard_thread.h"
@@ -13,6 +14,9 @@ namespace {
 // Longer than any deadline is meant, short enough that now + timeout cannot overflow.
 constexpr std::chrono::nanoseconds kLongest = std::chrono::hours(24 * 365);
 
+// Between two tries of a look that had no answer.
+constexpr auto kRest = std::chrono::milliseconds(200);
+
 base::Error timed_out() {
   return {.kind = base::ErrorKind::timeout, .errno_value = ETIMEDOUT, .what = "the origin did not answer in time"};
 }
@@ -21,28 +25,46 @@ base::Error cancelled() {
   return {.kind = base::ErrorKind::cancelled, .errno_value = EINTR, .what = "the origin is being given up"};
 }
 
+base::Error crowded() {
+  return {.kind = base::ErrorKind::timeout, .errno_value = ETIMEDOUT, .what = "too many calls wait for the origin"};
+}
+
 void answer_with(detail::Look& look, const base::Error& error) {
   run_guarded("a completion of the origin", [&] { look.answer_with(error); });
 }
 
 }  // namespace
 
-LookPool::LookPool(std::shared_ptr<Origin> origin, base::Clock& clock, const GuardLimits& limits)
+LookPool::LookPool(std::shared_ptr<Origin> origin, std::shared_ptr<HealthWatch> health, base::Clock& clock,
+                   const GuardLimits& limits)
     : origin_(std::move(origin)),
+      health_(std::move(health)),
       clock_(clock),
       max_threads_(std::max(1U, limits.look_threads)),
-      max_lost_(limits.max_lost) {}
+      max_lost_(limits.max_lost),
+      max_waiting_(limits.max_waiting) {}
 
-void LookPool::submit(std::chrono::nanoseconds timeout, std::shared_ptr<detail::Look> look) {
+void LookPool::submit(const LookTerms& terms, std::shared_ptr<detail::Look> look) {
   auto task = std::make_shared<Task>();
   task->look = std::move(look);
-  const base::TimePoint deadline = clock_.now() + std::clamp(timeout, std::chrono::nanoseconds{0}, kLongest);
-  base::MutexLock lock(mutex_);
-  if (is_stopped_) {
-    lock.unlock();
-    answer_with(*task->look, cancelled());
-    return;
+  task->asks_again = terms.asks_again;
+  std::optional<base::Error> refusal;
+  {
+    const base::MutexLock lock(mutex_);
+    if (is_stopped_) {
+      refusal = cancelled();
+    } else if (!terms.is_patient && !health_->is_answering()) {
+      refusal = health_->refusal();
+    } else if (queue_.size() + resting_.size() >= max_waiting_) {
+      refusal = crowded();
+    } else {
+      enqueue_locked(task, clock_.now() + std::clamp(terms.timeout, std::chrono::nanoseconds{0}, kLongest));
+    }
   }
+  if (refusal) answer_with(*task->look, *refusal);
+}
+
+void LookPool::enqueue_locked(const TaskPtr& task, base::TimePoint deadline) {
   task->deadline = deadlines_.emplace(deadline, task);
   task->place = queue_.insert(queue_.end(), task);
   start_timer_locked();
@@ -88,12 +110,21 @@ void LookPool::start_timer_locked() {
 
 void LookPool::claim_locked(Task& task) {
   task.is_answered = true;
+  TaskPtr held = std::move(task.deadline->second);
   deadlines_.erase(task.deadline);
-  if (task.is_running) {
-    --running_;
-    ++overdue_;
-  } else {
-    spent_.splice(spent_.end(), queue_, task.place);
+  switch (task.stage) {
+    case Stage::running:
+      --running_;
+      ++overdue_;
+      health_->set_lost(lost_locked());
+      break;
+    case Stage::queued:
+      spent_.splice(spent_.end(), queue_, task.place);
+      break;
+    case Stage::resting:
+      resting_.erase(task.rest);
+      spent_.push_back(std::move(held));
+      break;
   }
 }
 
@@ -108,11 +139,29 @@ std::vector<LookPool::TaskPtr> LookPool::claim_until_locked(base::TimePoint limi
   return claimed;
 }
 
+void LookPool::wake_until_locked(base::TimePoint limit) {
+  while (!resting_.empty() && resting_.begin()->first <= limit) {
+    const TaskPtr task = std::move(resting_.begin()->second);
+    resting_.erase(resting_.begin());
+    task->stage = Stage::queued;
+    task->place = queue_.insert(queue_.end(), task);
+  }
+  dispatch_locked();
+}
+
+base::TimePoint LookPool::next_due_locked() const {
+  base::TimePoint due = base::TimePoint::max();
+  for (const Times* times : {&deadlines_, &resting_}) {
+    if (!times->empty()) due = std::min(due, times->begin()->first);
+  }
+  return due;
+}
+
 void LookPool::serve() {
   for (;;) {
     Work work = next_work();
     if (work.task != nullptr) {
-      run(*work.task);
+      run(work.task);
     } else if (!work.spent.empty()) {
       drop(std::move(work.spent));
     } else {
@@ -129,7 +178,7 @@ LookPool::Work LookPool::next_work() {
   if (startable_locked() > 0) {
     work.task = std::move(queue_.front());
     queue_.pop_front();
-    work.task->is_running = true;
+    work.task->stage = Stage::running;
     ++running_;
   } else if (can_drop_locked()) {
     work.spent = std::exchange(spent_, {});
@@ -141,20 +190,42 @@ LookPool::Work LookPool::next_work() {
   return work;
 }
 
-void LookPool::run(Task& task) {
-  const bool has_result = run_guarded("a call of the origin", [&] { task.look->run(*origin_); });
-  const bool is_mine = claim_result(task);
+void LookPool::run(const TaskPtr& task) {
+  detail::Look& look = *task->look;
+  const bool has_result = run_guarded("a call of the origin", [&] { look.run(*origin_); });
+  const bool is_no_answer = has_result && look.error() != nullptr && is_connection_error(*look.error());
+  if (is_no_answer) health_->call_failed();
+  if (is_no_answer && task->asks_again && rest(task)) return;
+  look.let_go();
+  const bool is_mine = claim_result(*task);
   if (!is_mine) {
-    task.look->drop();  // still counted as overdue: to let a late result go may block too
+    look.drop();  // still counted as overdue: to let a late result go may block too
   } else if (has_result) {
-    run_guarded("a completion of the origin", [&] { task.look->answer(); });
+    run_guarded("a completion of the origin", [&] { look.answer(); });
   } else {
-    answer_with(*task.look,
-                {.kind = base::ErrorKind::origin, .errno_value = EIO, .what = "a call of the origin threw"});
+    answer_with(look, {.kind = base::ErrorKind::origin, .errno_value = EIO, .what = "a call of the origin threw"});
   }
   const base::MutexLock lock(mutex_);
   --(is_mine ? running_ : overdue_);
   ++idle_;
+  if (is_mine) return;
+  health_->set_lost(lost_locked());
+  health_->call_came_back();
+}
+
+bool LookPool::rest(const TaskPtr& task) {
+  const base::MutexLock lock(mutex_);
+  if (task->is_answered) return false;
+  const base::TimePoint due = clock_.now() + kRest;
+  if (due >= task->deadline->first) return false;
+  task->last = *task->look->error();
+  task->stage = Stage::resting;
+  task->rest = resting_.emplace(due, task);
+  if (due < timer_target_) timer_wake_.notify_one();
+  --running_;
+  ++idle_;
+  dispatch_locked();
+  return true;
 }
 
 bool LookPool::claim_result(Task& task) {
@@ -176,16 +247,19 @@ void LookPool::drop(std::list<TaskPtr> spent) {
 void LookPool::keep_time() {
   base::MutexLock lock(mutex_);
   while (!is_stopped_) {
-    timer_target_ = deadlines_.empty() ? base::TimePoint::max() : deadlines_.begin()->first;
-    if (deadlines_.empty()) {
+    timer_target_ = next_due_locked();
+    if (timer_target_ == base::TimePoint::max()) {
       timer_wake_.wait(lock);
       continue;
     }
     const base::TimePoint target = timer_target_;
     if (clock_.wait_until(lock, timer_wake_, target)) continue;
     auto expired = claim_until_locked(target);
+    wake_until_locked(target);
+    if (expired.empty()) continue;
+    health_->deadline_missed();  // before the answers: who hears of it and asks again is refused
     lock.unlock();
-    for (const TaskPtr& task : expired) answer_with(*task->look, timed_out());
+    for (const TaskPtr& task : expired) answer_with(*task->look, task->last.value_or(timed_out()));
     expired.clear();
     lock.lock();
   }

@@ -15,25 +15,7 @@ using Said = base::Result<origin::Attributes>;
 }  // namespace
 
 bool is_no_answer(const base::Error& error) {
-  if (error.kind != base::ErrorKind::origin) return true;
-  switch (error.errno_value) {
-    case EIO:
-    case ENOTCONN:
-    case ESTALE:
-    case ECONNRESET:
-    case ECONNABORTED:
-    case ECONNREFUSED:
-    case ETIMEDOUT:
-    case EHOSTDOWN:
-    case EHOSTUNREACH:
-    case ENETDOWN:
-    case ENETUNREACH:
-    case EREMOTEIO:
-    case ENODEV:
-      return true;
-    default:
-      return false;
-  }
+  return error.kind != base::ErrorKind::origin || origin::is_connection_error(error);
 }
 
 void check_node(const FilesystemPtr& fs, NodeId id, bool is_known,

@@ -2,7 +2,8 @@
 // OriginCheck: asking the origin without waiting longer than is worth it.
 // A known name waits `patience`, then what is known answers and the check goes on behind; after one missed patience no known
 // name waits until a call has come back. An unknown name waits the origin's whole timeout. An origin that failed (not: said
-// no) has not answered, where something is known and serve_stale is on.
+// no) has not answered, where something is known and serve_stale is on. After a missed timeout, until a probe has come back, the
+// origin is not asked at all: known names are answered, unknown ones refused, both at once.
 // Threads: started on any, answered on any. Locks: none.
 #pragma once
 
@@ -44,6 +45,10 @@ void start(const FilesystemPtr& fs, OriginCheck<T> check) {
     answer(std::move(said));
   };
   const auto race = std::make_shared<FirstOfTwo<Said>>(std::move(answer), std::move(check.late));
+  if (has_fallback && !fs->origin_is_answering()) {
+    race->give_up();
+    return;
+  }
   const bool is_behind = has_fallback && fs->origin_is_slow();
   if (is_behind) {
     race->give_up();

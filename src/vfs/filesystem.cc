@@ -34,6 +34,9 @@ Timing timing_of(const config::MountConfig& mount, const origin::Fidelity& fidel
   return {.metadata_ttl = mount.cache.metadata_ttl.value_or(fidelity.is_network ? kNetworkTtl : kLocalTtl),
           .patience = mount.cache.patience,
           .origin_timeout = mount.origin.timeout,
+          .read_timeout = mount.origin.read_timeout == std::chrono::nanoseconds::zero()
+                              ? std::chrono::nanoseconds::max()
+                              : mount.origin.read_timeout,
           .serve_stale = mount.cache.serve_stale,
           .fills_on_write = mount.fill.on_write};
 }
@@ -99,7 +102,7 @@ void Filesystem::reload(const config::MountConfig& mount) {
 }
 
 base::TimePoint Filesystem::fresh_within(std::chrono::nanoseconds age) const {
-  return std::max(clock_.now() - age, distrusted_until_.load());
+  return std::max({clock_.now() - age, distrusted_until_.load(), origin_.recovered()});
 }
 
 base::TimePoint Filesystem::fresh_for_open_since() const {

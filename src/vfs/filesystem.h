@@ -39,6 +39,7 @@ struct Timing {
   std::chrono::nanoseconds metadata_ttl{};
   std::chrono::nanoseconds patience{};
   std::chrono::nanoseconds origin_timeout{};
+  std::chrono::nanoseconds read_timeout{};  ///< max(): none
   bool serve_stale = true;
   bool fills_on_write = false;
 };
@@ -108,17 +109,32 @@ class Filesystem : public std::enable_shared_from_this<Filesystem> {
   /// How often operations asked the origin.
   [[nodiscard]] std::uint64_t origin_calls() const { return origin_calls_.value(); }
 
-  /// Runs `call`, which only looks, under the origin's deadline, then `done`. Both own what they touch.
+  /// Runs `call`, which only looks, under the origin's deadline, then `done`. Both own what they touch. While the origin does not
+  /// answer `done` has its timeout at once, on this thread.
   template <class T>
-  void look(origin::GuardedOrigin::Call<T> call, origin::GuardedOrigin::Done<T> done);
+  void look(origin::GuardedOrigin::Call<T> call, origin::GuardedOrigin::Done<T> done) {
+    look_for<T>({.timeout = timing().origin_timeout}, std::move(call), std::move(done));
+  }
+  /// The same for a read of an open file, which waits longer: origin.read_timeout.
+  template <class T>
+  void look_patiently(origin::GuardedOrigin::Call<T> call, origin::GuardedOrigin::Done<T> done) {
+    look_for<T>({.timeout = timing().read_timeout, .is_patient = true}, std::move(call), std::move(done));
+  }
   /// Runs `call`, which may change something, after earlier changes with one of the keys.
   void change(origin::ChangeKey key, std::move_only_function<void(origin::Origin&)> call);
   void change(std::pair<origin::ChangeKey, origin::ChangeKey> keys,
               std::move_only_function<void(origin::Origin&)> call);
 
-  /// Whether a known name should not wait for the origin: it missed a patience, and no call has come back since.
-  [[nodiscard]] bool origin_is_slow() const { return origin_is_slow_.load(std::memory_order_relaxed); }
-  void set_origin_slow(bool is_slow) { origin_is_slow_.store(is_slow, std::memory_order_relaxed); }
+  /// Whether the origin is asked for anything but reads of open files.
+  [[nodiscard]] bool origin_is_answering() const { return origin_.is_answering(); }
+  /// Whether a known name should not wait for the origin: it missed a patience, and since then no call has come back and it
+  /// was not found to answer again.
+  [[nodiscard]] bool origin_is_slow() const {
+    return slow_since_.load(std::memory_order_relaxed) > origin_.recovered();
+  }
+  void set_origin_slow(bool is_slow) {
+    slow_since_.store(is_slow ? clock_.now() : base::TimePoint::min(), std::memory_order_relaxed);
+  }
   /// Checks of known names that go on while nobody waits: few, or a hung origin would take all threads for them.
   [[nodiscard]] bool begin_check_behind();
   void end_check_behind() { checks_behind_.fetch_sub(1, std::memory_order_relaxed); }
@@ -140,6 +156,9 @@ class Filesystem : public std::enable_shared_from_this<Filesystem> {
   };
 
   [[nodiscard]] base::TimePoint fresh_within(std::chrono::nanoseconds age) const;
+  template <class T>
+  void look_for(const origin::LookTerms& terms, origin::GuardedOrigin::Call<T> call,
+                origin::GuardedOrigin::Done<T> done);
   void watch(std::shared_ptr<const std::vector<std::string>> paths, std::size_t begin);
 
   const std::shared_ptr<handover::Area> area_;
@@ -155,7 +174,7 @@ class Filesystem : public std::enable_shared_from_this<Filesystem> {
   mutable base::Mutex timing_mutex_;
   Timing timing_ AC_GUARDED_BY(timing_mutex_);
   base::Counter origin_calls_;
-  std::atomic<bool> origin_is_slow_{false};
+  std::atomic<base::TimePoint> slow_since_{base::TimePoint::min()};  ///< min(): it is not
   std::atomic<unsigned> checks_behind_{0};
   std::atomic<base::TimePoint> distrusted_until_{base::TimePoint::min()};
   EngineShelf shelf_;
@@ -170,7 +189,8 @@ class Filesystem : public std::enable_shared_from_this<Filesystem> {
 using FilesystemPtr = std::shared_ptr<Filesystem>;
 
 template <class T>
-void Filesystem::look(origin::GuardedOrigin::Call<T> call, origin::GuardedOrigin::Done<T> done) {
+void Filesystem::look_for(const origin::LookTerms& terms, origin::GuardedOrigin::Call<T> call,
+                          origin::GuardedOrigin::Done<T> done) {
   auto guarded_call = [call = std::move(call)](origin::Origin& origin) mutable {
     base::Result<T> result = base::fail(base::ErrorKind::origin, EIO, "out of memory");
     guarded("asking the origin", [&] { result = call(origin); });
@@ -181,7 +201,7 @@ void Filesystem::look(origin::GuardedOrigin::Call<T> call, origin::GuardedOrigin
     guarded("answering", [&] { done(std::move(result)); });
   };
   origin_calls_.add();
-  origin_.look<T>(timing().origin_timeout, std::move(guarded_call), std::move(guarded_done));
+  origin_.look<T>(terms, std::move(guarded_call), std::move(guarded_done));
 }
 
 /// The keys that changes queue by: of a name in a folder, of a file's data and attributes.

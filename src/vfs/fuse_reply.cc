@@ -20,7 +20,7 @@ constexpr auto kBetweenLines = std::chrono::seconds(1);
 int errno_of(const base::Error& error) {
   switch (error.kind) {
     case base::ErrorKind::timeout:
-      return ETIMEDOUT;
+      return error.errno_value > 0 ? error.errno_value : ETIMEDOUT;
     case base::ErrorKind::stale:
       return ESTALE;
     case base::ErrorKind::cancelled:

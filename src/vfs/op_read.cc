@@ -15,7 +15,7 @@ namespace {
 /// Reads of a file that is open for writing: at the origin, which has what was written.
 void read_origin(const FilesystemPtr& fs, Reply reply, const std::shared_ptr<FileHandle>& handle, base::Extent extent) {
   auto buffer = std::make_shared<base::Buffer>(extent.length);
-  fs->look<std::size_t>(
+  fs->look_patiently<std::size_t>(
       [handle, buffer, extent](origin::Origin&) { return handle->file->read_at(buffer->span(), extent.offset); },
       [buffer, reply = std::move(reply)](base::Result<std::size_t> got) mutable {
         if (!got) return reply.fail(got.error());

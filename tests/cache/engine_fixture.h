@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "arenacache/base/clock.h"
@@ -93,14 +94,15 @@ class Answer {
 
 class EngineFixture : public ::testing::Test {
  protected:
-  explicit EngineFixture(const origin::Fidelity& fidelity = test::FakeOrigin::disk_fidelity())
-      : origin_(std::make_shared<test::FakeOrigin>(clock_, fidelity)) {
+  explicit EngineFixture(origin::Fidelity fidelity = test::FakeOrigin::disk_fidelity())
+      : origin_(std::make_shared<test::FakeOrigin>(clock_, std::move(fidelity))) {
     config_.store.path = store_.path("store");
     config_.store.capacity = {.bytes = 256 * kMiB, .percent = 0};
     config_.store.keep_free = {.bytes = 0, .percent = 0};
     config_.cache.settle = std::chrono::nanoseconds(0);
     config_.cache.min_size = 0;
     config_.origin.timeout = std::chrono::seconds(10);
+    config_.origin.read_timeout = std::chrono::seconds(30);
   }
 
   ~EngineFixture() override { stop(); }

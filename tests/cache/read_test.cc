@@ -115,7 +115,7 @@ TEST_F(ReadTest, AMissFailsWithTheOriginsErrorAndTheNextOneTriesAgain) {
 }
 
 TEST_F(ReadTest, AHungOriginFailsAMissAtItsDeadlineAndNeverBlocksAHit) {
-  config_.origin.timeout = std::chrono::milliseconds(300);
+  config_.origin.read_timeout = std::chrono::milliseconds(300);
   start();
   const std::string content = origin_->put_random("hit", 3 * kMiB, 7);
   origin_->put_random("miss", 3 * kMiB, 8);

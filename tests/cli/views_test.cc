@@ -78,6 +78,17 @@ TEST(StatsView, TellsOfAScrubThatRunsOrFoundSomething) {
   EXPECT_TRUE(view.contains("  scrub  1.0 GiB of 2.0 GiB checked\n  ! scrubs found 2 damaged blocks\n")) << view;
 }
 
+TEST(StatsView, NamesTheMountWhoseSourceIsAway) {
+  json stats = full_stats();
+  stats["mounts"][0]["origin"] = {{"health", "down"}, {"health_for_s", 200.5}};
+  stats["mounts"][1]["origin"] = {{"health", "degraded"}, {"health_for_s", 70.0}};
+  const std::string view = stats_view(stats, {});
+  EXPECT_TRUE(view.contains("\n  ! models: the source does not answer, since 3 m 20 s\n")) << view;
+  EXPECT_TRUE(view.contains("\n  ! ckpt: some calls to the source do not come back, since 1 m 10 s\n")) << view;
+  stats["mounts"][0]["origin"]["health"] = "up";
+  EXPECT_FALSE(stats_view(stats, {}).contains("! models:"));
+}
+
 TEST(StatsView, ShowsNoRatioWhereNothingWasRead) {
   json stats = full_stats();
   stats["reads"] = {{"hit", 0}, {"miss", 0}, {"hit_bytes", 0}, {"miss_bytes", 0}};

@@ -107,6 +107,19 @@ TEST(StatsAnswer, SumsTheOriginsAndKeepsEachOne) {
   EXPECT_EQ(mount.at("open_files"), 4);
 }
 
+TEST(StatsAnswer, TellsTheHealthOfEachOrigin) {
+  cache::EngineStats stats = numbers();
+  stats.origins[1].health = origin::Health::down;
+  stats.origins[1].in_health_for = 90s + 500ms;
+  const MountAnswer models{.name = "models", .source = "/s", .mountpoint = "/m", .links_out = {}, .numbers_json = "{}"};
+  const MountAnswer ckpt{.name = "ckpt", .source = "/c", .mountpoint = "/n", .links_out = {}, .numbers_json = "{}"};
+  const json mounts = stats_answer(stats, {models, ckpt}, 1s, "").at("mounts");
+  EXPECT_EQ(mounts.at(0).at("origin").at("health"), "up");
+  EXPECT_EQ(mounts.at(1).at("origin").at("health"), "down");
+  EXPECT_EQ(mounts.at(1).at("origin").at("health_for_s"), 90.5);
+  EXPECT_EQ(mounts.at(1).at("origin").at("lost_threads"), 3);
+}
+
 TEST(StatsAnswer, NumbersThatCannotBeReadAreLeftOut) {
   const json answer = stats_answer(
       {}, {{.name = "a", .source = "/", .mountpoint = "/", .links_out = {}, .numbers_json = "nonsense"}}, 1s, "");

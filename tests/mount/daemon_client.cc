@@ -88,6 +88,8 @@ Stats read_stats(const Json& json) {
   out.origin_read_bytes = number(json, "/origin/read_bytes");
   out.origin_read_ops = number(json, "/origin/read_ops");
   out.origin_errors = number(json, "/origin/errors");
+  out.lost_threads = number(json, "/origin/lost_threads");
+  out.health = word(json, "/mounts/0/origin/health");
   out.capacity_bytes = number(json, "/tiers/0/capacity_bytes");
   out.used_bytes = number(json, "/tiers/0/used_bytes");
   out.objects = number(json, "/tiers/0/objects");

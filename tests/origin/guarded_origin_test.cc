@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "arenacache/origin/guarded_origin.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -28,6 +29,7 @@ using base::Result;
 using origin::ChangeKey;
 using origin::GuardedOrigin;
 using origin::GuardLimits;
+using origin::LookTerms;
 using origin::Origin;
 using namespace std::chrono_literals;
 
@@ -67,10 +69,25 @@ class Guarded : public testing::Test {
   Guarded() { fake_->put("f", "12345"); }
   ~Guarded() override { fake_->open_all_gates(); }
 
+  /// Of another kind than a probe makes: a gate that holds looks holds no probe.
+  static Result<Attributes> ask(Origin& origin) {
+    AC_ASSIGN(const auto file, origin.open("f", O_RDONLY, nullptr));
+    return file->stat();
+  }
+
+  /// Made whatever the origin's health is: guarded_health_test.cc has the others.
+  static LookTerms within(std::chrono::nanoseconds timeout) { return {.timeout = timeout, .is_patient = true}; }
+
   void look(GuardedOrigin& guarded, std::chrono::nanoseconds timeout = 10s) {
-    guarded.look<Attributes>(
-        timeout, [](Origin& origin) { return origin.stat("f"); },
-        [answers = answers_](Result<Attributes> result) { answers->add(std::move(result)); });
+    guarded.look<Attributes>(within(timeout), ask,
+                             [answers = answers_](Result<Attributes> result) { answers->add(std::move(result)); });
+  }
+
+  /// A probe that time ran away from counts until it is back.
+  static void await_lost(const GuardedOrigin& guarded, unsigned count) {
+    const auto deadline = std::chrono::steady_clock::now() + 10s;
+    while (guarded.lost_threads() != count && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
+    EXPECT_EQ(guarded.lost_threads(), count);
   }
 
   static constexpr ChangeKey key(std::uint64_t number) { return static_cast<ChangeKey>(number); }
@@ -86,7 +103,7 @@ TEST_F(Guarded, ALookAnswersWithTheCallsResult) {
   look(guarded);
   ASSERT_TRUE(answers_->await(1));
   EXPECT_EQ(must(answers_->all().front()).st_size, 5);
-  fake_->fail_next(OriginCall::stat, 1, EIO);
+  fake_->fail_next(OriginCall::file_stat, 1, EIO);
   look(guarded);
   ASSERT_TRUE(answers_->await(2));
   EXPECT_TRUE(has_kind(answers_->all().back(), ErrorKind::origin));
@@ -95,9 +112,9 @@ TEST_F(Guarded, ALookAnswersWithTheCallsResult) {
 
 TEST_F(Guarded, ALookThatHangsIsAnsweredAtItsDeadlineAndNotBefore) {
   GuardedOrigin guarded(fake_, clock_, {});
-  fake_->close_gate(OriginCall::stat);
+  fake_->close_gate(OriginCall::file_stat);
   look(guarded, 10s);
-  ASSERT_TRUE(fake_->await_held(OriginCall::stat, 1));
+  ASSERT_TRUE(fake_->await_held(OriginCall::file_stat, 1));
   ASSERT_TRUE(clock_.await_waiters(1));
   clock_.advance(9s);
   EXPECT_EQ(answers_->count(), 0U);
@@ -105,16 +122,16 @@ TEST_F(Guarded, ALookThatHangsIsAnsweredAtItsDeadlineAndNotBefore) {
   ASSERT_TRUE(answers_->await(1));
   EXPECT_TRUE(has_kind(answers_->all().front(), ErrorKind::timeout));
   EXPECT_EQ(answers_->all().front().error().errno_value, ETIMEDOUT);
-  EXPECT_EQ(guarded.lost_threads(), 1U);
+  await_lost(guarded, 1);
 }
 
 TEST_F(Guarded, AnEarlierDeadlineThatComesLaterIsKept) {
   GuardedOrigin guarded(fake_, clock_, {});
-  fake_->close_gate(OriginCall::stat);
+  fake_->close_gate(OriginCall::file_stat);
   look(guarded, 100s);
   ASSERT_TRUE(clock_.await_waiters(1));
   look(guarded, 1s);
-  ASSERT_TRUE(fake_->await_held(OriginCall::stat, 2));
+  ASSERT_TRUE(fake_->await_held(OriginCall::file_stat, 2));
   clock_.advance(1s);
   ASSERT_TRUE(answers_->await(1));
   EXPECT_EQ(answers_->count(), 1U);
@@ -122,12 +139,12 @@ TEST_F(Guarded, AnEarlierDeadlineThatComesLaterIsKept) {
 
 TEST_F(Guarded, ALateResultIsDroppedAndItsThreadComesBack) {
   GuardedOrigin guarded(fake_, clock_, {.look_threads = 1, .change_threads = 1, .max_lost = 1});
-  fake_->close_gate(OriginCall::stat);
+  fake_->close_gate(OriginCall::file_stat);
   look(guarded);
-  ASSERT_TRUE(fake_->await_held(OriginCall::stat, 1));
+  ASSERT_TRUE(fake_->await_held(OriginCall::file_stat, 1));
   clock_.advance(10s);
   ASSERT_TRUE(answers_->await(1));
-  fake_->open_gate(OriginCall::stat);
+  fake_->open_gate(OriginCall::file_stat);
   // Two threads' worth of looks, one after the other: only a thread that came back can run them all with nobody lost.
   for (std::size_t i = 2; i <= 4; ++i) {
     look(guarded);
@@ -142,19 +159,19 @@ TEST_F(Guarded, ALateResultIsDroppedAndItsThreadComesBack) {
 TEST_F(Guarded, LostThreadsAreReplacedUpToTheBoundAndNoFurther) {
   constexpr GuardLimits kLimits{.look_threads = 2, .change_threads = 1, .max_lost = 3};
   GuardedOrigin guarded(fake_, clock_, kLimits);
-  fake_->close_gate(OriginCall::stat);
+  fake_->close_gate(OriginCall::file_stat);
   unsigned hanging = 0;
   for (unsigned round = 0; round < 5; ++round) {
     for (int i = 0; i < 2; ++i) look(guarded);
     hanging = std::min(hanging + 2, kLimits.look_threads + kLimits.max_lost);
-    ASSERT_TRUE(fake_->await_held(OriginCall::stat, hanging));
+    ASSERT_TRUE(fake_->await_held(OriginCall::file_stat, hanging));
     clock_.advance(10s);
     ASSERT_TRUE(answers_->await(std::size_t{2} * (round + 1)));
   }
-  EXPECT_EQ(guarded.lost_threads(), 3U);
-  EXPECT_EQ(fake_->calls(OriginCall::stat), 5U);  // of ten looks: the others failed without having started
+  await_lost(guarded, 3);
+  EXPECT_EQ(fake_->calls(OriginCall::file_stat), 5U);  // of ten looks: the others failed without having started
   for (const auto& answer : answers_->all()) EXPECT_TRUE(has_kind(answer, ErrorKind::timeout));
-  fake_->open_gate(OriginCall::stat);
+  fake_->open_gate(OriginCall::file_stat);
   look(guarded);
   ASSERT_TRUE(answers_->await(11));
   EXPECT_TRUE(is_ok(answers_->all().back()));
@@ -162,26 +179,26 @@ TEST_F(Guarded, LostThreadsAreReplacedUpToTheBoundAndNoFurther) {
 
 TEST_F(Guarded, AQueuedLookThatExpiresNeverRuns) {
   GuardedOrigin guarded(fake_, clock_, {.look_threads = 1, .change_threads = 1, .max_lost = 0});
-  fake_->close_gate(OriginCall::stat);
+  fake_->close_gate(OriginCall::file_stat);
   look(guarded, 100s);
-  ASSERT_TRUE(fake_->await_held(OriginCall::stat, 1));
+  ASSERT_TRUE(fake_->await_held(OriginCall::file_stat, 1));
   look(guarded, 1s);
   clock_.advance(1s);
   ASSERT_TRUE(answers_->await(1));
   EXPECT_TRUE(has_kind(answers_->all().front(), ErrorKind::timeout));
-  fake_->open_gate(OriginCall::stat);
+  fake_->open_gate(OriginCall::file_stat);
   ASSERT_TRUE(answers_->await(2));
   EXPECT_TRUE(is_ok(answers_->all().back()));
-  EXPECT_EQ(fake_->calls(OriginCall::stat), 1U);
+  EXPECT_EQ(fake_->calls(OriginCall::file_stat), 1U);
 }
 
 TEST_F(Guarded, ManyLooksRunSideBySide) {
   GuardedOrigin guarded(fake_, clock_, {.look_threads = 8, .change_threads = 1, .max_lost = 1});
-  fake_->close_gate(OriginCall::stat);
+  fake_->close_gate(OriginCall::file_stat);
   for (int i = 0; i < 20; ++i) look(guarded);
-  ASSERT_TRUE(fake_->await_held(OriginCall::stat, 8));
-  EXPECT_EQ(fake_->calls(OriginCall::stat), 8U);
-  fake_->open_gate(OriginCall::stat);
+  ASSERT_TRUE(fake_->await_held(OriginCall::file_stat, 8));
+  EXPECT_EQ(fake_->calls(OriginCall::file_stat), 8U);
+  fake_->open_gate(OriginCall::file_stat);
   ASSERT_TRUE(answers_->await(20));
 }
 
@@ -198,12 +215,11 @@ TEST_F(Guarded, EveryLookIsAnsweredOnceHoweverResultAndDeadlineRace) {
     }
   });
   for (std::size_t i = 0; i < kLooks; ++i) {
-    guarded.look<Attributes>(
-        std::chrono::milliseconds(i % 3), [](Origin& origin) { return origin.stat("f"); },
-        [&times, i, done](const Result<Attributes>& result) {
-          ++times[i];
-          done->add(result.has_value() ? 0 : result.error().errno_value);
-        });
+    guarded.look<Attributes>(within(std::chrono::milliseconds(i % 3)), ask,
+                             [&times, i, done](const Result<Attributes>& result) {
+                               ++times[i];
+                               done->add(result.has_value() ? 0 : result.error().errno_value);
+                             });
   }
   EXPECT_TRUE(done->await(kLooks));
   is_over = true;
@@ -215,12 +231,10 @@ TEST_F(Guarded, EveryLookIsAnsweredOnceHoweverResultAndDeadlineRace) {
 
 TEST_F(Guarded, ACompletionMayAskAgainAndMayThrow) {
   GuardedOrigin guarded(fake_, clock_, {.look_threads = 1, .change_threads = 1, .max_lost = 0});
-  guarded.look<Attributes>(
-      10s, [](Origin& origin) { return origin.stat("f"); },
-      [&](const Result<Attributes>&) {
-        look(guarded);
-        throw std::runtime_error("a bug in a completion");
-      });
+  guarded.look<Attributes>(10s, ask, [&](const Result<Attributes>&) {
+    look(guarded);
+    throw std::runtime_error("a bug in a completion");
+  });
   ASSERT_TRUE(answers_->await(1));
   EXPECT_TRUE(is_ok(answers_->all().front()));
 }
@@ -316,9 +330,9 @@ TEST_F(Guarded, ManyChangesOfTwoKeysAllRunInOrderAndNeverTogether) {
 TEST_F(Guarded, StopAnswersWhatWaitsAndDoesNotWaitForLooks) {
   auto guarded = std::make_unique<GuardedOrigin>(fake_, clock_,
                                                  GuardLimits{.look_threads = 1, .change_threads = 1, .max_lost = 1});
-  fake_->close_gate(OriginCall::stat);
+  fake_->close_gate(OriginCall::file_stat);
   look(*guarded);
-  ASSERT_TRUE(fake_->await_held(OriginCall::stat, 1));
+  ASSERT_TRUE(fake_->await_held(OriginCall::file_stat, 1));
   look(*guarded);
   guarded->stop();
   EXPECT_EQ(answers_->count(), 2U);
@@ -327,7 +341,7 @@ TEST_F(Guarded, StopAnswersWhatWaitsAndDoesNotWaitForLooks) {
   EXPECT_EQ(answers_->count(), 3U);
   guarded->stop();
   guarded.reset();  // with the look still hanging
-  EXPECT_TRUE(fake_->await_held(OriginCall::stat, 1));
+  EXPECT_TRUE(fake_->await_held(OriginCall::file_stat, 1));
 }
 
 TEST_F(Guarded, StopWaitsForTheRunningChangeAndDestroysThoseThatWait) {
@@ -357,15 +371,13 @@ TEST_F(Guarded, StopWaitsForTheRunningChangeAndDestroysThoseThatWait) {
 
 TEST_F(Guarded, ACompletionMayBeTheLastToHoldTheGuard) {
   auto guarded = std::make_shared<GuardedOrigin>(fake_, clock_, GuardLimits{});
-  fake_->close_gate(OriginCall::stat);
+  fake_->close_gate(OriginCall::file_stat);
   GuardedOrigin& guard = *guarded;
-  guard.look<Attributes>(
-      10s, [](Origin& origin) { return origin.stat("f"); },
-      [answers = answers_, held = std::move(guarded)](Result<Attributes> result) mutable {
-        held.reset();
-        answers->add(std::move(result));
-      });
-  fake_->open_gate(OriginCall::stat);
+  guard.look<Attributes>(10s, ask, [answers = answers_, held = std::move(guarded)](Result<Attributes> result) mutable {
+    held.reset();
+    answers->add(std::move(result));
+  });
+  fake_->open_gate(OriginCall::file_stat);
   ASSERT_TRUE(answers_->await(1));
   EXPECT_TRUE(is_ok(answers_->all().front()));
 }
@@ -377,20 +389,20 @@ TEST_F(Guarded, WhatAnExpiredLookHeldIsLetGoOnNoThreadThatOthersNeed) {
     std::shared_ptr<FakeOrigin> fake;
     ~ClosesSlowly() { static_cast<void>(fake->sync_directory("")); }
   };
-  fake_->close_gate(OriginCall::stat);
+  fake_->close_gate(OriginCall::file_stat);
   fake_->close_gate(OriginCall::sync);
   look(guarded, 2s);
-  ASSERT_TRUE(fake_->await_held(OriginCall::stat, 1));
+  ASSERT_TRUE(fake_->await_held(OriginCall::file_stat, 1));
   auto slow = std::make_unique<ClosesSlowly>(fake_);
   guarded.look<Attributes>(
-      1s, [held = std::move(slow)](Origin& origin) { return origin.stat("f"); },
+      1s, [held = std::move(slow)](Origin& origin) { return ask(origin); },
       [answers = answers_](Result<Attributes> result) { answers->add(std::move(result)); });
   clock_.advance(1s);  // the second expires in the queue: what it held is being closed now, and hangs
   ASSERT_TRUE(answers_->await(1));
   ASSERT_TRUE(fake_->await_held(OriginCall::sync, 1));
   clock_.advance(1s);  // the timer still works, and so does a replacement for the first one's thread
   ASSERT_TRUE(answers_->await(2));
-  fake_->open_gate(OriginCall::stat);
+  fake_->open_gate(OriginCall::file_stat);
   look(guarded);
   ASSERT_TRUE(answers_->await(3));
   EXPECT_TRUE(is_ok(answers_->all().back()));

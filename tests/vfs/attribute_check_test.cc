@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "arenacache/handover/area.h"
@@ -105,6 +106,25 @@ class AttributeCheckTest : public ::testing::Test {
     EXPECT_TRUE(fs_->origin_is_slow());
   }
 
+  /// Lets an unknown name's whole timeout end while the origin hangs.
+  void miss_timeout() {
+    hang();
+    const auto outcome = check(false);
+    ASSERT_TRUE(origin_->await_held(OriginCall::stat, 1));
+    ASSERT_TRUE(clock_.await_waiters(1));
+    clock_.advance(kTimeout);
+    const auto said = get(outcome->answer);
+    ASSERT_TRUE(said.has_value());
+    EXPECT_EQ(said->error().errno_value, ETIMEDOUT);
+    EXPECT_FALSE(fs_->origin_is_answering());
+    ASSERT_TRUE(origin_->await_held(OriginCall::stat, 2)) << "the probe";
+  }
+  void await_recovery() {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (!fs_->origin_is_answering() && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
+    ASSERT_TRUE(fs_->origin_is_answering());
+  }
+
   test::SimulatedClock clock_;
   test::TempDir store_;
   base::PosixFileIo io_;
@@ -161,8 +181,34 @@ TEST_F(AttributeCheckTest, UnknownNameWaitsForTheOrigin) {
   EXPECT_TRUE(test::is_ok(*said));
 }
 
+TEST_F(AttributeCheckTest, AfterAMissedTimeoutNothingWaitsAndTheOriginIsNotAsked) {
+  ASSERT_NO_FATAL_FAILURE(miss_timeout());
+  const auto calls = guard_->calls();
+  const auto held = origin_->calls(OriginCall::stat);
+  for (int i = 0; i < 100; ++i) {
+    EXPECT_FALSE(get(check(true)->answer).has_value()) << "what is known";
+    const auto said = get(check(false)->answer);
+    ASSERT_TRUE(said.has_value());
+    EXPECT_EQ(said->error().errno_value, ETIMEDOUT);
+  }
+  EXPECT_EQ(guard_->calls(), calls + 100) << "known names do not even come to the guard";
+  EXPECT_EQ(origin_->calls(OriginCall::stat), held);
+}
+
+TEST_F(AttributeCheckTest, WhenTheOriginIsBackVersionsAreCheckedAgain) {
+  const auto validated = clock_.now();
+  ASSERT_NO_FATAL_FAILURE(miss_timeout());
+  origin_->open_all_gates();
+  await_recovery();
+  EXPECT_FALSE(fs_->origin_is_slow());
+  EXPECT_GE(fs_->fresh_since(), validated) << "what was known before is in doubt, however young it is";
+  const auto said = get(check(true)->answer);
+  ASSERT_TRUE(said.has_value()) << "a known name waits for the origin again";
+  EXPECT_TRUE(test::is_ok(*said));
+}
+
 TEST_F(AttributeCheckTest, FailedOriginHasNotAnsweredWhereSomethingIsKnown) {
-  origin_->fail_next(OriginCall::stat, 2, ENOTCONN);
+  origin_->fail_next(OriginCall::stat, 1'000'000, ENOTCONN);  // probes fail as well
   EXPECT_FALSE(get(check(true)->answer).has_value());
   const auto said = get(check(false)->answer);
   ASSERT_TRUE(said.has_value());

@@ -156,6 +156,8 @@ struct OriginStats {
   std::uint64_t errors = 0;
   std::uint64_t timeouts = 0;
   unsigned lost_threads = 0;
+  origin::Health health = origin::Health::up;
+  base::Duration in_health_for{};  ///< since it last changed
 };
 
 struct TierStats {

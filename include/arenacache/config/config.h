@@ -78,7 +78,9 @@ struct FillConfig {
 };
 
 struct OriginConfig {
-  std::chrono::nanoseconds timeout = std::chrono::seconds(45);
+  std::chrono::nanoseconds timeout = std::chrono::seconds(45);  ///< of calls about what is not known
+  /// Of reads of open files: an error in a mapping kills the program (SIGBUS). Zero: as long as it takes, as a hard NFS mount.
+  std::chrono::nanoseconds read_timeout = std::chrono::seconds(120);
   FidelityChoice fidelity = FidelityChoice::automatic;
   OriginKind kind = OriginKind::slow;
 };
