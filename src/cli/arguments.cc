@@ -45,6 +45,10 @@ void add_commands(CLI::App& app, Arguments& out) {
               "Have the next start rebuild the index from the store's files (daemon stopped)")
       ->add_option("--store", out.store, "The store's folder; default: the config's")
       ->type_name("DIR");
+  add_command(app, out, Command::doctor, "doctor", "Look for what is wrong or slow, and say what to do")
+      ->add_option("--config", out.config_file,
+                   "The daemon's config; default: the running daemon's, else the installed one")
+      ->type_name("FILE");
   add_command(app, out, Command::version, "version", "Show the versions of this program and of the daemon");
 }
 

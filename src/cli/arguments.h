@@ -11,7 +11,7 @@
 
 namespace arenacache::cli {
 
-enum class Command : std::uint8_t { stats, ls, prefetch, pin, unpin, evict, refresh, mode, rebuild, version };
+enum class Command : std::uint8_t { stats, ls, prefetch, pin, unpin, evict, refresh, mode, rebuild, doctor, version };
 
 /// The exit codes; scripts rely on them (docs/cli.md).
 inline constexpr int kExitSuccess = 0;
@@ -27,6 +27,7 @@ struct Arguments {
   bool to_ram = false;  ///< prefetch --ram
   std::string mode;  ///< mode: the one to set; empty: tell the present one
   std::string store;  ///< rebuild --store; empty: the config's
+  std::string config_file;  ///< doctor --config; empty: the running daemon's, else the installed one
 };
 
 /// What a command line asks for; or, when there is nothing to run (help, a mistake), how to exit.
