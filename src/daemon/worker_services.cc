@@ -3,6 +3,7 @@
 #include "worker_services.h"
 
 #include <algorithm>
+#include <iterator>
 #include <memory>
 #include <string>
 #include <thread>
@@ -115,7 +116,8 @@ class WorkerServices final : public Services {
 /// Takes away what the worker does not need. What this kernel does not have is told and done without.
 base::Result<void> confine_worker(const config::Config& config, const std::vector<MountInput>& mounts) {
   std::vector<int> sources;
-  for (const MountInput& mount : mounts) sources.push_back(mount.source.get());
+  std::ranges::transform(mounts, std::back_inserter(sources),
+                         [](const MountInput& mount) { return mount.source.get(); });
   AC_ASSIGN(const FileRules rules, worker_rules(config, sources));
   if (auto dropped = drop_privileges(); !dropped) base::log_warn(dropped.error().what);
   if (auto confined = confine_files(rules); !confined) {

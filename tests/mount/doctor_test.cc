@@ -93,12 +93,12 @@ TEST_F(DoctorTest, FindsANamespaceThatStillSeesTheBareFolder) {
   const std::string unshare = find_program("unshare");
   if (unshare.empty()) GTEST_SKIP() << "there is no unshare";
   const std::string mark = mount.dir().path("started");
+  ASSERT_EQ(::mkfifo(mount.dir().path("fifo").c_str(), 0600), 0);
   ChildProcess container({.arguments = {unshare, "-m", "--propagation", "private", "/bin/sh", "-c",
                                         ": > " + mark + "; read -r _ < " + mount.dir().path("fifo")},
                           .output_path = mount.dir().path("container.log"),
                           .run_as = {},
                           .environment = {}});
-  ASSERT_EQ(::mkfifo(mount.dir().path("fifo").c_str(), 0600), 0);
   ASSERT_TRUE(TestMount::wait_for([&] { return ::access(mark.c_str(), F_OK) == 0; }));
   ASSERT_NO_FATAL_FAILURE(mount.start());
   const Finished doctor = mount.cli({"doctor"});
