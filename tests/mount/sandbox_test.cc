@@ -73,6 +73,7 @@ TEST_F(SandboxTest, AFileOutsideCannotBeOpenedEvenWhereTheDaemonIsTold) {
   TestMount mount;
   mount.use_config(config_of(mount), {});
   ASSERT_NO_FATAL_FAILURE(mount.start());
+  ASSERT_TRUE(hears(mount, " is served"));  // from then on the keeper hears SIGHUP
   // Its own folder's file may be read again, whatever replaced it; a symlink to somewhere else may not.
   const std::string config = mount.dir().path("config.toml");
   const std::string secret = mount.dir().path("elsewhere.toml");
