@@ -105,17 +105,21 @@ std::vector<std::int64_t> one_of_each_namespace() {
   return out;
 }
 
-/// What a namespace sees of one mount, where that is not the mount.
-std::optional<NamespaceFacts> trouble_in(std::int64_t pid, const std::vector<MountRow>& rows, const MountRow& mount,
-                                         const BarePlace& place) {
-  const Sight sight = sight_of(rows, place, mount.device);
-  if (sight.of_mount || (sight.bare_at.empty() && sight.other_at.empty())) return std::nullopt;
-  if (!sight.other_at.empty()) {
-    const std::string path = text("/proc/", pid, "/root", sight.other_at);
-    BoundedCall call([&]() -> json { return ask_mount(path); });
-    if (state_of(call.result(in(kPatience))) != MountState::dead) return std::nullopt;
-    return NamespaceFacts{.pid = pid, .program = name_of(pid), .mountpoint = sight.other_at, .sees_dead_mount = true};
+bool is_dead(std::int64_t pid, const std::string& mountpoint) {
+  const std::string path = text("/proc/", pid, "/root", mountpoint);
+  BoundedCall call([&]() -> json { return ask_mount(path); });
+  return state_of(call.result(in(kPatience))) == MountState::dead;
+}
+
+/// What a namespace sees of one mount, where that is not the mount. `own`: our namespace's rows.
+std::optional<NamespaceFacts> trouble_in(std::int64_t pid, const Sight& sight, const std::vector<MountRow>& own) {
+  if (sight.of_mount) return std::nullopt;
+  for (const MountRow& other : sight.others) {
+    const bool is_known = std::ranges::find(own, other.device, &MountRow::device) != own.end();
+    if (is_known || !is_dead(pid, other.mountpoint)) continue;
+    return NamespaceFacts{.pid = pid, .program = name_of(pid), .mountpoint = other.mountpoint, .sees_dead_mount = true};
   }
+  if (sight.bare_at.empty()) return std::nullopt;
   return NamespaceFacts{.pid = pid, .program = name_of(pid), .mountpoint = sight.bare_at};
 }
 
@@ -126,7 +130,7 @@ void gather_namespaces(const Surroundings& around, MachineFacts& facts) {
       const MountRow* mount = find_ours(around.rows, known.mountpoint);
       const auto place = bare_place_of(around.rows, known.mountpoint);
       if (mount == nullptr || !place) continue;
-      if (auto trouble = trouble_in(pid, rows, *mount, *place)) {
+      if (auto trouble = trouble_in(pid, sight_of(rows, *place, mount->device), around.rows)) {
         facts.namespaces.push_back(std::move(*trouble));
         break;
       }

@@ -87,7 +87,7 @@ Sight sight_of(const std::vector<MountRow>& rows, const BarePlace& place, std::s
       if (row.device == device) {
         sight.of_mount = true;
       } else {
-        sight.other_at = row.mountpoint;
+        sight.others.push_back(row);
       }
     } else if (row.device == place.device && is_at_or_below(place.path, row.root)) {
       const std::string_view rest = below(place.path, row.root);

@@ -38,7 +38,7 @@ struct BarePlace {
 struct Sight {
   bool of_mount = false;  ///< our mount, by its device
   std::string bare_at{};  ///< the folder below it can be reached, under or at this mountpoint
-  std::string other_at{};  ///< a mount of ours that is another device: dead, or another daemon's
+  std::vector<MountRow> others{};  ///< mounts of ours that are another device: dead, or another daemon's
 };
 /// What a namespace with these rows sees of the folder at `place` over which `device` is mounted.
 [[nodiscard]] Sight sight_of(const std::vector<MountRow>& rows, const BarePlace& place, std::string_view device);

@@ -51,7 +51,7 @@ TEST_F(SightTest, NothingOfTheFolder) {
   const Sight seen = sight("1 0 0:30 / / rw - overlay overlay rw\n2 1 8:17 /other /data rw - xfs /dev/sdb1 rw\n");
   EXPECT_FALSE(seen.of_mount);
   EXPECT_EQ(seen.bare_at, "");
-  EXPECT_EQ(seen.other_at, "");
+  EXPECT_TRUE(seen.others.empty());
 }
 
 TEST_F(SightTest, TheBareFolderWhereverItIsBound) {
@@ -62,8 +62,13 @@ TEST_F(SightTest, TheBareFolderWhereverItIsBound) {
   EXPECT_EQ(sight("1 0 8:18 /models /data rw - xfs /dev/sdc1 rw\n").bare_at, "") << "another disk";
 }
 
-TEST_F(SightTest, AMountOfOursThatIsAnotherOne) {
-  EXPECT_EQ(sight("1 0 0:49 / /models rw - fuse.arenacache arenacache rw\n").other_at, "/models");
+TEST_F(SightTest, AMountOfOursThatIsAnotherOneHidesNothing) {
+  const Sight seen = sight(
+      "1 0 8:17 / /mnt rw - xfs /dev/sdb1 rw\n"
+      "2 1 0:49 / /elsewhere rw - fuse.arenacache arenacache rw\n");
+  EXPECT_EQ(seen.bare_at, "/mnt/models");
+  ASSERT_EQ(seen.others.size(), 1U);
+  EXPECT_EQ(seen.others[0].mountpoint, "/elsewhere");
 }
 
 }  // namespace
