@@ -110,7 +110,7 @@ bool is_inside(const std::string& target, const std::vector<SourceFacts>& source
   });
 }
 
-/// Those of `links` that lead out of every source; for where no daemon has looked.
+/// Those of `links` that lead out of every source.
 std::vector<LinkFacts> links_out(const json& links, const SourceFacts& source,
                                  const std::vector<SourceFacts>& sources) {
   std::vector<LinkFacts> out;
@@ -175,7 +175,9 @@ void measure_source(SourceFacts& source, const std::string& way, const MachineFa
   const auto answer = call.result(in(kMeasurePatience));
   if (!answer) return;
   source.speed = speed_of(answer->value("speed", json()));
-  if (!facts.daemon) source.links_out = links_out(answer->value("links", json::array()), source, facts.sources);
+  // The daemon's own survey may not have got to its end.
+  if (source.links_out.empty())
+    source.links_out = links_out(answer->value("links", json::array()), source, facts.sources);
 }
 
 }  // namespace

@@ -33,6 +33,7 @@ TEST_F(DoctorTest, FindsARunningDaemonWell) {
   add_model(mount, "model");
   ASSERT_EQ(::symlink("/nowhere/vae", mount.from("vae").c_str()), 0);
   ASSERT_NO_FATAL_FAILURE(mount.start());
+  ASSERT_TRUE(TestMount::wait_for([&] { return mount.log().find("/nowhere/vae") != std::string::npos; }));
   const Finished doctor = mount.cli({"doctor"});
   EXPECT_EQ(doctor.exit_code, 0) << doctor.output;
   EXPECT_TRUE(tells(doctor, "OK    mount ", mount.mountpoint() + ": answers")) << doctor.output;
