@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
@@ -49,15 +50,14 @@ constexpr int kAnswerFd = 3;
   ::_exit(code);
 }
 
-/// Waits until `fd` can be read; false: `deadline` came first.
+/// Waits until `fd` can be read; false: it still cannot at `deadline`. Past the deadline it looks once.
 bool wait_readable(int fd, base::TimePoint deadline) {
   while (true) {
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - base::SystemClock().now()).count();
-    if (left <= 0) return false;
     pollfd event{.fd = fd, .events = POLLIN, .revents = 0};
-    const int ready = ::poll(&event, 1, static_cast<int>(std::min<std::int64_t>(left, INT_MAX)));
-    if (ready > 0) return true;
-    if (ready < 0 && errno != EINTR) return false;
+    const int ready = ::poll(&event, 1, static_cast<int>(std::clamp<std::int64_t>(left, 0, INT_MAX)));
+    if (ready >= 0) return ready > 0;
+    if (errno != EINTR) return false;
   }
 }
 
@@ -73,7 +73,7 @@ BoundedCall::BoundedCall(const std::function<json()>& work) {
 }
 
 BoundedCall::BoundedCall(BoundedCall&& other) noexcept
-    : child_(std::exchange(other.child_, -1)), answer_(std::move(other.answer_)) {}
+    : child_(std::exchange(other.child_, -1)), answer_(std::move(other.answer_)), words_(std::move(other.words_)) {}
 
 BoundedCall::~BoundedCall() {
   if (child_ <= 0) return;
@@ -83,16 +83,15 @@ BoundedCall::~BoundedCall() {
 }
 
 std::optional<json> BoundedCall::result(base::TimePoint deadline) {
-  std::string words;
   std::array<char, 4096> part{};
   while (true) {
     if (child_ <= 0 || !wait_readable(answer_.get(), deadline)) return std::nullopt;
     const ssize_t got = ::read(answer_.get(), part.data(), part.size());
     if (got < 0 && errno == EINTR) continue;
     if (got <= 0) break;
-    words.append(part.data(), static_cast<std::size_t>(got));
+    words_.append(part.data(), static_cast<std::size_t>(got));
   }
-  json answer = json::parse(words, nullptr, /*allow_exceptions=*/false);
+  json answer = json::parse(words_, nullptr, /*allow_exceptions=*/false);
   if (answer.is_discarded()) return std::nullopt;
   return answer;
 }

@@ -10,6 +10,7 @@
 
 #include <functional>
 #include <optional>
+#include <string>
 
 #include <nlohmann/json_fwd.hpp>
 
@@ -28,12 +29,14 @@ class BoundedCall {
   BoundedCall(const BoundedCall&) = delete;
   BoundedCall& operator=(const BoundedCall&) = delete;
 
-  /// What the work returned; nothing: it did not end until `deadline`, or threw, or died. Once.
+  /// What the work returned; nothing: it did not end until `deadline`, or threw, or died. An answer that is there counts past the
+  /// deadline too, so that several calls can share one. May be asked again.
   [[nodiscard]] std::optional<nlohmann::json> result(base::TimePoint deadline);
 
  private:
   pid_t child_ = -1;
   base::UniqueFd answer_;
+  std::string words_;  ///< what has come of the answer
 };
 
 }  // namespace arenacache::cli
