@@ -27,6 +27,7 @@ struct Arguments {
   bool to_ram = false;  ///< prefetch --ram
   std::string mode;  ///< mode: the one to set; empty: tell the present one
   std::string store;  ///< rebuild --store; empty: the config's
+  std::string patience = "2s";  ///< doctor --patience: a duration
   std::string config_file;  ///< doctor --config; empty: the running daemon's, else the installed one
 };
 

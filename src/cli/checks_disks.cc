@@ -43,9 +43,10 @@ Finding check_health(const MachineFacts& facts, const SourceFacts& source) {
   const bool is_down = source.health == "down";
   if (!source.folder || is_down) {
     out.verdict = Verdict::fail;
-    out.what += is_down ? ": the daemon finds it down" : ": no answer within two seconds";
+    out.what += is_down ? std::string(": the daemon finds it down")
+                        : text(": no answer within ", base::format_duration(facts.patience));
     out.remedy = {"cached files are served on; look at the NAS or the network",
-                  "a disk that sleeps may take half a minute: ask again"};
+                  "a disk that sleeps may take half a minute: arenacache doctor --patience 60s"};
   } else if (source.folder->errno_value == EACCES && !facts.is_root) {
     out.what += ": cannot be seen (ask as root)";
   } else if (source.folder->errno_value != 0) {
@@ -108,7 +109,7 @@ Finding check_store_answers(const MachineFacts& facts, const StoreFacts& store) 
   Finding out{.check = "store", .what = store.path};
   if (!store.folder) {
     out.verdict = Verdict::fail;
-    out.what += ": no answer within two seconds";
+    out.what += text(": no answer within ", base::format_duration(facts.patience));
     out.remedy = {"look at the disk (dmesg); the source is read until it is back"};
   } else if (store.folder->errno_value == ENOENT) {
     out.verdict = Verdict::warn;

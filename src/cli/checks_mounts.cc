@@ -89,7 +89,7 @@ Finding check_mount(const MachineFacts& facts, const MountFacts& mount) {
       break;
     case MountState::stuck:
       out.verdict = Verdict::fail;
-      out.what += ": no answer within two seconds";
+      out.what += text(": no answer within ", base::format_duration(facts.patience));
       out.remedy = {
           "restart the daemon; if programs still hang, end its connection (as root):",
           text("echo 1 > /sys/fs/fuse/connections/", mount.connection, "/abort; umount -l ", mount.mountpoint)};

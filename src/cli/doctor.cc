@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <chrono>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include <nlohmann/json.hpp>
 
+#include "arenacache/base/units.h"
 #include "commands.h"
 #include "doctor_checks.h"
 #include "facts_gatherer.h"
@@ -52,8 +54,9 @@ std::string doctor_view(const std::vector<Finding>& findings, Style style) {
 }
 
 Result<int> run_doctor(const Arguments& arguments, Console& console) {
+  AC_ASSIGN(const std::chrono::nanoseconds patience, base::parse_duration(arguments.patience));
   const std::vector<Finding> findings =
-      check_all(gather_facts({.socket = arguments.socket, .config_file = arguments.config_file}));
+      check_all(gather_facts({.socket = arguments.socket, .config_file = arguments.config_file, .patience = patience}));
   const bool is_well = std::ranges::none_of(findings, [](const Finding& one) { return one.verdict == Verdict::fail; });
   if (arguments.wants_json) {
     json answer = {{"ok", is_well}, {"findings", json::array()}};

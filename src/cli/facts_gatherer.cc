@@ -18,6 +18,7 @@
 #include "arenacache/config/load.h"
 #include "arenacache/config/validate.h"
 #include "arenacache/rpc/client.h"
+#include "bounded_call.h"
 #include "defaults.h"
 #include "proc_files.h"
 
@@ -29,12 +30,12 @@ using nlohmann::json;
 
 namespace {
 
-constexpr auto kConnectTimeout = std::chrono::seconds(2);
-constexpr auto kStatsTimeout = std::chrono::seconds(5);
+/// What `stats` takes beside waiting for its turn.
+constexpr auto kStatsTime = std::chrono::seconds(3);
 
-Result<json> ask_stats(const std::string& socket) {
-  AC_ASSIGN(rpc::Client client, rpc::Client::connect(socket, kConnectTimeout));
-  return client.call("stats", json::object(), kStatsTimeout);
+Result<json> ask_stats(const std::string& socket, base::Duration patience) {
+  AC_ASSIGN(rpc::Client client, rpc::Client::connect(socket, patience));
+  return client.call("stats", json::object(), patience + kStatsTime);
 }
 
 /// Who listens at `socket`; 0: nobody, or a process that cannot be seen from here.
@@ -86,7 +87,10 @@ SourceFacts source_facts(const json& mount) {
 /// The running daemon's command line as it was typed; none where it cannot be seen.
 std::vector<std::string> flags_of(std::int64_t pid) {
   std::vector<std::string> words;
-  std::string line = pid > 0 ? read_proc_file(text("/proc/", pid, "/cmdline")) : std::string();
+  if (pid <= 0) return words;
+  BoundedCall call(
+      [pid]() -> json { return read_proc_file(text("/proc/", pid, "/cmdline")); });  // waits for its memory
+  const std::string line = call.result(base::SystemClock().now() + kStatsTime).value_or(json("")).get<std::string>();
   for (std::size_t begin = 0; begin < line.size();) {
     const std::size_t end = std::min(line.find('\0', begin), line.size());
     words.push_back(line.substr(begin, end - begin));
@@ -133,10 +137,10 @@ void find_sources(const json& stats, const Surroundings& around, MachineFacts& f
 }  // namespace
 
 MachineFacts gather_facts(const GatherOptions& options) {
-  MachineFacts facts{.own_version = ARENACACHE_VERSION, .socket = options.socket};
+  MachineFacts facts{.own_version = ARENACACHE_VERSION, .patience = options.patience, .socket = options.socket};
   Surroundings around;
   json stats = json::object();
-  if (auto answer = ask_stats(options.socket)) {
+  if (auto answer = ask_stats(options.socket, options.patience)) {
     stats = std::move(*answer);
     facts.daemon = daemon_facts(stats);
   } else {

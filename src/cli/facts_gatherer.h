@@ -5,6 +5,7 @@
 // long as it measures.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 
@@ -19,6 +20,7 @@ namespace arenacache::cli {
 struct GatherOptions {
   std::string socket{};
   std::string config_file{};  ///< --config; empty: the running daemon's, else the installed one
+  std::chrono::nanoseconds patience = std::chrono::seconds(2);  ///< for anything to answer at all
 };
 
 [[nodiscard]] MachineFacts gather_facts(const GatherOptions& options);

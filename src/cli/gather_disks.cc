@@ -34,10 +34,8 @@ using std::chrono::milliseconds;
 
 namespace {
 
-/// For an answer at all.
-constexpr auto kPatience = std::chrono::seconds(2);
-/// For a measurement, whose own bounds are the two below.
-constexpr auto kMeasurePatience = std::chrono::seconds(5);
+/// What a measurement takes beside waiting for its first answer: walking and reading, and as much again.
+constexpr auto kMeasureTime = std::chrono::seconds(3);
 constexpr milliseconds kWalkTime(500);
 constexpr milliseconds kReadTime(800);
 
@@ -147,7 +145,7 @@ std::string real_path(const std::string& path) {
   return error ? path : real.native();
 }
 
-StoreFacts look_at_store(const Surroundings& around, const std::optional<DaemonFacts>& daemon) {
+StoreFacts look_at_store(const Surroundings& around, const MachineFacts& facts) {
   const config::StoreConfig& config = around.config.store;
   StoreFacts store{.path = config.path};
   BoundedCall look([&]() -> json {
@@ -157,22 +155,23 @@ StoreFacts look_at_store(const Surroundings& around, const std::optional<DaemonF
     answer["index"] = begins_as_database(config.path + "/index.db");
     return answer;
   });
-  const auto answer = look.result(in(kPatience));
+  const auto answer = look.result(in(facts.patience));
   if (!answer) return store;
   store.folder = folder_facts(answer, file_system_of(around, answer->value("real", config.path)));
   store.keep_free_bytes = config.keep_free.resolve(store.folder->total_bytes);
-  store.capacity_bytes = daemon ? daemon->capacity_bytes : config.capacity.resolve(store.folder->total_bytes);
+  store.capacity_bytes =
+      facts.daemon ? facts.daemon->capacity_bytes : config.capacity.resolve(store.folder->total_bytes);
   if (const auto version = answer->value("version", ""); !version.empty()) store.version = version;
   if (const json index = answer->value("index", json()); index.is_boolean()) store.index_is_sound = index.get<bool>();
   if (store.folder->errno_value != 0) return store;
   BoundedCall measurement([&]() -> json { return speed_answer(measure_folder(config.path, kReadTime)); });
-  store.speed = speed_of(measurement.result(in(kMeasurePatience)).value_or(json()));
+  store.speed = speed_of(measurement.result(in(facts.patience + kMeasureTime)).value_or(json()));
   return store;
 }
 
 void measure_source(SourceFacts& source, const std::string& way, const MachineFacts& facts) {
   BoundedCall call([&]() -> json { return survey_answer(way); });
-  const auto answer = call.result(in(kMeasurePatience));
+  const auto answer = call.result(in(facts.patience + kMeasureTime));
   if (!answer) return;
   source.speed = speed_of(answer->value("speed", json()));
   // The daemon's own survey may not have got to its end.
@@ -184,21 +183,21 @@ void measure_source(SourceFacts& source, const std::string& way, const MachineFa
 
 void gather_disks(const Surroundings& around, MachineFacts& facts) {
   std::vector<std::string> ways;
-  std::vector<BoundedCall> looks;  // at the same time: the hung ones cost two seconds together
+  std::vector<BoundedCall> looks;  // at the same time: the hung ones cost one patience together
   for (SourceFacts& source : facts.sources) {
     const bool is_covered = is_under_ours(around.rows, source.path);
     ways.push_back(is_covered ? way_under(around.daemon_pid, source.path) : source.path);
     source.is_hidden = ways.back().empty();
     looks.emplace_back([way = ways.back()]() -> json { return folder_answer(way); });
   }
-  const base::TimePoint deadline = in(kPatience);
+  const base::TimePoint deadline = in(facts.patience);
   for (std::size_t i = 0; i < facts.sources.size(); ++i) {
     SourceFacts& source = facts.sources[i];
     if (source.is_hidden) continue;
     source.folder = folder_facts(looks[i].result(deadline), file_system_of(around, source.path));
     if (source.folder && source.folder->errno_value == 0) measure_source(source, ways[i], facts);
   }
-  if (!around.config.store.path.empty()) facts.store = look_at_store(around, facts.daemon);
+  if (!around.config.store.path.empty()) facts.store = look_at_store(around, facts);
 }
 
 }  // namespace arenacache::cli

@@ -30,10 +30,9 @@ using nlohmann::json;
 
 namespace {
 
-/// For a mount to answer at all.
-constexpr auto kPatience = std::chrono::seconds(2);
-/// For a look at every process.
-constexpr auto kProcessPatience = std::chrono::seconds(5);
+/// For a look at every process, and at one that sleeps in the kernel.
+constexpr auto kProcessesTime = std::chrono::seconds(5);
+constexpr auto kSleeperTime = std::chrono::milliseconds(200);
 constexpr std::string_view kDaemonName = "arenacached";
 constexpr std::size_t kMaxNamespaces = 64;
 
@@ -71,7 +70,7 @@ void gather_states(const Surroundings& around, MachineFacts& facts) {
     facts.mounts.push_back(std::move(mount));
     calls.emplace_back([mountpoint]() -> json { return ask_mount(mountpoint); });
   }
-  const base::TimePoint deadline = in(kPatience);
+  const base::TimePoint deadline = in(facts.patience);
   for (std::size_t i = 0; i < calls.size(); ++i) {
     if (facts.mounts[i].connection.empty()) continue;
     facts.mounts[i].state = state_of(calls[i].result(deadline));
@@ -105,18 +104,19 @@ std::vector<std::int64_t> one_of_each_namespace() {
   return out;
 }
 
-bool is_dead(std::int64_t pid, const std::string& mountpoint) {
+bool is_dead(std::int64_t pid, const std::string& mountpoint, base::Duration patience) {
   const std::string path = text("/proc/", pid, "/root", mountpoint);
   BoundedCall call([&]() -> json { return ask_mount(path); });
-  return state_of(call.result(in(kPatience))) == MountState::dead;
+  return state_of(call.result(in(patience))) == MountState::dead;
 }
 
 /// What a namespace sees of one mount, where that is not the mount. `own`: our namespace's rows.
-std::optional<NamespaceFacts> trouble_in(std::int64_t pid, const Sight& sight, const std::vector<MountRow>& own) {
+std::optional<NamespaceFacts> trouble_in(std::int64_t pid, const Sight& sight, const std::vector<MountRow>& own,
+                                         base::Duration patience) {
   if (sight.of_mount) return std::nullopt;
   for (const MountRow& other : sight.others) {
     const bool is_known = std::ranges::find(own, other.device, &MountRow::device) != own.end();
-    if (is_known || !is_dead(pid, other.mountpoint)) continue;
+    if (is_known || !is_dead(pid, other.mountpoint, patience)) continue;
     return NamespaceFacts{.pid = pid, .program = name_of(pid), .mountpoint = other.mountpoint, .sees_dead_mount = true};
   }
   if (sight.bare_at.empty()) return std::nullopt;
@@ -130,7 +130,7 @@ void gather_namespaces(const Surroundings& around, MachineFacts& facts) {
       const MountRow* mount = find_ours(around.rows, known.mountpoint);
       const auto place = bare_place_of(around.rows, known.mountpoint);
       if (mount == nullptr || !place) continue;
-      if (auto trouble = trouble_in(pid, sight_of(rows, *place, mount->device), around.rows)) {
+      if (auto trouble = trouble_in(pid, sight_of(rows, *place, mount->device), around.rows, facts.patience)) {
         facts.namespaces.push_back(std::move(*trouble));
         break;
       }
@@ -141,7 +141,7 @@ void gather_namespaces(const Surroundings& around, MachineFacts& facts) {
 /// Bytes of each file of our mounts that a process has open or mapped.
 class HeldFiles {
  public:
-  explicit HeldFiles(const std::vector<MountFacts>& mounts) : mounts_(mounts) {}
+  explicit HeldFiles(const std::vector<std::string>& mountpoints) : mountpoints_(mountpoints) {}
 
   void add_open(std::int64_t pid) {
     const std::string folder = text("/proc/", pid, "/fd");
@@ -182,8 +182,7 @@ class HeldFiles {
   }
 
   [[nodiscard]] bool is_ours(std::string_view path) const {
-    return std::ranges::any_of(mounts_,
-                               [&](const MountFacts& mount) { return is_at_or_below(path, mount.mountpoint); });
+    return std::ranges::any_of(mountpoints_, [&](const std::string& one) { return is_at_or_below(path, one); });
   }
 
   void note(std::string_view path, std::uint64_t bytes) {
@@ -191,25 +190,49 @@ class HeldFiles {
     known = std::max(known, bytes);
   }
 
-  const std::vector<MountFacts>& mounts_;
+  const std::vector<std::string>& mountpoints_;
   std::map<std::string, std::uint64_t> files_;
 };
 
-json holders_answer(const std::vector<MountFacts>& mounts) {
+json held_by(std::int64_t pid, const std::vector<std::string>& mountpoints) {
+  HeldFiles held(mountpoints);
+  held.add_open(pid);
+  held.add_mapped(pid);
+  return held.total();
+}
+
+/// Sleeps one of its threads in the kernel? Then a look at its memory may wait for that thread.
+bool has_sleeper(std::int64_t pid) {
+  const std::string tasks = text("/proc/", pid, "/task");
+  return std::ranges::any_of(names_in(tasks), [&](const std::string& task) {
+    return field_of(read_proc_file(text(tasks, "/", task, "/status")), "State").starts_with('D');
+  });
+}
+
+json holders_answer(const std::vector<std::string>& mountpoints) {
   json out = json::array();
   for (const std::int64_t pid : process_ids()) {
     if (pid == ::getpid()) continue;
-    HeldFiles held(mounts);
-    held.add_open(pid);
-    held.add_mapped(pid);
-    if (held.total() > 0) out.push_back({{"pid", pid}, {"program", name_of(pid)}, {"bytes", held.total()}});
+    json bytes;
+    if (has_sleeper(pid)) {
+      BoundedCall call([&]() -> json { return held_by(pid, mountpoints); });
+      bytes = call.result(in(kSleeperTime)).value_or(0);
+    } else {
+      bytes = held_by(pid, mountpoints);
+    }
+    if (bytes > 0) out.push_back({{"pid", pid}, {"program", name_of(pid)}, {"bytes", bytes}});
   }
   return out;
 }
 
 void gather_holders(MachineFacts& facts) {
-  BoundedCall call([&]() -> json { return holders_answer(facts.mounts); });
-  const auto answer = call.result(in(kProcessPatience));
+  std::vector<std::string> alive;
+  for (const MountFacts& mount : facts.mounts) {
+    if (mount.state == MountState::alive) alive.push_back(mount.mountpoint);
+  }
+  if (alive.empty()) return;
+  BoundedCall call([&]() -> json { return holders_answer(alive); });
+  const auto answer = call.result(in(kProcessesTime));
   if (!answer) return;
   for (const json& holder : *answer) {
     facts.holders.push_back({.pid = holder.value("pid", std::int64_t{0}),

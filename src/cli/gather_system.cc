@@ -24,7 +24,8 @@ using nlohmann::json;
 
 namespace {
 
-constexpr auto kPatience = std::chrono::seconds(2);
+/// For loading a library from the system's own disk.
+constexpr auto kPatience = std::chrono::seconds(5);
 
 /// What the dynamic linker would give the daemon. In a child, for the library stays out of this process.
 std::optional<unsigned> libfuse_version() {

@@ -38,7 +38,7 @@ struct SourceFacts {
   std::string path{};
   std::string mountpoint{};
   bool is_hidden = false;  ///< under our own mount, and no other way there: only root finds one
-  std::optional<FolderFacts> folder{};  ///< nothing: no answer within two seconds
+  std::optional<FolderFacts> folder{};  ///< nothing: no answer in time
   std::optional<ReadSpeed> speed{};  ///< nothing: no file of 1 MiB found, or no answer
   std::vector<LinkFacts> links_out{};
   std::string health{};  ///< as the daemon tells it: "up", "degraded", "down"; empty: not told
@@ -48,7 +48,7 @@ struct SourceFacts {
 
 struct StoreFacts {
   std::string path{};
-  std::optional<FolderFacts> folder{};  ///< nothing: no answer within two seconds
+  std::optional<FolderFacts> folder{};  ///< nothing: no answer in time
   std::uint64_t capacity_bytes = 0;
   std::uint64_t keep_free_bytes = 0;
   std::optional<std::string> version{};  ///< the file VERSION; nothing: there is none, or it cannot be read
@@ -94,6 +94,7 @@ struct DaemonFacts {
 
 struct MachineFacts {
   std::string own_version{};
+  std::chrono::nanoseconds patience = std::chrono::seconds(2);  ///< how long everything had to answer
   std::string socket{};
   std::string why_no_daemon{};  ///< a sentence
   bool is_daemon_silent = false;  ///< it listens, but gave no answer in time

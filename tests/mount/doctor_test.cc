@@ -16,6 +16,9 @@
 namespace arenacache::test {
 namespace {
 
+/// What must answer has all the time that a loaded machine may need.
+constexpr const char* kPatience = "40s";
+
 class DoctorTest : public ModelTest {
  protected:
   /// Does a line begin with the verdict and the check, and go on with `words`?
@@ -34,7 +37,7 @@ TEST_F(DoctorTest, FindsARunningDaemonWell) {
   ASSERT_EQ(::symlink("/nowhere/vae", mount.from("vae").c_str()), 0);
   ASSERT_NO_FATAL_FAILURE(mount.start());
   ASSERT_TRUE(TestMount::wait_for([&] { return mount.log().find("/nowhere/vae") != std::string::npos; }));
-  const Finished doctor = mount.cli({"doctor"});
+  const Finished doctor = mount.cli({"doctor", "--patience", kPatience});
   EXPECT_EQ(doctor.exit_code, 0) << doctor.output;
   EXPECT_TRUE(tells(doctor, "OK    mount ", mount.mountpoint() + ": answers")) << doctor.output;
   EXPECT_TRUE(tells(doctor, "OK    origin ", mount.source())) << doctor.output;
@@ -47,7 +50,7 @@ TEST_F(DoctorTest, FindsARunningDaemonWell) {
   }
   EXPECT_TRUE(tells(doctor, "WARN  links ", "vae -> /nowhere/vae")) << doctor.output;
   EXPECT_NE(doctor.output.find("mountpoint = \"/nowhere/vae\""), std::string::npos) << doctor.output;
-  const Finished in_json = mount.cli({"doctor", "--json"});
+  const Finished in_json = mount.cli({"doctor", "--json", "--patience", kPatience});
   EXPECT_EQ(in_json.exit_code, 0);
   EXPECT_NE(in_json.output.find("\"ok\": true"), std::string::npos) << in_json.output;
 }
@@ -58,7 +61,7 @@ TEST_F(DoctorTest, TellsAStuckMountWithoutHangingInIt) {
   const pid_t worker = mount.worker();
   ASSERT_GT(worker, 0);
   ASSERT_EQ(::kill(worker, SIGSTOP), 0);
-  const Finished doctor = mount.cli({"doctor"});
+  const Finished doctor = mount.cli({"doctor", "--patience", "100ms"});
   EXPECT_EQ(::kill(worker, SIGCONT), 0);
   EXPECT_EQ(doctor.exit_code, 1) << doctor.output;
   EXPECT_TRUE(tells(doctor, "FAIL  daemon ", "does not answer")) << doctor.output;
@@ -102,7 +105,7 @@ TEST_F(DoctorTest, FindsANamespaceThatStillSeesTheBareFolder) {
                           .environment = {}});
   ASSERT_TRUE(TestMount::wait_for([&] { return ::access(mark.c_str(), F_OK) == 0; }));
   ASSERT_NO_FATAL_FAILURE(mount.start());
-  const Finished doctor = mount.cli({"doctor"});
+  const Finished doctor = mount.cli({"doctor", "--patience", kPatience});
   EXPECT_EQ(doctor.exit_code, 0) << doctor.output;
   EXPECT_NE(doctor.output.find("sees the bare folder at " + mount.source()), std::string::npos) << doctor.output;
 }
