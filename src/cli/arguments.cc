@@ -3,6 +3,8 @@
 
 #include <CLI/CLI.hpp>
 
+#include "arenacache/base/units.h"
+
 namespace arenacache::cli {
 
 namespace {
@@ -24,6 +26,22 @@ void add_path_command(CLI::App& app, Arguments& out, Command command, const std:
     sub->add_flag("--wait", out.waits, "Stay until all is there, and show how far it is");
     sub->add_flag("--ram", out.to_ram, "Read files that are in the store into memory, within ram.capacity");
   }
+}
+
+void add_doctor(CLI::App& app, Arguments& out) {
+  CLI::App* doctor =
+      add_command(app, out, Command::doctor, "doctor", "Look for what is wrong or slow, and say what to do");
+  doctor
+      ->add_option("--config", out.config_file,
+                   "The daemon's config; default: the running daemon's, else the installed one")
+      ->type_name("FILE");
+  doctor->add_option("--patience", out.patience, "How long anything may take to answer; more for a disk that sleeps")
+      ->type_name("DURATION")
+      ->capture_default_str()
+      ->check([](const std::string& word) {
+        const auto duration = base::parse_duration(word);
+        return duration ? std::string() : duration.error().what;
+      });
 }
 
 void add_commands(CLI::App& app, Arguments& out) {
@@ -50,6 +68,7 @@ void add_commands(CLI::App& app, Arguments& out) {
               "Have the next start rebuild the index from the store's files (daemon stopped)")
       ->add_option("--store", out.store, "The store's folder; default: the config's")
       ->type_name("DIR");
+  add_doctor(app, out);
   add_command(app, out, Command::version, "version", "Show the versions of this program and of the daemon");
 }
 

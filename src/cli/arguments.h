@@ -23,6 +23,7 @@ enum class Command : std::uint8_t {
   scrub,
   restart,
   rebuild,
+  doctor,
   version
 };
 
@@ -40,6 +41,8 @@ struct Arguments {
   bool to_ram = false;  ///< prefetch --ram
   std::string mode;  ///< mode: the one to set; empty: tell the present one
   std::string store;  ///< rebuild --store; empty: the config's
+  std::string patience = "2s";  ///< doctor --patience: a duration
+  std::string config_file;  ///< doctor --config; empty: the running daemon's, else the installed one
 };
 
 /// What a command line asks for; or, when there is nothing to run (help, a mistake), how to exit.

@@ -169,6 +169,8 @@ Result<int> run_command(const Arguments& arguments, Session& session, Console& c
       return run_scrub(arguments, session, console);
     case Command::rebuild:
       return run_rebuild(arguments.store, console);
+    case Command::doctor:
+      return run_doctor(arguments, console);
     case Command::version:
       return run_version(arguments, session, console);
   }

@@ -36,4 +36,7 @@ base::Result<int> run_scrub(const Arguments& arguments, Session& session, Consol
 /// `rebuild`: sets the index of a stopped daemon's store aside, so that the next start rebuilds it.
 base::Result<int> run_rebuild(const std::string& store, Console& console);
 
+/// `doctor`: a line for each check; kExitFailure when one fails. Works without a daemon.
+base::Result<int> run_doctor(const Arguments& arguments, Console& console);
+
 }  // namespace arenacache::cli

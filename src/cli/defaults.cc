@@ -12,8 +12,6 @@ namespace arenacache::cli {
 
 namespace {
 
-constexpr const char* kConfigFile = "/etc/arenacache/config.toml";
-
 config::Config known_config() {
   base::Result<config::Config> loaded = config::load_file(kConfigFile);
   return loaded ? std::move(*loaded) : config::Config{};

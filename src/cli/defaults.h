@@ -7,6 +7,9 @@
 
 namespace arenacache::cli {
 
+/// Where an installed daemon's configuration lies.
+inline constexpr const char* kConfigFile = "/etc/arenacache/config.toml";
+
 /// The socket: $ARENACACHE_SOCKET, else the config's, else the built-in one. The store: the config's.
 void fill_in_defaults(Arguments& arguments);
 

@@ -4,12 +4,13 @@
 #include <dirent.h>
 
 #include <algorithm>
-#include <array>
+#include <iterator>
 #include <set>
 #include <utility>
 
 #include "arenacache/base/log.h"
 #include "arenacache/base/text.h"
+#include "arenacache/config/mount_lines.h"
 #include "origin_walk.h"
 
 namespace arenacache::control {
@@ -25,16 +26,6 @@ namespace {
 constexpr WalkLimits kLimits = {.max_folders = 20'000, .max_depth = 12};
 constexpr std::size_t kMaxLinks = 256;
 constexpr std::size_t kMaxLinksTold = 8;
-
-/// `text` as a TOML string.
-std::string toml_quoted(std::string_view words) {
-  std::string out = "\"";
-  for (const char c : words) {
-    if (c == '"' || c == '\\') out += '\\';
-    out += c;
-  }
-  return out + "\"";
-}
 
 }  // namespace
 
@@ -87,29 +78,20 @@ void LinkSurvey::survey(std::size_t mount) {
   ++done_mounts_;
 }
 
-std::string folder_behind(std::string_view target) {
-  constexpr std::array<std::string_view, 10> kEndings = {".safetensors", ".ckpt", ".pt",  ".pth",  ".bin",
-                                                         ".gguf",        ".onnx", ".sft", ".json", ".yaml"};
-  const bool is_file = std::ranges::any_of(kEndings, [&](std::string_view ending) { return target.ends_with(ending); });
-  const std::size_t slash = target.rfind('/');
-  if (!is_file || slash == std::string_view::npos || slash == 0) return std::string(target);
-  return std::string(target.substr(0, slash));
-}
-
 std::vector<std::string> links_out_notice(std::string_view mount_name, const std::vector<LinkOut>& links) {
   std::string head = text(links.size(), links.size() == 1 ? " symlink leads" : " symlinks lead", " out of ", mount_name,
                           ", and what is behind is not cached:");
   std::set<std::string> folders;
   for (std::size_t i = 0; i < links.size(); ++i) {
     if (i < kMaxLinksTold) head += text(i == 0 ? " " : ", ", links[i].path, " -> ", links[i].target);
-    folders.insert(folder_behind(links[i].target));
+    folders.insert(config::folder_behind(links[i].target));
   }
   if (links.size() > kMaxLinksTold) head += text(" and ", links.size() - kMaxLinksTold, " more");
   std::vector<std::string> lines = {head + ". To cache it too, add to the config:"};
   std::size_t told = 0;
   for (const std::string& folder : folders) {
     if (told++ == kMaxLinksTold) break;
-    lines.insert(lines.end(), {"[[mount]]", "source = " + toml_quoted(folder), "mountpoint = " + toml_quoted(folder)});
+    std::ranges::move(config::mount_lines(folder), std::back_inserter(lines));
   }
   return lines;
 }

@@ -45,9 +45,6 @@ class LinkSurvey {
   base::ThreadPool thread_;
 };
 
-/// The folder to mount over for a link to `target`: the target, or the folder of a file (told by a model's ending).
-[[nodiscard]] std::string folder_behind(std::string_view target);
-
 /// What the owner of `mount_name` is told, line by line; ends with the lines for the config. `links` is not empty.
 [[nodiscard]] std::vector<std::string> links_out_notice(std::string_view mount_name, const std::vector<LinkOut>& links);
 

@@ -27,6 +27,7 @@ using base::text;
 using cache::ObjectInfo;
 using cache::SourceId;
 using nlohmann::json;
+using rpc::Effect;
 
 namespace {
 
@@ -132,15 +133,15 @@ rpc::MethodTable Methods::table() {
   table.add("stats", [this](const json&) { return stats(); });
   table.add("mounts", [this](const json&) { return mounts(); });
   table.add("ls", [this](const json& params) { return list(params); });
-  table.add("prefetch", [this](const json& params) { return prefetch(params); });
+  table.add("prefetch", [this](const json& params) { return prefetch(params); }, Effect::changes);
   table.add("progress", [this](const json& params) { return progress(params); });
-  table.add("pin", [this](const json& params) { return pin(params); });
-  table.add("unpin", [this](const json& params) { return unpin(params); });
-  table.add("evict", [this](const json& params) { return evict(params); });
-  table.add("refresh", [this](const json& params) { return refresh(params); });
-  table.add("restart", [this](const json&) { return restart(); });
-  table.add("mode", [this](const json& params) { return mode(params); });
-  table.add("scrub", [this](const json&) { return scrub(); });
+  table.add("pin", [this](const json& params) { return pin(params); }, Effect::changes);
+  table.add("unpin", [this](const json& params) { return unpin(params); }, Effect::changes);
+  table.add("evict", [this](const json& params) { return evict(params); }, Effect::changes);
+  table.add("refresh", [this](const json& params) { return refresh(params); }, Effect::changes);
+  table.add("restart", [this](const json&) { return restart(); }, Effect::changes);
+  table.add("mode", [this](const json& params) { return mode(params); }, Effect::sets);
+  table.add("scrub", [this](const json&) { return scrub(); }, Effect::changes);
   table.add("scrub_progress", [this](const json&) { return scrub_progress(); });
   return table;
 }

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <memory>
 #include <string>
 #include <thread>
@@ -25,7 +26,10 @@
 #include "arenacache/origin/guarded_origin.h"
 #include "arenacache/origin/local_origin.h"
 #include "arenacache/vfs/mirror.h"
+#include "file_confinement.h"
 #include "keeper_orders.h"
+#include "system_call_filter.h"
+#include "worker_privileges.h"
 
 namespace arenacache::daemon {
 namespace {
@@ -151,12 +155,27 @@ class WorkerServices final : public Services {
   std::unique_ptr<control::Control> control_;
 };
 
+/// Takes away what the worker does not need. What this kernel does not have is told and done without.
+base::Result<void> confine_worker(const config::Config& config, const std::vector<MountInput>& mounts) {
+  std::vector<int> sources;
+  std::ranges::transform(mounts, std::back_inserter(sources),
+                         [](const MountInput& mount) { return mount.source.get(); });
+  AC_ASSIGN(const FileRules rules, worker_rules(config, sources));
+  if (auto dropped = drop_privileges(); !dropped) base::log_warn(dropped.error().what);
+  if (auto confined = confine_files(rules); !confined) {
+    base::log_info(base::text("files are not confined: ", confined.error().what));
+  }
+  return {};
+}
+
 }  // namespace
 
 base::Result<std::unique_ptr<Services>> Services::start(const config::Config& config, std::vector<MountInput> mounts,
                                                         WorkerTies ties) {
+  AC_TRY(confine_worker(config, mounts));  // threads inherit it
   auto services = std::make_unique<WorkerServices>(config, std::move(ties));
   AC_TRY(services->begin(std::move(mounts)));
+  if (auto filtered = filter_system_calls(); !filtered) base::log_warn(filtered.error().what);
   return services;
 }
 

@@ -19,6 +19,13 @@ bool is_blank(std::string_view line) { return line.find_first_not_of(" \t") == s
 
 }  // namespace
 
+Peer peer_of(int socket) {
+  ucred credentials{};
+  socklen_t length = sizeof credentials;
+  if (::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &length) != 0) return {};
+  return {.process = credentials.pid, .user = credentials.uid};
+}
+
 short Connection::wanted_events() const {
   if (state_ == State::sending) return POLLOUT;
   // While a request runs nothing is read: a flood waits in the client's own socket buffer.

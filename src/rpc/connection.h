@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -14,12 +15,21 @@
 
 namespace arenacache::rpc {
 
+/// Who connected, as the kernel tells it; a process's number may be another's by the time it is read.
+struct Peer {
+  std::int64_t process = 0;
+  std::int64_t user = -1;
+};
+/// Of a connected socket; as above where it cannot be told.
+[[nodiscard]] Peer peer_of(int socket);
+
 class Connection {
  public:
   Connection(base::UniqueFd fd, std::size_t max_line_bytes, base::TimePoint now)
-      : fd_(std::move(fd)), input_(max_line_bytes), since_(now) {}
+      : fd_(std::move(fd)), peer_(peer_of(fd_.get())), input_(max_line_bytes), since_(now) {}
 
   [[nodiscard]] int descriptor() const { return fd_.get(); }
+  [[nodiscard]] Peer peer() const { return peer_; }
   /// What to ask poll(2) for; 0 while a method runs.
   [[nodiscard]] short wanted_events() const;
   /// poll(2) told of `revents`: reads, writes, or notes that the client is gone.
@@ -51,6 +61,7 @@ class Connection {
   void send_some(base::TimePoint now);
 
   base::UniqueFd fd_;
+  Peer peer_;
   LineBuffer input_;
   State state_ = State::reading;
   base::TimePoint since_;

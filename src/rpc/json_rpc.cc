@@ -83,8 +83,12 @@ json run_method(const Method& method, json id, const json& params) {
   }
 }
 
+bool will_change(Effect effect, const json& params) {
+  return effect == Effect::changes || (effect == Effect::sets && !params.empty());
+}
+
 /// Nothing for a notification.
-std::optional<json> answer_one(const MethodTable& methods, const json& request) {
+std::optional<json> answer_one(const MethodTable& methods, const json& request, const ChangeNotice& on_change) {
   json id = id_of(request);
   if (const auto fault = request_fault(request)) {
     return error_answer(std::move(id), ErrorCode::invalid_request, "invalid request: " + *fault);
@@ -93,18 +97,19 @@ std::optional<json> answer_one(const MethodTable& methods, const json& request) 
   const auto name = request["method"].get<std::string>();
   const json params = request.contains("params") ? request["params"] : json::object();
   std::optional<json> answer;
-  if (const Method* method = methods.find(name); method == nullptr) {
+  if (const MethodTable::Entry* entry = methods.find(name); entry == nullptr) {
     answer = error_answer(std::move(id), ErrorCode::method_not_found, text("there is no method \"", name, "\""));
   } else if (!params.is_object()) {
     answer = error_answer(std::move(id), ErrorCode::invalid_params, "parameters are given by name, in an object");
   } else {
-    answer = run_method(*method, std::move(id), params);
+    if (on_change && will_change(entry->effect, params)) on_change(name);
+    answer = run_method(entry->method, std::move(id), params);
   }
   if (is_notification) answer.reset();
   return answer;
 }
 
-std::string answer_batch(const MethodTable& methods, const json& batch) {
+std::string answer_batch(const MethodTable& methods, const json& batch, const ChangeNotice& on_change) {
   if (batch.empty()) return error_line(ErrorCode::invalid_request, "invalid request: the batch is empty");
   if (batch.size() > kMaxBatch) {
     return error_line(ErrorCode::invalid_request,
@@ -112,7 +117,7 @@ std::string answer_batch(const MethodTable& methods, const json& batch) {
   }
   json answers = json::array();
   for (const json& request : batch) {
-    if (auto answer = answer_one(methods, request)) answers.push_back(std::move(*answer));
+    if (auto answer = answer_one(methods, request, on_change)) answers.push_back(std::move(*answer));
   }
   return answers.empty() ? std::string() : dump(answers);
 }
@@ -137,23 +142,24 @@ Error error_in(const json& error) {
 
 }  // namespace
 
-void MethodTable::add(std::string name, Method method) {
-  methods_.insert_or_assign(std::move(name), std::move(method));
+void MethodTable::add(std::string name, Method method, Effect effect) {
+  methods_[std::move(name)] = {.method = std::move(method), .effect = effect};
 }
 
-const Method* MethodTable::find(const std::string& name) const {
+const MethodTable::Entry* MethodTable::find(const std::string& name) const {
   const auto found = methods_.find(name);
   return found == methods_.end() ? nullptr : &found->second;
 }
 
-std::string answer_line(const MethodTable& methods, std::string_view line, std::size_t max_answer_bytes) {
+std::string answer_line(const MethodTable& methods, std::string_view line, std::size_t max_answer_bytes,
+                        const ChangeNotice& on_change) {
   if (is_nested_too_deep(line)) return error_line(ErrorCode::parse_error, "parse error: the JSON is nested too deep");
   const json request = json::parse(line, nullptr, /*allow_exceptions=*/false);
   if (request.is_discarded()) return error_line(ErrorCode::parse_error, "parse error: the line is not JSON");
   std::string answer;
   if (request.is_array()) {
-    answer = answer_batch(methods, request);
-  } else if (const auto one = answer_one(methods, request)) {
+    answer = answer_batch(methods, request, on_change);
+  } else if (const auto one = answer_one(methods, request, on_change)) {
     answer = dump(*one);
   }
   if (answer.size() <= max_answer_bytes) return answer;

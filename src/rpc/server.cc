@@ -20,6 +20,7 @@
 #include <nlohmann/json.hpp>
 
 #include "arenacache/base/executor.h"
+#include "arenacache/base/log.h"
 #include "arenacache/base/mutex.h"
 #include "arenacache/base/text.h"
 #include "arenacache/base/unique_fd.h"
@@ -79,7 +80,7 @@ class Server::Loop {
   void drop_clients();
 
   // The workers.
-  void run_request(ClientId client, const std::string& line);
+  void run_request(ClientId client, Peer peer, const std::string& line);
 
   void wake();
   [[nodiscard]] bool is_stopping();
@@ -205,13 +206,18 @@ void Server::Loop::start_requests() {
           error_line(ErrorCode::invalid_request, text("a line is longer than ", options_.max_line_bytes, " bytes")),
           clock_.now());
     } else if (auto line = client.take_request()) {
-      workers_.submit("rpc", [this, client_id = id, request = std::move(*line)] { run_request(client_id, request); });
+      workers_.submit("rpc", [this, client_id = id, peer = client.peer(), request = std::move(*line)] {
+        run_request(client_id, peer, request);
+      });
     }
   }
 }
 
-void Server::Loop::run_request(ClientId client, const std::string& line) {
-  std::string answer = answer_line(methods_, line, options_.max_answer_bytes);
+void Server::Loop::run_request(ClientId client, Peer peer, const std::string& line) {
+  const auto note = [&](std::string_view method) {
+    base::log_info(text(method, ": asked for by user ", peer.user, ", process ", peer.process));
+  };
+  std::string answer = answer_line(methods_, line, options_.max_answer_bytes, note);
   {
     const MutexLock lock(mutex_);
     finished_.push_back({.client = client, .answer = std::move(answer)});

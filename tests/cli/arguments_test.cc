@@ -37,6 +37,12 @@ TEST(Arguments, UnderstandsEachCommand) {
   EXPECT_EQ(prefetch.paths, (std::vector<std::string>{"a", "b c"}));
 }
 
+TEST(Arguments, DoctorsPatienceIsADuration) {
+  EXPECT_EQ(parse({"doctor"}).parsed.arguments.value().patience, "2s");
+  EXPECT_EQ(parse({"doctor", "--patience", "60s"}).parsed.arguments.value().patience, "60s");
+  EXPECT_EQ(parse({"doctor", "--patience", "60"}).parsed.exit_code, kExitUsage);
+}
+
 TEST(Arguments, TakesGlobalOptionsBeforeAndAfterTheCommand) {
   EXPECT_EQ(parse({"--socket", "/s", "stats"}).parsed.arguments.value().socket, "/s");
   const Arguments after = parse({"ls", "models", "--json", "--socket", "/s"}).parsed.arguments.value();
@@ -66,7 +72,7 @@ TEST(Arguments, MistakesAreUsageErrors) {
 TEST(Arguments, HelpIsNoMistake) {
   const Outcome help = parse({"--help"});
   EXPECT_EQ(help.parsed.exit_code, kExitSuccess);
-  for (const char* command : {"stats", "ls", "prefetch", "pin", "unpin", "evict", "mode", "rebuild", "version"}) {
+  for (const char* command : {"stats", "ls", "prefetch", "pin", "unpin", "evict", "mode", "rebuild", "doctor", "version"}) {
     EXPECT_TRUE(help.out.contains(command)) << command;
   }
   EXPECT_EQ(parse({"prefetch", "--help"}).parsed.exit_code, kExitSuccess);

@@ -37,13 +37,6 @@ TEST(LinkSurvey, FindsTheLinksThatLeaveEverySource) {
   EXPECT_TRUE(stats.at("mounts").at(1).at("links_out").empty());
 }
 
-TEST(LinkSurvey, NamesTheFolderToMountOver) {
-  EXPECT_EQ(folder_behind("/hdd/vae"), "/hdd/vae");
-  EXPECT_EQ(folder_behind("/hdd/sd-v1.5"), "/hdd/sd-v1.5");
-  EXPECT_EQ(folder_behind("/hdd/a/model.safetensors"), "/hdd/a");
-  EXPECT_EQ(folder_behind("/model.gguf"), "/model.gguf");
-}
-
 TEST(LinkSurvey, TellsTheOwnerWhatToWriteOnceForEachFolder) {
   EXPECT_EQ(links_out_notice("models", {{.path = "checkpoints", .target = "/hdd/ckpt"},
                                         {.path = "loras/a.pt", .target = "/hdd/\"x\"/a.pt"},

@@ -6,6 +6,8 @@
 #include <cerrno>
 #include <stdexcept>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
@@ -54,6 +56,19 @@ TEST_F(JsonRpc, AnswersARequestWithItsId) {
             json::parse(R"({"jsonrpc":"2.0","id":7,"result":{"a":1}})"));
   EXPECT_EQ(ask(R"({"jsonrpc":"2.0","id":"x","method":"echo"})"),
             json::parse(R"({"jsonrpc":"2.0","id":"x","result":{}})"));
+}
+
+TEST_F(JsonRpc, TellsOfEachMethodThatWillChangeSomethingBeforeItRuns) {
+  std::vector<std::string> told;
+  methods_.add("evict", [&](const json&) -> Result<json> { return json(told.size()); }, Effect::changes);
+  methods_.add("mode", [](const json&) -> Result<json> { return json(); }, Effect::sets);
+  const auto note = [&](std::string_view method) { told.emplace_back(method); };
+  const std::string line =
+      R"([{"jsonrpc":"2.0","id":1,"method":"evict"},{"jsonrpc":"2.0","id":2,"method":"mode"},)"
+      R"({"jsonrpc":"2.0","id":3,"method":"count"},{"jsonrpc":"2.0","id":4,"method":"mode","params":{"mode":"off"}}])";
+  const json answers = json::parse(answer_line(methods_, line, kMaxAnswer, note));
+  EXPECT_EQ(told, (std::vector<std::string>{"evict", "mode"}));
+  EXPECT_EQ(answers.at(0).at("result"), 1) << "told before";
 }
 
 TEST_F(JsonRpc, AnswersWhatIsNoJsonWithAParseError) {

@@ -37,20 +37,31 @@ inline constexpr int kMaxNesting = 32;
 /// invalid_params; every other kind method_failed, with the kind's name and errno in error.data. Must end in bounded time.
 using Method = std::function<base::Result<nlohmann::json>(const nlohmann::json& params)>;
 
+/// What a method does to the daemon's state; sets: it changes something when it has parameters, else it only looks.
+enum class Effect : std::uint8_t { looks, sets, changes };
+
 class MethodTable {
  public:
+  struct Entry {
+    Method method;
+    Effect effect = Effect::looks;
+  };
   /// A method of the same name is replaced.
-  void add(std::string name, Method method);
+  void add(std::string name, Method method, Effect effect = Effect::looks);
   /// Null when there is none of that name.
-  [[nodiscard]] const Method* find(const std::string& name) const;
+  [[nodiscard]] const Entry* find(const std::string& name) const;
 
  private:
-  std::map<std::string, Method> methods_;
+  std::map<std::string, Entry> methods_;
 };
+
+/// Told the name of each method that will change something, before it is run.
+using ChangeNotice = std::function<void(std::string_view method)>;
 
 /// Runs the request or batch in `line`; returns the answer without a line end, empty when none is due (notifications).
 /// An answer longer than `max_answer_bytes` is replaced by an error that says so.
-[[nodiscard]] std::string answer_line(const MethodTable& methods, std::string_view line, std::size_t max_answer_bytes);
+[[nodiscard]] std::string answer_line(const MethodTable& methods, std::string_view line, std::size_t max_answer_bytes,
+                                      const ChangeNotice& on_change = {});
 
 /// An error that belongs to no request (id null).
 [[nodiscard]] std::string error_line(ErrorCode code, std::string_view message);
