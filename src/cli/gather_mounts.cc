@@ -30,8 +30,9 @@ using nlohmann::json;
 
 namespace {
 
-/// For a look at every process, and at one that sleeps in the kernel.
+/// For a look at every process or namespace; at a mount in one of them; and at a process that sleeps in the kernel.
 constexpr auto kProcessesTime = std::chrono::seconds(5);
+constexpr auto kDeadTime = std::chrono::milliseconds(500);
 constexpr auto kSleeperTime = std::chrono::milliseconds(200);
 constexpr std::string_view kDaemonName = "arenacached";
 constexpr std::size_t kMaxNamespaces = 64;
@@ -104,19 +105,19 @@ std::vector<std::int64_t> one_of_each_namespace() {
   return out;
 }
 
-bool is_dead(std::int64_t pid, const std::string& mountpoint, base::Duration patience) {
+/// A dead mount says so at once; one that is stuck is not waited for.
+bool is_dead(std::int64_t pid, const std::string& mountpoint) {
   const std::string path = text("/proc/", pid, "/root", mountpoint);
   BoundedCall call([&]() -> json { return ask_mount(path); });
-  return state_of(call.result(in(patience))) == MountState::dead;
+  return state_of(call.result(in(kDeadTime))) == MountState::dead;
 }
 
 /// What a namespace sees of one mount, where that is not the mount. `own`: our namespace's rows.
-std::optional<NamespaceFacts> trouble_in(std::int64_t pid, const Sight& sight, const std::vector<MountRow>& own,
-                                         base::Duration patience) {
+std::optional<NamespaceFacts> trouble_in(std::int64_t pid, const Sight& sight, const std::vector<MountRow>& own) {
   if (sight.of_mount) return std::nullopt;
   for (const MountRow& other : sight.others) {
     const bool is_known = std::ranges::find(own, other.device, &MountRow::device) != own.end();
-    if (is_known || !is_dead(pid, other.mountpoint, patience)) continue;
+    if (is_known || !is_dead(pid, other.mountpoint)) continue;
     return NamespaceFacts{.pid = pid, .program = name_of(pid), .mountpoint = other.mountpoint, .sees_dead_mount = true};
   }
   if (sight.bare_at.empty()) return std::nullopt;
@@ -124,13 +125,15 @@ std::optional<NamespaceFacts> trouble_in(std::int64_t pid, const Sight& sight, c
 }
 
 void gather_namespaces(const Surroundings& around, MachineFacts& facts) {
+  const base::TimePoint deadline = in(kProcessesTime);
   for (const std::int64_t pid : one_of_each_namespace()) {
+    if (base::SystemClock().now() > deadline) return;
     const auto rows = parse_mount_rows(read_proc_file(text("/proc/", pid, "/mountinfo")));
     for (const MountFacts& known : facts.mounts) {
       const MountRow* mount = find_ours(around.rows, known.mountpoint);
       const auto place = bare_place_of(around.rows, known.mountpoint);
       if (mount == nullptr || !place) continue;
-      if (auto trouble = trouble_in(pid, sight_of(rows, *place, mount->device), around.rows, facts.patience)) {
+      if (auto trouble = trouble_in(pid, sight_of(rows, *place, mount->device), around.rows)) {
         facts.namespaces.push_back(std::move(*trouble));
         break;
       }
