@@ -100,7 +100,10 @@ Result<void> clear_dead_mounts(const config::Config& config) {
 }
 
 Result<Plan> make_plan(const config::Config& config) {
-  Plan plan{.foreground = false, .log_level = config.daemon.log_level, .crash_window = std::chrono::floor<std::chrono::milliseconds>(config.daemon.crash_window), .mounts = {}};
+  Plan plan{.foreground = false,
+            .log_level = config.daemon.log_level,
+            .crash_window = std::chrono::floor<std::chrono::milliseconds>(config.daemon.crash_window),
+            .mounts = {}};
   const std::string source_name = source_name_of(config);
   for (const config::MountConfig& mount : config.mounts) {
     AC_ASSIGN(PlannedMount planned, plan_mount(mount));

@@ -89,7 +89,8 @@ std::shared_ptr<FileHandle> make_handle(const FilesystemPtr& fs, const HandleRec
   handle->access = record.access;
   handle->is_kept = kept.is_open();
   const auto where = fs->nodes().path(handle->node);
-  cache::FileRef file{.source = fs->source(), .path = where ? where->path : std::string(), .version = version_of(record)};
+  cache::FileRef file{
+      .source = fs->source(), .path = where ? where->path : std::string(), .version = version_of(record)};
   if (record.kind == HandleKind::writing) {
     handle->file = open_again(fs, record, std::move(kept));
     handle->writer = fs->engine().open_for_writing(file);

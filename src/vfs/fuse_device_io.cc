@@ -29,7 +29,8 @@ constexpr std::size_t kMostParts = 4;
 
 std::size_t as_parts(std::span<const iovec> from, std::array<std::span<const std::byte>, kMostParts>& to) {
   if (from.size() > to.size()) return 0;
-  for (std::size_t i = 0; i < from.size(); ++i) to[i] = {static_cast<const std::byte*>(from[i].iov_base), from[i].iov_len};
+  for (std::size_t i = 0; i < from.size(); ++i)
+    to[i] = {static_cast<const std::byte*>(from[i].iov_base), from[i].iov_len};
   return from.size();
 }
 

@@ -130,7 +130,11 @@ void ReplyDesk::report(std::string_view operation, const base::Error& error) {
 }
 
 Reply::Reply(std::shared_ptr<ReplyDesk> desk, fuse_req_t request, const char* operation)
-    : desk_(std::move(desk)), ticket_(desk_->add(request)), slot_(slot_at_hand()), area_owner_(desk_->area()), operation_(operation) {
+    : desk_(std::move(desk)),
+      ticket_(desk_->add(request)),
+      slot_(slot_at_hand()),
+      area_owner_(desk_->area()),
+      operation_(operation) {
   AC_CHECK(slot_ != nullptr);
   slot_->hold();
   const fuse_ctx& context = *::fuse_req_ctx(request);

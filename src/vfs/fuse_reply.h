@@ -13,8 +13,8 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <list>
 #include <cstring>
+#include <list>
 #include <memory>
 #include <optional>
 #include <span>

@@ -10,10 +10,8 @@
 namespace arenacache::vfs {
 
 NamedInode inode_of(const origin::Attributes& attributes) {
-  return {.is_there = true,
-          .type = attributes.st_mode & S_IFMT,
-          .device = attributes.st_dev,
-          .inode = attributes.st_ino};
+  return {
+      .is_there = true, .type = attributes.st_mode & S_IFMT, .device = attributes.st_dev, .inode = attributes.st_ino};
 }
 
 NamedInode inode_at(origin::Origin& origin, const std::string& path) {

@@ -6,9 +6,9 @@
 #include <utility>
 #include <vector>
 
+#include "adoption.h"
 #include "arenacache/base/log.h"
 #include "arenacache/base/text.h"
-#include "adoption.h"
 #include "filesystem.h"
 #include "fuse_passthrough.h"
 #include "fuse_reply.h"
@@ -100,7 +100,8 @@ cache::PassthroughState try_passthrough(Filesystem& fs, const FuseSession& sessi
 }  // namespace
 
 base::Result<std::unique_ptr<Mirror>> Mirror::start(base::UniqueFd fuse_fd, const MirrorOptions& options,
-                                                    Inheritance inheritance, cache::Engine& engine, base::Clock& clock) {
+                                                    Inheritance inheritance, cache::Engine& engine,
+                                                    base::Clock& clock) {
   handover::Area& area = *inheritance.area;
   const bool goes_on = area.is_inherited();
   auto fs = std::make_shared<Filesystem>(options, inheritance.area, engine, clock);

@@ -50,8 +50,7 @@ void write(const FilesystemPtr& fs, Reply reply, FilePlace place, std::span<cons
   fs->change(key, [fs, handle = std::move(handle), offset = place.offset, data, append,
                    reply = std::move(reply)](origin::Origin&) mutable {
     handle->writer->before_data_change();
-    const auto written =
-        append ? append_once(reply, *handle->file, data) : handle->file->write_at(data, offset, false);
+    const auto written = append ? append_once(reply, *handle->file, data) : handle->file->write_at(data, offset, false);
     note_data_change(*fs, handle->node, *handle->file);
     if (!written) return reply.fail(written.error());
     reply.written(*written);

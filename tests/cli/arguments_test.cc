@@ -72,7 +72,8 @@ TEST(Arguments, MistakesAreUsageErrors) {
 TEST(Arguments, HelpIsNoMistake) {
   const Outcome help = parse({"--help"});
   EXPECT_EQ(help.parsed.exit_code, kExitSuccess);
-  for (const char* command : {"stats", "ls", "prefetch", "pin", "unpin", "evict", "mode", "rebuild", "doctor", "version"}) {
+  for (const char* command :
+       {"stats", "ls", "prefetch", "pin", "unpin", "evict", "mode", "rebuild", "doctor", "version"}) {
     EXPECT_TRUE(help.out.contains(command)) << command;
   }
   EXPECT_EQ(parse({"prefetch", "--help"}).parsed.exit_code, kExitSuccess);

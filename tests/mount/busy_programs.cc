@@ -44,7 +44,8 @@ class Steps {
 
 std::string expected_errno(const char* call, long result, int expected) {
   if (result >= 0) return text(call, ": done a second time");
-  return errno == expected ? std::string() : text(call, ": ", errno_name(errno), " in the place of ", errno_name(expected));
+  return errno == expected ? std::string()
+                           : text(call, ": ", errno_name(errno), " in the place of ", errno_name(expected));
 }
 
 std::string write_all(int fd, const std::string& content) {
@@ -116,7 +117,9 @@ BusyPrograms::Round changes_names(const std::string& folder) {
     step([&] { return said("symlink", ::symlink("a", symlink.c_str())); });
     step([&] { return said("rename", ::rename(a.c_str(), (a + "2").c_str())); });
     step([&] { return expected_errno("rename again", ::rename(a.c_str(), (a + "2").c_str()), ENOENT); });
-    step([&] { return said("exchange", ::renameat2(AT_FDCWD, (a + "2").c_str(), AT_FDCWD, b.c_str(), RENAME_EXCHANGE)); });
+    step([&] {
+      return said("exchange", ::renameat2(AT_FDCWD, (a + "2").c_str(), AT_FDCWD, b.c_str(), RENAME_EXCHANGE));
+    });
     step([&] { return holds(b, one); });
     step([&] { return holds(a + "2", two); });
     step([&] { return holds(link, one); });

@@ -18,8 +18,8 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <map>
 #include <memory>
@@ -231,7 +231,8 @@ TEST_F(HandoverTest, AContainerAndABindMountGoOnToo) {
   const pid_t container = ::fork();
   if (container == 0) {
     char word = 0;
-    const bool is_apart = ::unshare(CLONE_NEWNS) == 0 && ::mount(nullptr, "/", nullptr, MS_REC | MS_SLAVE, nullptr) == 0;
+    const bool is_apart =
+        ::unshare(CLONE_NEWNS) == 0 && ::mount(nullptr, "/", nullptr, MS_REC | MS_SLAVE, nullptr) == 0;
     const bool is_right = is_apart && ::read(go[0], &word, 1) == 1 && file_is(model.path, model.size, model.pattern);
     ::_exit(is_right ? 0 : 1);
   }

@@ -13,8 +13,8 @@
 #include <thread>
 #include <vector>
 
-#include "arenacache/handover/area.h"
 #include "arenacache/base/executor.h"
+#include "arenacache/handover/area.h"
 #include "origin_access.h"
 #include "support/fake_origin.h"
 #include "support/fake_page_cache.h"
@@ -56,8 +56,9 @@ class AttributeCheckTest : public ::testing::Test {
     engine_ = test::must(
         cache::Engine::create(config_, {.clock = clock_, .io = io_, .background = pool_, .page_cache = page_cache_}));
     const auto source = engine_->add_source(config_.mounts[0], guard_);
-    fs_ = std::make_shared<Filesystem>(MirrorOptions{.source = source, .mount = config_.mounts[0], .fuse = {}, .keeper = {}},
-                                       fresh_area(), *engine_, clock_);
+    fs_ = std::make_shared<Filesystem>(
+        MirrorOptions{.source = source, .mount = config_.mounts[0], .fuse = {}, .keeper = {}}, fresh_area(), *engine_,
+        clock_);
   }
 
   void TearDown() override {

@@ -11,8 +11,8 @@
 #include <utility>
 #include <vector>
 
-#include "arenacache/handover/area.h"
 #include "arenacache/base/executor.h"
+#include "arenacache/handover/area.h"
 #include "support/fake_origin.h"
 #include "support/fake_page_cache.h"
 #include "support/matchers.h"
@@ -68,8 +68,9 @@ class ListingAccessTest : public ::testing::Test {
         cache::Engine::create(config_, {.clock = clock_, .io = io_, .background = pool_, .page_cache = page_cache_}));
     const auto source = engine_->add_source(config_.mounts[0], guard_);
     engine_->start();
-    fs_ = std::make_shared<Filesystem>(MirrorOptions{.source = source, .mount = config_.mounts[0], .fuse = {}, .keeper = {}},
-                                       fresh_area(), *engine_, clock_);
+    fs_ = std::make_shared<Filesystem>(
+        MirrorOptions{.source = source, .mount = config_.mounts[0], .fuse = {}, .keeper = {}}, fresh_area(), *engine_,
+        clock_);
   }
   void end_life() {
     fs_->stop();

@@ -66,7 +66,8 @@ class Mirror {
   /// Takes the mounted descriptor and starts serving; returns once the kernel's INIT was answered, or with an error.
   /// Where `inheritance` is of a mount that was served already, it goes on with that.
   static base::Result<std::unique_ptr<Mirror>> start(base::UniqueFd fuse_fd, const MirrorOptions& options,
-                                                     Inheritance inheritance, cache::Engine& engine, base::Clock& clock);
+                                                     Inheritance inheritance, cache::Engine& engine,
+                                                     base::Clock& clock);
   /// Ends the FUSE threads; requests that wait are answered with EINTR or ENOTCONN. Bounded time.
   virtual ~Mirror() = default;
   /// Takes no more requests and answers none of those that wait: all is left for the next worker. Nothing but the end may follow.
