@@ -107,6 +107,7 @@ base::Result<void> FuseSession::open(base::UniqueFd fd) {
   std::array<char*, 1> arguments{name.data()};
   fuse_args args{.argc = 1, .argv = arguments.data(), .allocated = 0};
   session_ = ::fuse_session_new(&args, &fuse_operations(), sizeof(fuse_lowlevel_ops), &context_);
+  ::fuse_opt_free_args(&args);  // parsing made a copy
   if (session_ == nullptr) return base::fail(base::ErrorKind::origin, EIO, "cannot make a FUSE session");
   context_.desk->adopt(session_);
   const int failed = ::fuse_session_custom_io(session_, &fuse_device_io(), fd.get());

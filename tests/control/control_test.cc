@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "arenacache/control/control.h"
 
+#include <unistd.h>
+
 #include <gtest/gtest.h>
 
 #include <cerrno>
@@ -38,7 +40,7 @@ class ControlTest : public testing::Test {
 };
 
 TEST_F(ControlTest, AnswersPingVersionAndMounts) {
-  EXPECT_EQ(rig_.answer("ping"), (json{{"pong", true}}));
+  EXPECT_EQ(rig_.answer("ping"), (json{{"pong", true}, {"pid", ::getpid()}}));
   EXPECT_EQ(rig_.answer("version").at("version"), "1.2.3");
   EXPECT_EQ(rig_.answer("mounts").at("mounts"),
             json::parse(R"([{"name": "models", "source": "/nas/models", "mountpoint": "/home/u/models"}])"));

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The daemon from start to end as its owner sees it: what is mounted, what is left, what it refuses.
 #include <fcntl.h>
-#include <signal.h>  // NOLINT(modernize-deprecated-headers): kill is POSIX
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -88,24 +87,6 @@ TEST_F(LifecycleTest, StartsQuicklyOverAHundredThousandFiles) {
   EXPECT_EQ(::access(mount.at("folder-99/model-999").c_str(), R_OK), 0);
   // Alone on a machine it takes 30 ms.
   EXPECT_LT(std::chrono::steady_clock::now() - before, std::chrono::seconds(ARENACACHE_IS_SANITIZED ? 10 : 1));
-}
-
-TEST_F(LifecycleTest, WhenTheWorkerDiesThePlainFolderIsBack) {
-  TestMount mount({.over_source = true});
-  make_pattern_file(mount.from("model"), kModelSize, Pattern{1});
-  ASSERT_NO_FATAL_FAILURE(mount.start());
-  ASSERT_TRUE(file_is(mount.at("model"), kModelSize, Pattern{1}));
-  const pid_t worker = mount.worker();
-  ASSERT_GT(worker, 0) << "the keeper has not exactly one child";
-  ASSERT_EQ(::kill(worker, SIGKILL), 0);
-  const auto exit_code = mount.daemon().wait(std::chrono::seconds(20));
-  ASSERT_TRUE(exit_code.has_value());
-  EXPECT_NE(*exit_code, 0);
-  EXPECT_FALSE(mount.is_mounted());
-  EXPECT_TRUE(file_is(mount.from("model"), kModelSize, Pattern{1}));
-  mount.forget_ended();
-  ASSERT_NO_FATAL_FAILURE(mount.start());
-  EXPECT_TRUE(file_is(mount.at("model"), kModelSize, Pattern{1})) << "its store is usable again";
 }
 
 TEST_F(LifecycleTest, SaysReadyToSystemdOnceMounted) {

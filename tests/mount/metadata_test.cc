@@ -131,10 +131,9 @@ TEST_F(MetadataTest, AfterACrashTheSourceIsAsked) {
   EXPECT_EQ(find(mount.mountpoint()).size(), kFolders * (kFilesInEach + 1));
   ASSERT_NO_FATAL_FAILURE(mount.restart());  // what was listed is in the index
   make_pattern_file(mount.at("made through the mount"), 5, Pattern{1});
-  ASSERT_EQ(::kill(mount.worker(), SIGKILL), 0);
-  ASSERT_TRUE(mount.daemon().wait(std::chrono::seconds(20)).has_value());
-  mount.forget_ended();
-  ASSERT_NO_FATAL_FAILURE(mount.start());
+  const pid_t worker = mount.client().pid();
+  ASSERT_EQ(::kill(worker, SIGKILL), 0);
+  ASSERT_TRUE(TestMount::wait_for([&] { return mount.client().pid() > 0 && mount.client().pid() != worker; }));
   EXPECT_TRUE(is_listed(mount.mountpoint(), "made through the mount"));
   EXPECT_EQ(find(mount.mountpoint()), find(mount.source()));
 }
