@@ -7,9 +7,11 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <charconv>
 #include <cstddef>
 #include <cstring>
 #include <string_view>
+#include <system_error>
 
 namespace arenacache::daemon {
 
@@ -61,6 +63,13 @@ Result<std::pair<FdChannel, FdChannel>> FdChannel::create_pair() {
     return base::fail_errno(ErrorKind::invalid, errno, "cannot create a socket pair");
   }
   return std::pair{FdChannel(base::UniqueFd(ends[0])), FdChannel(base::UniqueFd(ends[1]))};
+}
+
+std::optional<std::uint64_t> number_in(std::string_view field) {
+  std::uint64_t value = 0;
+  const auto [end, error] = std::from_chars(field.data(), field.data() + field.size(), value);
+  if (error != std::errc{} || end != field.data() + field.size()) return std::nullopt;
+  return value;
 }
 
 Result<void> FdChannel::send(MessageKind kind, std::span<const std::string> fields, std::span<const int> fds) const {

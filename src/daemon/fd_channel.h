@@ -9,6 +9,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -40,6 +41,9 @@ struct Message {
   std::vector<std::string> fields;  ///< no field holds a NUL
   std::vector<base::UniqueFd> fds;
 };
+
+/// A field that is a whole number; nothing: it is none.
+[[nodiscard]] std::optional<std::uint64_t> number_in(std::string_view field);
 
 class FdChannel {
  public:

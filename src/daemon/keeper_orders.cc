@@ -3,10 +3,7 @@
 
 #include <array>
 #include <cerrno>
-#include <charconv>
-#include <optional>
 #include <string_view>
-#include <system_error>
 #include <utility>
 
 namespace arenacache::daemon {
@@ -17,13 +14,6 @@ using base::Result;
 namespace {
 
 constexpr std::size_t kBirthFields = 5;
-
-std::optional<std::uint64_t> parse_number(std::string_view digits) {
-  std::uint64_t value = 0;
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-  if (error != std::errc{} || end != digits.data() + digits.size()) return std::nullopt;
-  return value;
-}
 
 std::unexpected<base::Error> malformed() {
   return base::fail(ErrorKind::invalid, EPROTO, "a message between the daemon's processes is malformed");
@@ -60,7 +50,7 @@ Result<void> send_orders(const FdChannel& channel, const Birth& birth, const std
 
 Result<Orders> receive_orders(const FdChannel& channel) {
   AC_ASSIGN(const Message head, next(channel, MessageKind::start, kBirthFields, 0));
-  const auto count = parse_number(head.fields[0]);
+  const auto count = number_in(head.fields[0]);
   if (!count) return malformed();
   Orders orders{.birth = {.leaves_terminal = head.fields[1] == "1",
                           .after_crash = head.fields[2] == "1",
@@ -75,11 +65,11 @@ Result<Orders> receive_orders(const FdChannel& channel) {
                      .source = std::move(serve.fds[1]),
                      .area = std::move(serve.fds[2]),
                      .kept = {}};
-    const auto kept = parse_number(serve.fields[2]);
+    const auto kept = number_in(serve.fields[2]);
     if (!kept) return malformed();
     for (std::uint64_t i = 0; i < *kept; ++i) {
       AC_ASSIGN(Message one, next(channel, MessageKind::kept, 1, 1));
-      const auto handle = parse_number(one.fields[0]);
+      const auto handle = number_in(one.fields[0]);
       if (!handle) return malformed();
       mount.kept.insert_or_assign(*handle, std::move(one.fds[0]));
     }
@@ -92,7 +82,7 @@ std::vector<std::string> fields_of(const KeepOrder& order) { return {order.mount
 
 Result<KeepOrder> keep_order_in(const Message& message) {
   if (message.fields.size() != 2) return malformed();
-  const auto handle = parse_number(message.fields[1]);
+  const auto handle = number_in(message.fields[1]);
   if (!handle) return malformed();
   return KeepOrder{.mount = message.fields[0], .handle = *handle};
 }

@@ -3,11 +3,8 @@
 
 #include <array>
 #include <cerrno>
-#include <charconv>
-#include <optional>
 #include <span>
 #include <string_view>
-#include <system_error>
 #include <utility>
 
 namespace arenacache::daemon {
@@ -16,13 +13,6 @@ using base::ErrorKind;
 using base::Result;
 
 namespace {
-
-std::optional<std::uint64_t> parse_number(std::string_view digits) {
-  std::uint64_t value = 0;
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-  if (error != std::errc{} || end != digits.data() + digits.size()) return std::nullopt;
-  return value;
-}
 
 std::unexpected<base::Error> malformed() {
   return base::fail(ErrorKind::invalid, EPROTO, "the reader's plan is malformed");
@@ -43,9 +33,9 @@ std::array<std::string, kFields> fields_of(const PlannedMount& mount) {
 /// Returns how many mounts follow.
 Result<std::size_t> read_head(std::span<const std::string> fields, Plan& plan) {
   if (fields.size() != kFields) return malformed();
-  const auto count = parse_number(fields[0]);
-  const auto level = parse_number(fields[2]);
-  const auto window = parse_number(fields[3]);
+  const auto count = number_in(fields[0]);
+  const auto level = number_in(fields[2]);
+  const auto window = number_in(fields[3]);
   if (!count || !level || !window || *level > static_cast<std::uint64_t>(base::LogLevel::off)) return malformed();
   plan.foreground = fields[1] == "1";
   plan.log_level = static_cast<base::LogLevel>(*level);
@@ -55,7 +45,7 @@ Result<std::size_t> read_head(std::span<const std::string> fields, Plan& plan) {
 
 Result<PlannedMount> read_mount(std::span<std::string> fields) {
   if (fields.size() != kFields) return malformed();
-  const auto readahead = parse_number(fields[3]);
+  const auto readahead = number_in(fields[3]);
   if (!readahead) return malformed();
   return PlannedMount{.name = std::move(fields[0]),
                       .mountpoint = std::move(fields[1]),

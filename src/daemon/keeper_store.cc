@@ -5,7 +5,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <charconv>
 #include <string>
 #include <utility>
 
@@ -89,9 +88,7 @@ bool Keeper::resume() {
     mount.fuse.fuse = stored_.take(stored_name("fuse", i));
     mount.area = stored_.take(stored_name("area", i));
     for (auto& [number, descriptor] : stored_.take_all(text("kept-", i, '-'))) {
-      std::uint64_t handle = 0;
-      const auto parsed = std::from_chars(number.data(), number.data() + number.size(), handle);
-      if (parsed.ec == std::errc{}) mount.kept.emplace(handle, std::move(descriptor));
+      if (const auto handle = number_in(number)) mount.kept.emplace(*handle, std::move(descriptor));
     }
     const bool is_whole = mount.fuse.fuse.is_open() && mount.area.is_open() && mount.planned.source.is_open() &&
                           mount.planned.place.is_open();
