@@ -2,6 +2,7 @@
 #include "fd_channel.h"
 
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/uio.h>
 
 #include <algorithm>
@@ -22,6 +23,7 @@ namespace {
 
 constexpr char kProtocolVersion = 1;
 constexpr std::size_t kHeaderBytes = 2;
+constexpr int kSendPatienceS = 5;
 /// Three paths of PATH_MAX and some numbers fit well.
 constexpr std::size_t kMaxMessageBytes = 64UL * 1024;
 constexpr std::size_t kMaxFds = 4;
@@ -62,6 +64,9 @@ Result<std::pair<FdChannel, FdChannel>> FdChannel::create_pair() {
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) {
     return base::fail_errno(ErrorKind::invalid, errno, "cannot create a socket pair");
   }
+  // Whoever does not take what it is sent for so long is as good as dead.
+  const timeval patience{.tv_sec = kSendPatienceS, .tv_usec = 0};
+  for (const int end : ends) ::setsockopt(end, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
   return std::pair{FdChannel(base::UniqueFd(ends[0])), FdChannel(base::UniqueFd(ends[1]))};
 }
 

@@ -119,7 +119,7 @@ std::optional<int> Keeper::read_plan() {
   PlanAssembler assembler;
   bool open = true;
   while (!assembler.is_complete()) {
-    const Event event = events_.wait({.channel = open ? channel.fd() : -1, .process = reader->pidfd()});
+    const Event event = wait({.channel = open ? channel.fd() : -1, .process = reader->pidfd()});
     if (event.asks_to_stop()) {
       reader->kill(SIGKILL);  // it may hang in a folder that does not answer; nobody waits for it
       return kExitSuccess;
@@ -164,7 +164,7 @@ std::optional<int> Keeper::go_to_background() {
   }
   starter_.reset();
   while (true) {
-    const Event event = events_.wait({.channel = answer.get()});
+    const Event event = wait({.channel = answer.get()});
     if (event.asks_to_stop()) ::kill(daemon, SIGTERM);
     char said = 0;
     if (event.message) return ::read(answer.get(), &said, 1) == 1 && said == kUp ? kExitSuccess : kExitFailure;
@@ -185,11 +185,7 @@ std::optional<Keeper::Ending> Keeper::mount_all() {
       base::log_error(area.error().what);
       return Ending::failed;
     }
-    mounts_.push_back({.number = mounts_.size(),
-                       .planned = std::move(planned),
-                       .fuse = std::move(*fuse),
-                       .area = std::move(*area),
-                       .kept = {}});
+    mounts_.push_back({.planned = std::move(planned), .fuse = std::move(*fuse), .area = std::move(*area), .kept = {}});
   }
   plan_.mounts.clear();
   return std::nullopt;
@@ -199,7 +195,7 @@ Result<MountedFuse> Keeper::mount(const MountRequest& request) {
   if (::geteuid() == 0) return mount_as_root(request);
   AC_ASSIGN(FusermountCall call, start_fusermount(request));
   while (true) {
-    const Event event = events_.wait({.channel = call.channel.fd()});
+    const Event event = wait({.channel = call.channel.fd()});
     if (event.asks_to_stop()) {
       call.process.kill(SIGKILL);
       return base::fail(ErrorKind::cancelled, EINTR, "told to stop");
@@ -240,7 +236,7 @@ Result<void> Keeper::send_orders_to(const Birth& birth) const {
 
 Keeper::Start Keeper::await_ready(Deadline deadline) {
   while (true) {
-    const Event event = events_.wait({.channel = worker_channel_.fd(), .process = worker_.pidfd()}, deadline);
+    const Event event = wait({.channel = worker_channel_.fd(), .process = worker_.pidfd()}, deadline);
     if (event.asks_to_stop()) return Start::asked_to_stop;
     if (event.timed_out) return Start::failed;
     if (event.message) {
@@ -272,10 +268,12 @@ void Keeper::announce_ready() {
 
 Keeper::Ending Keeper::serve() {
   while (true) {
-    const Event event = events_.wait(
+    const Event event = wait(
         {.channel = worker_channel_.fd(), .process = worker_.pidfd(), .mount_table = mount_table_.get()}, leave_by_);
     reap_left();
-    if (event.asks_to_stop()) return Ending::asked;
+    if (is_asked_to_stop_) return Ending::asked;
+    if (event.mounts_changed) forget_unmounted();
+    if (mounts_.empty()) return Ending::asked;
     bool is_over = event.exited;
     if (event.timed_out) worker_.kill(SIGKILL);  // it was to leave
     if (event.message) {
@@ -291,13 +289,15 @@ Keeper::Ending Keeper::serve() {
     if (event.signal == SIGHUP && !worker_channel_.send(MessageKind::reload)) {
       base::log_warn("the worker does not hear that it should read the configuration again");
     }
-    if (event.mounts_changed) forget_unmounted();
-    if (mounts_.empty()) return Ending::asked;
   }
 }
 
 Keeper::Heard Keeper::hear_worker() {
   auto message = worker_channel_.receive();
+  if (!message && message.error().errno_value == EPROTO) {
+    base::log_warn(message.error().what);
+    return Heard::nothing;
+  }
   if (!message || !*message) return Heard::hung_up;
   const std::string sentence = (*message)->fields.empty() ? std::string() : (*message)->fields.front();
   switch ((*message)->kind) {
@@ -334,7 +334,7 @@ void Keeper::keep(Message message) {
   const auto order = keep_order_in(message);
   Mounted* const mount = order ? mount_named(order->mount) : nullptr;
   if (mount == nullptr || message.fds.size() != 1) return;
-  notifier_.store(kept_name(mount->number, order->handle), message.fds.front().get());
+  notifier_.store(kept_name(mount->planned.number, order->handle), message.fds.front().get());
   mount->kept.insert_or_assign(order->handle, std::move(message.fds.front()));
 }
 
@@ -342,7 +342,7 @@ void Keeper::drop(const Message& message) {
   const auto order = keep_order_in(message);
   Mounted* const mount = order ? mount_named(order->mount) : nullptr;
   if (mount == nullptr || mount->kept.erase(order->handle) == 0) return;
-  notifier_.remove(kept_name(mount->number, order->handle));
+  notifier_.remove(kept_name(mount->planned.number, order->handle));
 }
 
 void Keeper::forget_unmounted() {

@@ -57,7 +57,6 @@ class Keeper {
   enum class Ending { asked, failed };
 
   struct Mounted {
-    std::size_t number = 0;  ///< in the plan: others may have been unmounted by somebody else
     PlannedMount planned;
     MountedFuse fuse;
     base::UniqueFd area;  ///< handover::Area: what a worker leaves to the next
@@ -116,6 +115,8 @@ class Keeper {
   int take_down(Ending ending);
   bool unmount_all(std::vector<ChildProcess>& late, bool is_dead);
   void end_worker();
+  /// events_.wait() that forgets no SIGTERM.
+  Event wait(const Watch& watch, Deadline deadline = std::nullopt) const;
   std::optional<ExitStatus> wait_for_end(ChildProcess& child, std::chrono::milliseconds patience) const;
   void cut_connections();
 
@@ -131,6 +132,7 @@ class Keeper {
   FdChannel worker_channel_;
   /// Workers whose threads are gone but for one that the kernel holds: they end when it lets go.
   std::vector<ChildProcess> leaving_;
+  mutable bool is_asked_to_stop_ = false;  ///< a signal said so, whoever waited for what just then
   std::vector<std::chrono::steady_clock::time_point> crashes_;
   Deadline leave_by_;  ///< of a worker that was told to leave
   std::string last_end_;  ///< how the last worker ended

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -66,7 +67,10 @@ void Notifier::send(const std::string& assignments, int descriptor) const {
   to.sun_family = AF_UNIX;
   std::ranges::copy(address_, static_cast<char*>(to.sun_path));
   if (to.sun_path[0] == '@') to.sun_path[0] = '\0';  // an abstract address
-  const base::UniqueFd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  const base::UniqueFd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  // A manager that is busy is waited for, not for long: what it does not store is lost with us.
+  const timeval patience{.tv_sec = 1, .tv_usec = 0};
+  ::setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
   // The casts are what the socket API asks for.
   iovec part{.iov_base = const_cast<char*>(assignments.data()), .iov_len = assignments.size()};
   msghdr message{};

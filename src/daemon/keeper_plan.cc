@@ -19,20 +19,22 @@ std::unexpected<base::Error> malformed() {
 }
 
 /// Of the plan itself, and of each mount.
-constexpr std::size_t kFields = 4;
+constexpr std::size_t kHeadFields = 4;
+constexpr std::size_t kFields = 5;
 
-std::array<std::string, kFields> head_of(const Plan& plan) {
+std::array<std::string, kHeadFields> head_of(const Plan& plan) {
   return {std::to_string(plan.mounts.size()), plan.foreground ? "1" : "0",
           std::to_string(static_cast<unsigned>(plan.log_level)), std::to_string(plan.crash_window.count())};
 }
 
 std::array<std::string, kFields> fields_of(const PlannedMount& mount) {
-  return {mount.name, mount.mountpoint, mount.source_name, std::to_string(mount.readahead_kib)};
+  return {mount.name, mount.mountpoint, mount.source_name, std::to_string(mount.readahead_kib),
+          std::to_string(mount.number)};
 }
 
 /// Returns how many mounts follow.
 Result<std::size_t> read_head(std::span<const std::string> fields, Plan& plan) {
-  if (fields.size() != kFields) return malformed();
+  if (fields.size() != kHeadFields) return malformed();
   const auto count = number_in(fields[0]);
   const auto level = number_in(fields[2]);
   const auto window = number_in(fields[3]);
@@ -46,8 +48,10 @@ Result<std::size_t> read_head(std::span<const std::string> fields, Plan& plan) {
 Result<PlannedMount> read_mount(std::span<std::string> fields) {
   if (fields.size() != kFields) return malformed();
   const auto readahead = number_in(fields[3]);
-  if (!readahead) return malformed();
-  return PlannedMount{.name = std::move(fields[0]),
+  const auto number = number_in(fields[4]);
+  if (!readahead || !number) return malformed();
+  return PlannedMount{.number = *number,
+                      .name = std::move(fields[0]),
                       .mountpoint = std::move(fields[1]),
                       .source_name = std::move(fields[2]),
                       .readahead_kib = *readahead,
@@ -98,11 +102,11 @@ Result<Plan> parse_plan_text(std::string_view text) {
     text.remove_prefix(end + 1);
   }
   const std::span<std::string> all(fields);
-  if (all.size() < kFields) return malformed();
+  if (all.size() < kHeadFields) return malformed();
   Plan plan;
-  AC_ASSIGN(const std::size_t count, read_head(all.first(kFields), plan));
-  if (count != all.size() / kFields - 1 || all.size() % kFields != 0) return malformed();
-  for (std::size_t at = kFields; at < all.size(); at += kFields) {
+  AC_ASSIGN(const std::size_t count, read_head(all.first(kHeadFields), plan));
+  if (all.size() - kHeadFields != count * kFields) return malformed();
+  for (std::size_t at = kHeadFields; at < all.size(); at += kFields) {
     AC_ASSIGN(PlannedMount mount, read_mount(all.subspan(at, kFields)));
     plan.mounts.push_back(std::move(mount));
   }

@@ -19,6 +19,7 @@
 namespace arenacache::daemon {
 
 struct PlannedMount {
+  std::size_t number = 0;  ///< in the plan as it was made: others may have been unmounted by somebody else since
   std::string name;
   std::string mountpoint;           ///< absolute, for fusermount3 and for people
   std::string source_name;          ///< the mount's source in mountinfo

@@ -103,11 +103,17 @@ void Keeper::end_worker() {
     base::log_error("the worker cannot be killed: it hangs in the kernel");
 }
 
+Event Keeper::wait(const Watch& watch, Deadline deadline) const {
+  const Event event = events_.wait(watch, deadline);
+  is_asked_to_stop_ = is_asked_to_stop_ || event.asks_to_stop();
+  return event;
+}
+
 std::optional<ExitStatus> Keeper::wait_for_end(ChildProcess& child, std::chrono::milliseconds patience) const {
   const auto deadline = std::chrono::steady_clock::now() + patience;
   while (true) {
     if (auto status = child.try_reap()) return status;
-    if (events_.wait({.process = child.pidfd()}, deadline).timed_out) return child.try_reap();
+    if (wait({.process = child.pidfd()}, deadline).timed_out) return child.try_reap();
   }
 }
 

@@ -46,17 +46,19 @@ void Keeper::store_mounts() const {
   Plan plan{
       .foreground = plan_.foreground, .log_level = plan_.log_level, .crash_window = plan_.crash_window, .mounts = {}};
   for (const Mounted& mount : mounts_) {
-    notifier_.store(stored_name("fuse", mount.number), mount.fuse.fuse.get());
-    notifier_.store(stored_name("area", mount.number), mount.area.get());
-    notifier_.store(stored_name("source", mount.number), mount.planned.source.get());
-    notifier_.store(stored_name("place", mount.number), mount.planned.place.get());
-    plan.mounts.push_back({.name = mount.planned.name,
+    notifier_.store(stored_name("fuse", mount.planned.number), mount.fuse.fuse.get());
+    notifier_.store(stored_name("area", mount.planned.number), mount.area.get());
+    notifier_.store(stored_name("source", mount.planned.number), mount.planned.source.get());
+    notifier_.store(stored_name("place", mount.planned.number), mount.planned.place.get());
+    plan.mounts.push_back({.number = mount.planned.number,
+                           .name = mount.planned.name,
                            .mountpoint = mount.planned.mountpoint,
                            .source_name = mount.planned.source_name,
                            .readahead_kib = mount.planned.readahead_kib,
                            .source = {},
                            .place = {}});
   }
+  notifier_.remove("plan");  // an earlier keeper's
   // Last: with it the others are complete.
   if (const UniqueFd file = plan_file(plan_text(plan)); file.is_open()) notifier_.store("plan", file.get());
 }
@@ -67,8 +69,9 @@ void Keeper::empty_store() const {
 }
 
 void Keeper::remove_stored(const Mounted& mount) const {
-  for (const char* what : {"fuse", "area", "source", "place"}) notifier_.remove(stored_name(what, mount.number));
-  for (const auto& [handle, descriptor] : mount.kept) notifier_.remove(kept_name(mount.number, handle));
+  for (const char* what : {"fuse", "area", "source", "place"})
+    notifier_.remove(stored_name(what, mount.planned.number));
+  for (const auto& [handle, descriptor] : mount.kept) notifier_.remove(kept_name(mount.planned.number, handle));
 }
 
 bool Keeper::resume() {
@@ -81,14 +84,15 @@ bool Keeper::resume() {
   }
   plan_ = std::move(*read);
   base::log_open(plan_.log_level, kKeeperName);
-  for (std::size_t i = 0; i < plan_.mounts.size(); ++i) {
-    Mounted mount{.number = i, .planned = std::move(plan_.mounts[i]), .fuse = {}, .area = {}, .kept = {}};
-    mount.planned.source = stored_.take(stored_name("source", i));
-    mount.planned.place = stored_.take(stored_name("place", i));
-    mount.fuse.fuse = stored_.take(stored_name("fuse", i));
-    mount.area = stored_.take(stored_name("area", i));
-    for (auto& [number, descriptor] : stored_.take_all(text("kept-", i, '-'))) {
-      if (const auto handle = number_in(number)) mount.kept.emplace(*handle, std::move(descriptor));
+  for (PlannedMount& planned : plan_.mounts) {
+    const std::size_t number = planned.number;
+    Mounted mount{.planned = std::move(planned), .fuse = {}, .area = {}, .kept = {}};
+    mount.planned.source = stored_.take(stored_name("source", number));
+    mount.planned.place = stored_.take(stored_name("place", number));
+    mount.fuse.fuse = stored_.take(stored_name("fuse", number));
+    mount.area = stored_.take(stored_name("area", number));
+    for (auto& [digits, descriptor] : stored_.take_all(text("kept-", number, '-'))) {
+      if (const auto handle = number_in(digits)) mount.kept.emplace(*handle, std::move(descriptor));
     }
     const bool is_whole = mount.fuse.fuse.is_open() && mount.area.is_open() && mount.planned.source.is_open() &&
                           mount.planned.place.is_open();

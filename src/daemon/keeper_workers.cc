@@ -36,6 +36,7 @@ std::optional<Keeper::Ending> Keeper::replace_worker() {
   const std::string sentence = text("the worker ", last_end_, ", another one goes on");
   is_orderly ? base::log_info(sentence) : base::log_error(sentence);
   for (std::size_t starts = 0; starts < kMostStarts; ++starts) {
+    if (is_asked_to_stop_) return Ending::asked;
     if (!is_orderly && !count_crash()) {
       base::log_error(text("the worker crashed ", kMostCrashes, " times within ", plan_.crash_window.count() / 1000,
                            " s; unmounting"));
@@ -55,7 +56,7 @@ std::optional<Keeper::Ending> Keeper::replace_worker() {
       case Start::failed:
         break;
     }
-    if (std::chrono::steady_clock::now() >= until) {
+    if (std::chrono::steady_clock::now() >= until && !is_asked_to_stop_) {
       base::log_error(text("no worker was ready within ", options_.replace_deadline.count() / 1000, " s; unmounting"));
       return Ending::failed;
     }
@@ -72,7 +73,7 @@ bool Keeper::end_of_worker() {
   int silences = 0;
   Deadline deadline = std::chrono::steady_clock::now() + options_.kill_deadline;
   for (int kills = 0; silences < 2 && kills < 2;) {
-    const Event event = events_.wait({.channel = worker_channel_.fd(), .process = worker_.pidfd()}, deadline);
+    const Event event = wait({.channel = worker_channel_.fd(), .process = worker_.pidfd()}, deadline);
     if (event.timed_out) {
       worker_.kill(SIGKILL);
       ++kills;

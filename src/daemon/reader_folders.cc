@@ -66,7 +66,8 @@ Result<PlannedMount> plan_mount(const config::MountConfig& mount) {
   if (!place.is_open()) {
     return base::fail_errno(ErrorKind::invalid, errno, text("cannot open the mountpoint ", mount.mountpoint));
   }
-  return PlannedMount{.name = mount.name,
+  return PlannedMount{.number = 0,
+                      .name = mount.name,
                       .mountpoint = mount.mountpoint,
                       .source_name = {},
                       .readahead_kib = 0,
@@ -107,6 +108,7 @@ Result<Plan> make_plan(const config::Config& config) {
   const std::string source_name = source_name_of(config);
   for (const config::MountConfig& mount : config.mounts) {
     AC_ASSIGN(PlannedMount planned, plan_mount(mount));
+    planned.number = plan.mounts.size();
     planned.source_name = source_name;
     planned.readahead_kib = config.fuse.readahead / base::kKiB;
     plan.mounts.push_back(std::move(planned));

@@ -164,8 +164,9 @@ class Worker {
     while (true) {
       const auto message = keeper_->channel().receive();
       if (!message || !*message) {
+        // Nobody is told anything: there may be another keeper, and where there is none the kernel tells programs itself.
         base::log_error("the keeper is gone, ending");
-        return MessageKind::stop;
+        return MessageKind::leave;
       }
       const MessageKind kind = (*message)->kind;
       if (kind == MessageKind::stop || kind == MessageKind::leave) return kind;

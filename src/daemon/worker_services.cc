@@ -103,6 +103,8 @@ class WorkerServices final : public Services {
         .refresh = [this](std::size_t mount, const std::string& path) { return refresh(mount, path); },
         .restart = ties_.restart};
     AC_ASSIGN(control_, control::Control::start(options, *engine_, clock_));
+    // Last: who cannot start has answered nobody, and leaves what waits to the next.
+    for (const auto& mirror : mirrors_) mirror->serve();
     return {};
   }
 
@@ -174,7 +176,10 @@ base::Result<std::unique_ptr<Services>> Services::start(const config::Config& co
                                                         WorkerTies ties) {
   AC_TRY(confine_worker(config, mounts));  // threads inherit it
   auto services = std::make_unique<WorkerServices>(config, std::move(ties));
-  AC_TRY(services->begin(std::move(mounts)));
+  if (auto begun = services->begin(std::move(mounts)); !begun) {
+    services->leave();
+    return std::unexpected(std::move(begun).error());
+  }
   if (auto filtered = filter_system_calls(); !filtered) base::log_warn(filtered.error().what);
   return services;
 }

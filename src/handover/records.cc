@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <iterator>
 #include <utility>
 
 #include "arenacache/base/result.h"
@@ -85,12 +86,14 @@ Records::Cell* Records::cell(RecordId id) const { return &cells_[std::to_underly
 
 RecordId Records::obtain(std::size_t count) {
   const base::MutexLock lock(mutex_);
-  auto& free = free_[count - 1];
-  if (!free.empty()) {
-    const RecordId id{free.back()};
+  for (std::size_t have = count; have <= kMostCells; ++have) {
+    auto& free = free_[have - 1];
+    if (free.empty()) continue;
+    const std::uint32_t at = free.back();
     free.pop_back();
+    if (have > count) free_[have - count - 1].push_back(at + static_cast<std::uint32_t>(count));
     taken_ += count;
-    return id;
+    return RecordId{at};
   }
   const std::size_t first = header_.cells_used;
   if (first + count > cells_.size()) return kNoRecord;
@@ -205,9 +208,13 @@ void Records::note_sent_away(std::uint32_t thread) {
   std::atomic_ref(header_.sent_away_count).store(header_.sent_away_count + 1, std::memory_order_release);
 }
 
+void Records::forget_sent_away(std::uint32_t thread) { std::ranges::replace(header_.sent_away, thread, 0U); }
+
 std::vector<std::uint32_t> Records::sent_away() const {
-  const std::size_t count = std::min<std::uint64_t>(header_.sent_away_count, kSentAway);
-  return {header_.sent_away, header_.sent_away + count};
+  std::vector<std::uint32_t> threads;
+  std::ranges::copy_if(header_.sent_away, std::back_inserter(threads),
+                       [](std::uint32_t thread) { return thread != 0; });
+  return threads;
 }
 
 std::size_t Records::used_bytes() const {

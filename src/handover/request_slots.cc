@@ -2,10 +2,12 @@
 #include "arenacache/handover/request_slots.h"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 
 #include <algorithm>
 #include <cstring>
 #include <ranges>
+#include <utility>
 
 #include "arenacache/base/result.h"
 #include "format.h"
@@ -17,6 +19,8 @@ namespace {
 /// A room of which more was touched gives its memory back, beyond a few that are kept for the next large writes.
 constexpr std::size_t kSmallRoom = std::size_t{64} * 1024;
 constexpr std::size_t kLargeKept = 16;
+/// How many rooms are made ready for large requests: enough for those that are read at any time, in a bounded amount of memory.
+constexpr std::size_t kMostMapped = 64;
 
 template <class T>
 std::atomic_ref<T> shared(T& value) {
@@ -96,17 +100,34 @@ RequestSlots::RequestSlots(const Memory& memory) : file_(memory.file), rooms_at_
   }
 }
 
-Slot& RequestSlots::take() {
+Slot* RequestSlots::take() {
   Slot* slot = nullptr;
+  bool must_map = false;
   {
     base::MutexLock lock(mutex_);
-    while (free_.empty()) came_back_.wait(lock);
+    while (free_.empty() && !is_closed_) came_back_.wait(lock);
+    if (is_closed_) return nullptr;
     slot = free_.back();
     free_.pop_back();
     if (slot->touched_ > kSmallRoom) --large_free_;
+    must_map = !slot->is_mapped_ && mapped_ < kMostMapped;
+    if (must_map) ++mapped_;
+  }
+  if (must_map) {
+    // Where the kernel has to make pages while it hands a large request over, a SIGKILL in between makes it give up: an error
+    // for the program. Those that are there already it just writes to.
+    ::madvise(slot->room_.data(), slot->room_.size(), MADV_POPULATE_WRITE);
+    slot->is_mapped_ = true;
+    slot->touched_ = slot->room_.size();
   }
   slot->begin();
-  return *slot;
+  return slot;
+}
+
+void RequestSlots::close() {
+  const base::MutexLock lock(mutex_);
+  is_closed_ = true;
+  came_back_.notify_all();
 }
 
 void RequestSlots::give_back(Slot& slot) {
@@ -124,6 +145,8 @@ void RequestSlots::give_back(Slot& slot) {
       static_cast<void>(::fallocate(file_, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(at + kPage),
                                     static_cast<off_t>(kRoomBytes - kPage)));
       slot.touched_ = kPage;
+      const base::MutexLock lock(mutex_);
+      if (std::exchange(slot.is_mapped_, false)) --mapped_;
     }
   }
   const base::MutexLock lock(mutex_);

@@ -67,7 +67,8 @@ std::shared_ptr<origin::OriginFile> open_again(const FilesystemPtr& fs, const Ha
   auto promise = std::make_shared<std::promise<LateFile::Opened>>();
   auto file = std::make_shared<LateFile>(promise->get_future().share());
   const NodeId node{record.node};
-  fs->change(node_key(node), [fs, node, promise, access = record.access,
+  const bool is_by_name = !kept.is_open();
+  fs->change(node_key(node), [fs, node, promise, is_by_name, inode = record.inode, access = record.access,
                               caller = origin::Caller{.uid = record.uid, .gid = record.gid, .groups = {}, .umask = 0},
                               kept = std::move(kept)](origin::Origin& origin) mutable {
     LateFile::Opened opened = std::unexpected(gone_error());
@@ -76,6 +77,11 @@ std::shared_ptr<origin::OriginFile> open_again(const FilesystemPtr& fs, const Ha
                    ? origin.take_file(std::move(kept))
                    : at_path(*fs, node, [&](const std::string& path) { return origin.open(path, access, &caller); });
     });
+    // Another file has the name by now: what is open is lost, and nothing is written into the other one.
+    if (opened && is_by_name && fs->fidelity().stable_inodes) {
+      const auto now = (*opened)->stat();
+      if (!now || now->st_ino != inode) opened = std::unexpected(gone_error());
+    }
     if (!opened) base::log_warn(base::text("a file that is open for writing is lost: ", opened.error().what));
     promise->set_value(std::move(opened));
   });
@@ -139,6 +145,7 @@ std::size_t adopt(const FilesystemPtr& fs, Inheritance& inheritance, const std::
   // Writers first: what reads the same file is to know of them.
   std::ranges::sort(stock.handles, {}, [](const auto& one) { return one.second.kind != HandleKind::writing; });
   std::size_t count = 0;
+  std::vector<std::shared_ptr<const BackingIds::Hold>> lost;  // of opens that nobody has: given back to the kernel
   for (const auto& [id, record] : stock.handles) {
     base::UniqueFd kept;
     if (const auto found = inheritance.kept.find(record.handle);
@@ -156,6 +163,10 @@ std::size_t adopt(const FilesystemPtr& fs, Inheritance& inheritance, const std::
     if (is_open) {
       ++count;
     } else {
+      if (record.backing_id != 0) {
+        lost.push_back(
+            fs->backings().adopt(NodeId{record.node}, cache::BackingKey{record.backing_key}, record.backing_id));
+      }
       fs->records().remove(id);
     }
   }
@@ -201,8 +212,12 @@ void forget_open(Filesystem& fs, HandleId id, const FileHandle& handle) {
 void keep_open_file(Filesystem& fs, HandleId id, FileHandle& handle) {
   if (fs.keeper() == nullptr) return;
   const auto file = origin_file_of(handle);
-  if (!file || (*file)->descriptor() < 0) return;
-  if (fs.keeper()->keep(std::to_underlying(id), (*file)->descriptor())) handle.is_kept = true;
+  // stat() waits for one that is being opened again.
+  if (!file || !(*file)->stat() || (*file)->descriptor() < 0) return;
+  if (!fs.keeper()->keep(std::to_underlying(id), (*file)->descriptor())) return;
+  handle.is_kept = true;
+  // Closed meanwhile, by who had not seen that it is kept.
+  if (!fs.files().find(id)) fs.keeper()->drop(std::to_underlying(id));
 }
 
 void keep_open_files(Filesystem& fs, NodeId id) {

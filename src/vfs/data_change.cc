@@ -4,14 +4,21 @@
 #include <sys/stat.h>
 
 #include "adoption.h"
+#include "attribute_check.h"
 #include "origin_access.h"
 
 namespace arenacache::vfs {
+
+void note_links(Filesystem& fs, Name name, const origin::Attributes& attributes, ChangeStamp asked) {
+  if (const auto id = fs.nodes().child(name)) note_attributes(fs, *id, attributes, asked);
+}
 
 void before_name_moves(Filesystem& fs, Name name, const std::string& path, const origin::Attributes& attributes) {
   if (!S_ISREG(attributes.st_mode)) return;
   const auto id = fs.nodes().child(name);
   const auto state = id ? fs.nodes().state(*id) : std::nullopt;
+  // A successor may find it under neither name.
+  if (state && state->writers > 0) keep_open_files(fs, *id);
   if (state && state->readers > 0) fs.engine().before_name_goes(file_ref(fs, path, attributes));
 }
 

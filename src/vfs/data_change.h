@@ -11,6 +11,8 @@ namespace arenacache::vfs {
 
 /// `path` is about to be unlinked or renamed over.
 void before_name_goes(Filesystem& fs, Name name, const std::string& path, const origin::Attributes& attributes);
+/// The origin said `attributes` of `name`, asked at `asked`: how many names its file has decides what becomes of its node.
+void note_links(Filesystem& fs, Name name, const origin::Attributes& attributes, ChangeStamp asked);
 /// `path` is about to be another name: who has it open keeps the file.
 void before_name_moves(Filesystem& fs, Name name, const std::string& path, const origin::Attributes& attributes);
 

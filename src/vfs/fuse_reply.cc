@@ -99,6 +99,7 @@ void ReplyDesk::stop() {
   std::vector<fuse_req_t> taken;
   {
     base::MutexLock lock(mutex_);
+    if (has_left_) return;
     for (fuse_req_t& request : waiting_) {
       if (request != nullptr) taken.push_back(std::exchange(request, nullptr));
     }

@@ -127,7 +127,7 @@ base::Result<void> FuseSession::exchange_init() {
     if (!context_.refusal.empty()) return base::fail(base::ErrorKind::invalid, EPROTO, context_.refusal);
     return {};
   }
-  handover::Slot& slot = slots.take();
+  handover::Slot& slot = *slots.take();
   bool goes_on = true;
   while (goes_on && !context_.is_init_answered) {
     goes_on = receive(slot);
@@ -158,6 +158,8 @@ void FuseSession::run_left(const std::vector<handover::Slot*>& left) {
         base::log_debug(base::errno_error(base::ErrorKind::origin, errno, "cannot repeat an answer").what);
       }
       slot->settle();
+    } else if (!is_waited_for(*slot)) {
+      slot->settle();
     } else if (is_given_up(*slot)) {
       refuse(*slot);
     } else {
@@ -178,6 +180,18 @@ void FuseSession::start_threads() {
     threads_.emplace_back([this] { run(); });
     ::pthread_setname_np(threads_.back().native_handle(), base::text("fuse-", i).c_str());
   }
+}
+
+/// Whether the kernel still waits for an answer. It does not where it could not hand all of the request over.
+bool FuseSession::is_waited_for(const handover::Slot& slot) const {
+  if (is_never_answered(slot.opcode())) return true;
+  // linux/fuse.h: FUSE_INT_REQ_BIT. The answer to an interruption of a request, which says nothing; refused where there is none.
+  const struct {
+    std::uint32_t length;
+    std::int32_t error;
+    std::uint64_t number;
+  } probe{.length = sizeof probe, .error = 0, .number = slot.number() | 1U};
+  return ::write(descriptor(), &probe, sizeof probe) >= 0 || errno != ENOENT;
 }
 
 /// A request that was in flight when two workers crashed is likely to be why.
@@ -204,18 +218,20 @@ void FuseSession::refuse(handover::Slot& slot) const {
 void FuseSession::run() {
   take_wake_signal_only();
   handover::RequestSlots& slots = context_.area->slots();
-  handover::Slot* slot = &slots.take();
-  while (receive(*slot)) {
+  handover::Slot* slot = slots.take();
+  while (slot != nullptr && receive(*slot)) {
     if (slot->number() == 0) continue;
     handle(*slot);
     if (slot->let_go() && slot->is_settled()) {
       slot->begin();  // answered inside: there is room for the next
     } else {
-      slot = &slots.take();
+      slot = slots.take();
     }
   }
-  slot->settle();
-  if (slot->let_go()) slots.give_back(*slot);
+  if (slot != nullptr) {
+    slot->settle();
+    if (slot->let_go()) slots.give_back(*slot);
+  }
   base::MutexLock lock(mutex_);
   --running_;
   ended_.notify_all();
@@ -255,6 +271,7 @@ void FuseSession::give_to_libfuse(std::span<std::byte> request) {
 void FuseSession::stop() {
   if (session_ == nullptr || threads_.empty()) return;
   ::fuse_session_exit(session_);
+  context_.area->slots().close();
   {
     // A signal that comes just before read(2) wakes nobody, so until all have ended.
     base::MutexLock lock(mutex_);

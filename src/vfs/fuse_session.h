@@ -77,6 +77,7 @@ class FuseSession {
   void give_to_libfuse(std::span<std::byte> request);
   /// EIO, for a request that was there when several workers died.
   void refuse(handover::Slot& slot) const;
+  [[nodiscard]] bool is_waited_for(const handover::Slot& slot) const;
   [[nodiscard]] bool is_given_up(const handover::Slot& slot) const;
 
   FuseContext context_;

@@ -4,32 +4,56 @@
 #include <sys/stat.h>
 
 #include <cerrno>
+#include <optional>
 
 #include "origin_access.h"
 
 namespace arenacache::vfs {
+
+namespace {
+
+/// A name is about to be made.
+struct NewName {
+  NamedInode before;
+};
+
+/// What has the name now, if an earlier worker began when it was free; else notes what has it.
+base::Result<std::optional<origin::Attributes>> made_since(Filesystem& fs, origin::Origin& origin, const Reply& reply,
+                                                           Name name) {
+  AC_ASSIGN(const std::string path, path_of(fs, name));
+  const auto there = origin.stat(path);
+  if (!there && there.error().errno_value != ENOENT) return std::unexpected(there.error());
+  const auto earlier = reply.earlier<NewName>();
+  if (earlier && !earlier->before.is_there && there) return std::optional(*there);
+  if (!earlier) reply.intend(NewName{.before = there ? inode_of(*there) : NamedInode{}});
+  return std::optional<origin::Attributes>();
+}
+
+}  // namespace
 
 NamedInode inode_of(const origin::Attributes& attributes) {
   return {
       .is_there = true, .type = attributes.st_mode & S_IFMT, .device = attributes.st_dev, .inode = attributes.st_ino};
 }
 
-NamedInode inode_at(origin::Origin& origin, const std::string& path) {
+base::Result<NamedInode> inode_at(origin::Origin& origin, const std::string& path) {
   const auto there = origin.stat(path);
-  return there ? inode_of(*there) : NamedInode{};
+  if (there) return inode_of(*there);
+  if (there.error().errno_value == ENOENT) return NamedInode{};
+  return std::unexpected(there.error());
 }
 
-base::Result<void> note_free_name(Filesystem& fs, origin::Origin& origin, const Reply& reply, Name name) {
-  if (reply.earlier<NewName>()) return {};
-  AC_ASSIGN(const std::string path, path_of(fs, name));
-  reply.intend(NewName{.before = inode_at(origin, path)});
-  return {};
+base::Result<bool> was_made_before(Filesystem& fs, origin::Origin& origin, const Reply& reply, Name name, mode_t type) {
+  AC_ASSIGN(const auto made, made_since(fs, origin, reply, name));
+  if (!made || (made->st_mode & S_IFMT) != (type & S_IFMT) || made->st_uid != reply.requester().uid) return false;
+  // Somebody else's may be there by now; then the ordinary call says so.
+  return !S_ISREG(type) || (made->st_nlink == 1 && made->st_size == 0);
 }
 
-bool was_made_before(Filesystem& fs, origin::Origin& origin, const Reply& reply, Name name) {
-  const auto earlier = reply.earlier<NewName>();
-  const auto path = earlier ? path_of(fs, name) : base::Result<std::string>(std::string());
-  return earlier && path && !earlier->before.is_there && inode_at(origin, *path).is_there;
+base::Result<bool> was_linked_before(Filesystem& fs, origin::Origin& origin, const Reply& reply, Name name,
+                                     const NamedInode& file) {
+  AC_ASSIGN(const auto made, made_since(fs, origin, reply, name));
+  return made && inode_of(*made) == file;
 }
 
 }  // namespace arenacache::vfs

@@ -23,18 +23,20 @@ namespace {
 
 class FuseMirror final : public Mirror {
  public:
-  FuseMirror(FilesystemPtr fs, std::shared_ptr<ReplyDesk> desk, std::unique_ptr<FuseSession> session)
+  FuseMirror(FilesystemPtr fs, std::shared_ptr<ReplyDesk> desk, std::unique_ptr<FuseSession> session,
+             std::vector<handover::Slot*> left)
       : fs_(std::move(fs)),
         desk_(std::move(desk)),
         session_(std::move(session)),
+        left_(std::move(left)),
         changes_(std::make_shared<OriginChanges>(fs_)) {
     fs_->kernel().attach(std::make_shared<FuseKernelChannel>(desk_));
     fs_->listen(changes_);
     fs_->watch_listed();
   }
 
-  /// Serves: what is asked from here on finds the watch of the source listening.
-  void begin(const std::vector<handover::Slot*>& left) { session_->begin(left); }
+  /// What is asked from here on finds the watch of the source listening.
+  void serve() override { session_->begin(left_); }
 
   void leave() override {
     desk_->leave();
@@ -73,6 +75,7 @@ class FuseMirror final : public Mirror {
   FilesystemPtr fs_;
   std::shared_ptr<ReplyDesk> desk_;
   std::unique_ptr<FuseSession> session_;
+  const std::vector<handover::Slot*> left_;  ///< requests that an earlier worker did not answer
   std::shared_ptr<OriginChanges> changes_;
 };
 
@@ -125,15 +128,13 @@ base::Result<std::unique_ptr<Mirror>> Mirror::start(base::UniqueFd fuse_fd, cons
                      ? base::text(options.mount.name, ": the kernel reads resident files itself (passthrough)")
                      : base::text(options.mount.name, ": no passthrough, the daemon serves all reads: ", state.reason));
   engine.set_passthrough(options.source, std::move(state));
-  const auto left = area.slots().left();
+  auto left = area.slots().left();
   if (goes_on) {
     const std::size_t handles = adopt(fs, inheritance, left);
     base::log_info(base::text(options.mount.name, ": goes on with ", fs->nodes().size(), " names, ", handles,
                               " open files and folders, and ", left.size(), " requests"));
   }
-  auto mirror = std::make_unique<FuseMirror>(std::move(fs), std::move(desk), std::move(session));
-  mirror->begin(left);
-  return mirror;
+  return std::make_unique<FuseMirror>(std::move(fs), std::move(desk), std::move(session), std::move(left));
 }
 
 }  // namespace arenacache::vfs

@@ -136,7 +136,10 @@ OpenWay NodeTable::settle(const Opening& opening) {
   OpenState& open = *node->open;
   const OpenWay way = settle_locked(open, opening);
   const auto sent_away = std::ranges::find(sent_away_, opening.thread);
-  if (sent_away != sent_away_.end()) sent_away_.erase(sent_away);
+  if (sent_away != sent_away_.end()) {
+    sent_away_.erase(sent_away);
+    if (records_ != nullptr) records_->forget_sent_away(static_cast<std::uint32_t>(opening.thread));
+  }
   if (way.answer != OpenWay::Answer::look_up_again) return way;
   note_sent_away_locked(opening.thread);
   open.retired = true;

@@ -29,8 +29,8 @@ base::Result<Created> run(Filesystem& fs, origin::Origin& origin, const Reply& r
                           const origin::CreateOptions& options) {
   AC_ASSIGN(const std::string path, path_of(fs, name.view()));
   Created created;
-  AC_TRY(note_free_name(fs, origin, reply, name.view()));
-  if (was_made_before(fs, origin, reply, name.view())) {
+  AC_ASSIGN(const bool is_made, was_made_before(fs, origin, reply, name.view(), S_IFREG));
+  if (is_made) {
     // Whatever its mode, who makes a file may write it: so as the daemon.
     AC_ASSIGN(created.file, origin.open(path, options.flags & ~(O_CREAT | O_EXCL | O_TRUNC), nullptr));
     note_name_added(fs, name.parent);

@@ -16,8 +16,8 @@ namespace {
 base::Result<void> run(Filesystem& fs, origin::Origin& origin, const Reply& reply, NodeId existing, Name name) {
   AC_ASSIGN(const std::string path, path_of(fs, name));
   AC_ASSIGN(const origin::Attributes before, stat_node(fs, origin, existing));
-  AC_TRY(note_free_name(fs, origin, reply, name));
-  if (was_made_before(fs, origin, reply, name)) {
+  AC_ASSIGN(const bool is_made, was_linked_before(fs, origin, reply, name, inode_of(before)));
+  if (is_made) {
     note_attributes_unknown(fs, existing);
     return {};
   }

@@ -53,10 +53,11 @@ struct Moving {
 };
 
 /// It moved them: what was at the one name is at the other.
-bool was_moved_before(origin::Origin& origin, const Moving& earlier, const std::string& from, const std::string& to,
-                      bool is_exchange) {
-  const NamedInode now_from = inode_at(origin, from);
-  if (inode_at(origin, to) != earlier.from) return false;
+base::Result<bool> was_moved_before(origin::Origin& origin, const Moving& earlier, const std::string& from,
+                                    const std::string& to, bool is_exchange) {
+  AC_ASSIGN(const NamedInode now_from, inode_at(origin, from));
+  AC_ASSIGN(const NamedInode now_to, inode_at(origin, to));
+  if (now_to != earlier.from) return false;
   return is_exchange ? now_from == earlier.to : now_from != earlier.from;
 }
 
@@ -73,7 +74,8 @@ base::Result<void> run(Filesystem& fs, origin::Origin& origin, const Reply& repl
   if (const auto earlier = reply.earlier<Moving>(); earlier && earlier->from != earlier->to) {
     AC_ASSIGN(const std::string from_path, path_of(fs, from));
     AC_ASSIGN(const std::string to_path, path_of(fs, to));
-    if (was_moved_before(origin, *earlier, from_path, to_path, is_exchange)) {
+    AC_ASSIGN(const bool is_moved, was_moved_before(origin, *earlier, from_path, to_path, is_exchange));
+    if (is_moved) {
       // Whether it got as far as to tell the node table, which has the numbers that the kernel knows, the table shows.
       const auto node = fs.nodes().child(from);
       const auto state = node ? fs.nodes().state(*node) : std::nullopt;
@@ -88,7 +90,9 @@ base::Result<void> run(Filesystem& fs, origin::Origin& origin, const Reply& repl
       return {};
     }
   }
+  const ChangeStamp asked = fs.nodes().stamp();
   AC_ASSIGN(const Ends ends, look_at(fs, origin, from, to));
+  if (ends.to) note_links(fs, to, *ends.to, asked);
   const bool is_idle = ends.are_one_file() && !is_exchange;
   if (!is_idle) {
     before_name_moves(fs, from, ends.from_path, ends.from);

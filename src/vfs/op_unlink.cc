@@ -28,19 +28,24 @@ struct GoingName {
 };
 
 /// An earlier worker took the name away: it is free, or another file's by now.
-bool is_gone_already(Filesystem& fs, origin::Origin& origin, const Reply& reply, Name name) {
+base::Result<bool> is_gone_already(Filesystem& fs, origin::Origin& origin, const Reply& reply, Name name) {
   const auto earlier = reply.earlier<GoingName>();
-  const auto path = earlier ? path_of(fs, name) : base::Result<std::string>(std::string());
-  return earlier && path && inode_at(origin, *path) != earlier->file;
+  if (!earlier) return false;
+  AC_ASSIGN(const std::string path, path_of(fs, name));
+  AC_ASSIGN(const NamedInode now, inode_at(origin, path));
+  return now != earlier->file;
 }
 
 base::Result<void> unlink_once(Filesystem& fs, origin::Origin& origin, const Reply& reply, Name name) {
-  if (is_gone_already(fs, origin, reply, name)) {
+  AC_ASSIGN(const bool is_gone, is_gone_already(fs, origin, reply, name));
+  if (is_gone) {
     note_name_removed(fs, name);
     return {};
   }
   AC_ASSIGN(const std::string path, path_of(fs, name));
+  const ChangeStamp asked = fs.nodes().stamp();
   AC_ASSIGN(const origin::Attributes before, origin.stat(path));
+  note_links(fs, name, before, asked);
   before_name_goes(fs, name, path, before);
   reply.intend(GoingName{.file = inode_of(before)});
   const origin::Caller caller = caller_of(reply.requester());
@@ -52,9 +57,11 @@ base::Result<void> unlink_once(Filesystem& fs, origin::Origin& origin, const Rep
 }
 
 base::Result<void> remove_directory_once(Filesystem& fs, origin::Origin& origin, const Reply& reply, Name name) {
-  if (is_gone_already(fs, origin, reply, name)) return {};
+  AC_ASSIGN(const bool is_gone, is_gone_already(fs, origin, reply, name));
+  if (is_gone) return {};
   AC_ASSIGN(const std::string path, path_of(fs, name));
-  reply.intend(GoingName{.file = inode_at(origin, path)});
+  AC_ASSIGN(const NamedInode folder, inode_at(origin, path));
+  reply.intend(GoingName{.file = folder});
   const origin::Caller caller = caller_of(reply.requester());
   return at_path(fs, name, [&](const std::string& now) { return origin.remove_directory(now, caller); });
 }

@@ -1,10 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <cerrno>
+#include <optional>
 #include <span>
 #include <utility>
 
 #include "arenacache/base/buffer.h"
+#include "arenacache/base/text.h"
+#include "arenacache/base/unique_fd.h"
 #include "operations.h"
 #include "origin_access.h"
 
@@ -17,6 +23,14 @@ struct Append {
   std::uint64_t end;  ///< of the file, before
 };
 
+/// What stands in the file from `offset` on, also where it is open for writing alone.
+std::optional<std::size_t> read_appended(origin::OriginFile& file, std::span<std::byte> out, std::uint64_t offset) {
+  if (const auto got = file.read_at(out, offset)) return *got;
+  const base::UniqueFd readable(::open(base::text("/proc/self/fd/", file.descriptor()).c_str(), O_RDONLY | O_CLOEXEC));
+  const ssize_t got = ::pread(readable.get(), out.data(), out.size(), static_cast<off_t>(offset));
+  return got < 0 ? std::nullopt : std::optional(static_cast<std::size_t>(got));
+}
+
 /// How many of `data` an earlier worker appended: what stands at the end that it found.
 base::Result<std::size_t> appended_before(origin::OriginFile& file, const Append& intent,
                                           std::span<const std::byte> data) {
@@ -24,8 +38,8 @@ base::Result<std::size_t> appended_before(origin::OriginFile& file, const Append
   const auto end = static_cast<std::uint64_t>(now.st_size);
   if (end <= intent.end) return 0;
   base::Buffer there(std::min<std::size_t>(data.size(), end - intent.end));
-  const auto got = file.read_at(there.span(), intent.end);
-  if (!got) return there.size();  // a descriptor that may not read: what was appended since is taken for ours
+  const auto got = read_appended(file, there.span(), intent.end);
+  if (!got) return there.size();  // nobody may read it: what was appended since is taken for ours
   return std::ranges::equal(there.span().first(*got), data.first(*got)) ? *got : 0;
 }
 

@@ -127,11 +127,12 @@ void reply_opened(const FilesystemPtr& fs, Reply& reply, const std::shared_ptr<F
 void close_handle(const FilesystemPtr& fs, HandleId id) {
   auto handle = fs->files().remove(id);
   if (!handle) return;
-  forget_open(*fs, id, *handle);
   const NodeId node = handle->node;
   const OpenKind kind = handle->file ? OpenKind::write : OpenKind::read;
   const bool was_written_unseen = kind == OpenKind::write && handle->backing;
   if (was_written_unseen) note_attributes_unknown(*fs, node);
+  handle->backing = nullptr;  // before the record that tells of it
+  forget_open(*fs, id, *handle);
   const bool was_last_writer = fs->nodes().close(node, kind) == 0 && kind == OpenKind::write;
   fs->change(node_key(node),
              [fs, node, handle = std::move(handle), was_last_writer, was_written_unseen](origin::Origin&) mutable {

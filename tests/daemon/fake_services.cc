@@ -56,7 +56,7 @@ class HelloServer {
       answer();
       slot->settle();
     }
-    handover::Slot& slot = area_->slots().take();
+    handover::Slot& slot = *area_->slots().take();
     while (true) {
       slot.begin();
       const ssize_t got = ::read(fuse_fd_.get(), slot.room().data(), slot.room().size());

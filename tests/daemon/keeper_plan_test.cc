@@ -81,7 +81,7 @@ TEST(Plan, RefusesWhatIsNoPlan) {
       has_kind(assembler.add({.kind = MessageKind::plan, .fields = {"x", "0", "1"}, .fds = {}}), ErrorKind::invalid));
   ASSERT_TRUE(is_ok(assembler.add({.kind = MessageKind::plan, .fields = {"1", "0", "1", "60000"}, .fds = {}})));
   EXPECT_FALSE(assembler.is_complete());
-  EXPECT_TRUE(has_kind(assembler.add({.kind = MessageKind::mount, .fields = {"a", "/mnt", "s", "1"}, .fds = {}}),
+  EXPECT_TRUE(has_kind(assembler.add({.kind = MessageKind::mount, .fields = {"a", "/mnt", "s", "1", "0"}, .fds = {}}),
                        ErrorKind::invalid))
       << "a mount without its descriptors";
 }

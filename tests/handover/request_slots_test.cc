@@ -21,9 +21,9 @@ class RequestSlotsTest : public AreaTest {
 };
 
 TEST_F(RequestSlotsTest, WhatWasNotAnsweredIsLeftOldestFirst) {
-  for (const std::uint64_t number : {30U, 10U, 20U}) receive(area_->slots().take(), number, 3);
+  for (const std::uint64_t number : {30U, 10U, 20U}) receive(*area_->slots().take(), number, 3);
   static_cast<void>(area_->slots().take());  // a thread that waits for a request
-  Slot& settled = area_->slots().take();
+  Slot& settled = *area_->slots().take();
   receive(settled, 5, 3);
   settled.settle();
   next_worker();
@@ -36,7 +36,7 @@ TEST_F(RequestSlotsTest, WhatWasNotAnsweredIsLeftOldestFirst) {
 }
 
 TEST_F(RequestSlotsTest, AnIntentIsSeenByTheNextWorkerOnly) {
-  Slot& slot = area_->slots().take();
+  Slot& slot = *area_->slots().take();
   receive(slot, 10, 9);
   slot.intend(bytes_of("first"));
   slot.intend(bytes_of("make a folder"));
@@ -51,7 +51,7 @@ TEST_F(RequestSlotsTest, AnIntentIsSeenByTheNextWorkerOnly) {
 }
 
 TEST_F(RequestSlotsTest, AnAnswerThatMayNotHaveArrivedIsKept) {
-  Slot& slot = area_->slots().take();
+  Slot& slot = *area_->slots().take();
   receive(slot, 10, 9);
   const auto head = bytes_of("head "), body = bytes_of("body");
   const std::array<std::span<const std::byte>, 2> parts{head, body};
@@ -63,7 +63,7 @@ TEST_F(RequestSlotsTest, AnAnswerThatMayNotHaveArrivedIsKept) {
 }
 
 TEST_F(RequestSlotsTest, ALongAnswerIsNotKeptAndItsRequestRunsAgain) {
-  Slot& slot = area_->slots().take();
+  Slot& slot = *area_->slots().take();
   receive(slot, 10, 15);
   const std::vector<std::byte> data(most_kept_reply() + 1);
   const std::array<std::span<const std::byte>, 1> parts{data};
@@ -75,7 +75,7 @@ TEST_F(RequestSlotsTest, ALongAnswerIsNotKeptAndItsRequestRunsAgain) {
 }
 
 TEST_F(RequestSlotsTest, CrashesAreCountedOverWorkers) {
-  receive(area_->slots().take(), 10, 3);
+  receive(*area_->slots().take(), 10, 3);
   next_worker();
   EXPECT_EQ(RequestSlots::note_crash(*area_->slots().left().front()), 1U);
   next_worker();
@@ -86,17 +86,17 @@ TEST_F(RequestSlotsTest, CrashesAreCountedOverWorkers) {
 }
 
 TEST_F(RequestSlotsTest, AnUnansweredSlotIsNeverGivenToAnotherRequest) {
-  Slot& slot = area_->slots().take();
+  Slot& slot = *area_->slots().take();
   receive(slot, 10, 3);
   ASSERT_TRUE(slot.let_go());
   area_->slots().give_back(slot);
-  for (int i = 0; i < 8; ++i) EXPECT_NE(&area_->slots().take(), &slot);
+  for (int i = 0; i < 8; ++i) EXPECT_NE(area_->slots().take(), &slot);
   next_worker();
   EXPECT_EQ(area_->slots().left().size(), 1U);
 }
 
 TEST_F(RequestSlotsTest, GarbageInASlotIsDropped) {
-  Slot& slot = area_->slots().take();
+  Slot& slot = *area_->slots().take();
   receive(slot, 10, 3);
   const std::uint32_t length = ~0U;
   std::memcpy(slot.room().data(), &length, sizeof length);
@@ -107,7 +107,7 @@ TEST_F(RequestSlotsTest, GarbageInASlotIsDropped) {
 TEST_F(RequestSlotsTest, LargeRequestsGiveTheirMemoryBack) {
   std::vector<Slot*> taken;
   for (int i = 0; i < 64; ++i) {
-    Slot& slot = area_->slots().take();
+    Slot& slot = *area_->slots().take();
     std::ranges::fill(slot.room(), std::byte{1});
     slot.note_read(slot.room().size());
     taken.push_back(&slot);
@@ -123,9 +123,9 @@ TEST_F(RequestSlotsTest, LargeRequestsGiveTheirMemoryBack) {
 
 TEST_F(RequestSlotsTest, WhoFindsNoneFreeWaitsForOne) {
   std::vector<Slot*> taken;
-  for (int i = 0; i < 4096; ++i) taken.push_back(&area_->slots().take());
+  for (int i = 0; i < 4096; ++i) taken.push_back(area_->slots().take());
   Slot* got = nullptr;
-  std::thread waiting([&] { got = &area_->slots().take(); });
+  std::thread waiting([&] { got = area_->slots().take(); });
   taken.back()->settle();
   ASSERT_TRUE(taken.back()->let_go());
   area_->slots().give_back(*taken.back());

@@ -52,7 +52,7 @@ class HandoverTest : public ModelTest {
   /// Crashes are what these tests make, so they are not counted.
   static MountOptions options(std::map<std::string, std::string> flags = {}) {
     flags.try_emplace("--daemon-crash-window", "0s");
-    return {.flags = std::move(flags)};
+    return {.flags = std::move(flags), .watchdog = std::chrono::seconds(is_long() ? 290 : 220)};
   }
 
   static pid_t worker_of(const TestMount& mount) {
@@ -174,7 +174,7 @@ TEST_F(HandoverTest, AFileIsHashedOverKills) {
 }
 
 TEST_F(HandoverTest, HundredsOfKillsUnderLoad) {
-  const int kills = is_long() ? 3000 : kIsSanitized ? 25 : 300;
+  const int kills = is_long() ? 2000 : kIsSanitized ? 25 : 300;
   TestMount mount(options());
   const Model stored = add_model(mount, "stored", kModelSize, Pattern{1});
   const Model model = add_model(mount, "model", kModelSize, Pattern{2});

@@ -79,6 +79,7 @@ class Records {
 
   /// An open of `thread` is about to be answered ESTALE: the kernel looks the name up again, once. Of the last 256.
   void note_sent_away(std::uint32_t thread);
+  void forget_sent_away(std::uint32_t thread);
   [[nodiscard]] std::vector<std::uint32_t> sent_away() const;
 
   /// What an earlier worker left, in no order. Call before anything is added.

@@ -61,6 +61,7 @@ class Slot {
   std::span<std::byte> room_;
   std::atomic<std::uint32_t> holders_{0};
   std::size_t touched_ = 0;
+  bool is_mapped_ = false;  ///< this process has pages for all of the room
   bool is_left_ = false;  ///< by an earlier worker
 };
 
@@ -74,8 +75,10 @@ class RequestSlots {
   };
   explicit RequestSlots(const Memory& memory);
 
-  /// Waits while all are taken. The caller is its one holder.
-  Slot& take();
+  /// Waits while all are taken. The caller is its one holder. Null: close() was called.
+  Slot* take();
+  /// Nobody waits in take() any more.
+  void close();
   /// A slot without holders. One that is not settled stays as it is: the next worker's.
   void give_back(Slot& slot);
 
@@ -95,6 +98,8 @@ class RequestSlots {
   base::CondVar came_back_;
   std::vector<Slot*> free_ AC_GUARDED_BY(mutex_);  ///< what was used last at the end
   std::size_t large_free_ AC_GUARDED_BY(mutex_) = 0;  ///< of those, how many have much memory
+  std::size_t mapped_ AC_GUARDED_BY(mutex_) = 0;  ///< of all, how many are
+  bool is_closed_ AC_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace arenacache::handover

@@ -63,13 +63,15 @@ struct Refreshed {
 
 class Mirror {
  public:
-  /// Takes the mounted descriptor and starts serving; returns once the kernel's INIT was answered, or with an error.
+  /// Takes the mounted descriptor; returns once the kernel's INIT was answered, or with an error. Nothing is served before serve().
   /// Where `inheritance` is of a mount that was served already, it goes on with that.
   static base::Result<std::unique_ptr<Mirror>> start(base::UniqueFd fuse_fd, const MirrorOptions& options,
                                                      Inheritance inheritance, cache::Engine& engine,
                                                      base::Clock& clock);
   /// Ends the FUSE threads; requests that wait are answered with EINTR or ENOTCONN. Bounded time.
   virtual ~Mirror() = default;
+  /// Answers what an earlier worker left, then takes requests. Call once; from here on they may be answered.
+  virtual void serve() = 0;
   /// Takes no more requests and answers none of those that wait: all is left for the next worker. Nothing but the end may follow.
   virtual void leave() = 0;
   [[nodiscard]] virtual MirrorStats stats() const = 0;
