@@ -1,11 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
-// make_seeds FOLDER: writes good headers, from which the fuzzers start, into FOLDER/safetensors and FOLDER/gguf.
+// make_seeds FOLDER: writes good inputs, from which the fuzzers start, one folder in FOLDER for each fuzzer.
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <string_view>
 #include <system_error>
+#include <utility>
 
+#include "area_input.h"
+#include "arenacache/handover/area.h"
+#include "arenacache/store/sidecar.h"
+#include "format.h"
 #include "fuzz_input.h"
 #include "model/model_files.h"
 
@@ -14,17 +26,36 @@ namespace {
 using arenacache::test::GgufHead;
 using arenacache::test::ModelFile;
 
-bool write_seed(const std::filesystem::path& path, const ModelFile& file) {
+bool write_seed(const std::filesystem::path& path, std::string_view input) {
   std::error_code error;
   std::filesystem::create_directories(path.parent_path(), error);
   std::ofstream out(path, std::ios::binary);
-  out << arenacache::fuzz::to_input(file);
+  out << input;
   out.close();
   if (!out) std::fprintf(stderr, "make_seeds: cannot write %s\n", path.c_str());
   return !out.fail();
 }
 
-bool write_seeds(const std::filesystem::path& folder) {
+bool write_seed(const std::filesystem::path& path, const ModelFile& file) {
+  return write_seed(path, arenacache::fuzz::to_input(file));
+}
+
+/// Of an object of `size` bytes, of which every block is there whose bit in `present` is set.
+std::string sidecar(std::uint64_t size, std::uint64_t present) {
+  namespace store = arenacache::store;
+  store::Sidecar made{.id = store::ObjectId{7},
+                      .origin = {.source = "models", .path = "loras/style.safetensors", .inode = 11, .size = size},
+                      .blocks = store::BlockMap(size)};
+  for (store::BlockIndex block = 0; block < made.blocks.size_blocks(); ++block) {
+    if (((present >> block) & 1U) != 0) made.blocks.set_present(block, 0xABCD + block, true);
+  }
+  made.resident = made.blocks.is_complete();
+  std::string bytes;
+  for (const std::byte byte : store::encode_sidecar(made)) bytes.push_back(static_cast<char>(byte));
+  return bytes;
+}
+
+bool write_model_seeds(const std::filesystem::path& folder) {
   namespace test = arenacache::test;
   return write_seed(folder / "safetensors/sample", test::sample_safetensors()) &&
          write_seed(folder / "safetensors/empty", test::safetensors_file("{}", 0)) &&
@@ -35,6 +66,91 @@ bool write_seeds(const std::filesystem::path& folder) {
          write_seed(folder / "gguf/many", test::many_gguf(8, 20));
 }
 
+template <class T>
+std::string bytes_of(const T& value) {
+  return {reinterpret_cast<const char*>(&value), sizeof value};
+}
+
+/// A worker that served a folder and a file of two names, which is open.
+void use(arenacache::handover::Records& records) {
+  namespace handover = arenacache::handover;
+  records.add(
+      handover::NodeRecord{.node = 2, .device = 7, .inode = 10, .lookups = 1, .mode = S_IFDIR, .is_indexed = true});
+  records.add(handover::LinkRecord{.node = 2, .parent = 1, .name = "folder"});
+  records.add(handover::NodeRecord{.node = 3,
+                                   .device = 7,
+                                   .inode = 11,
+                                   .lookups = 3,
+                                   .size = 100,
+                                   .mtime_ns = 5,
+                                   .mode = S_IFREG,
+                                   .is_indexed = true});
+  records.add(handover::LinkRecord{.node = 3, .parent = 2, .name = "model.safetensors"});
+  records.add(handover::LinkRecord{.node = 3, .parent = 1, .name = std::string(255, 'n')});
+  records.add(
+      handover::HandleRecord{.handle = 1, .node = 3, .opened_by = 4, .size = 100, .backing_key = 2, .backing_id = 1});
+  records.add(handover::HandleRecord{.handle = 2, .node = 3, .kind = handover::HandleKind::writing});
+  records.add(handover::HandleRecord{.handle = 1, .node = 2, .kind = handover::HandleKind::folder});
+}
+
+/// The records of such a worker.
+std::string left_records() {
+  namespace handover = arenacache::handover;
+  auto file = handover::Area::create();
+  AC_CHECK(file.has_value());
+  const arenacache::base::UniqueFd other(::dup(file->get()));
+  auto area = handover::Area::open(std::move(*file));
+  AC_CHECK(area.has_value());
+  use((*area)->records());
+  std::string out;
+  for (std::uint16_t cell = 1; cell * handover::kCellBytes <= (*area)->records().used_bytes(); ++cell) {
+    std::string bytes(handover::kCellBytes, '\0');
+    AC_CHECK(::pread(other.get(), bytes.data(), bytes.size(),
+                     static_cast<off_t>(handover::kCellsAt + cell * handover::kCellBytes)) > 0);
+    out += arenacache::fuzz::area_write(arenacache::fuzz::AreaPart::cell, cell, bytes);
+  }
+  return out;
+}
+
+/// One request that is not answered, and one that is.
+std::string left_requests() {
+  using arenacache::fuzz::area_write;
+  using arenacache::fuzz::AreaPart;
+  namespace handover = arenacache::handover;
+  std::string out;
+  for (const std::uint16_t slot : {std::uint16_t{0}, std::uint16_t{5}}) {
+    const auto state = slot == 0 ? handover::SlotState::open : handover::SlotState::answered;
+    const handover::RequestHead head{.length = 64, .opcode = 1, .number = slot + 2U};
+    out += area_write(AreaPart::slot_state, slot, bytes_of(state));
+    out += area_write(AreaPart::room, slot, bytes_of(head));
+    out += area_write(AreaPart::slot, slot, bytes_of(std::to_array<std::uint32_t>({1, 8, 16})));
+  }
+  return out;
+}
+
+/// The first worker's INIT, and three numbers that were given.
+std::string left_head() {
+  using arenacache::fuzz::area_write;
+  using arenacache::fuzz::AreaPart;
+  const auto next = std::to_array<std::uint64_t>({9, 8, 7});
+  return area_write(AreaPart::header, offsetof(arenacache::handover::Header, next_node), bytes_of(next)) +
+         area_write(AreaPart::init, 0, bytes_of(std::to_array<std::uint32_t>({56, 80})));
+}
+
+bool write_handover_seeds(const std::filesystem::path& folder) {
+  return write_seed(folder / "handover/head", left_head()) &&
+         write_seed(folder / "handover/requests", left_requests()) &&
+         write_seed(folder / "handover/records", left_records()) &&
+         write_seed(folder / "handover/all", left_head() + left_requests() + left_records());
+}
+
+bool write_store_seeds(const std::filesystem::path& folder) {
+  using arenacache::store::kBlockBytes;
+  return write_seed(folder / "sidecar/empty", sidecar(0, 0)) &&
+         write_seed(folder / "sidecar/partial", sidecar(9 * kBlockBytes + 5, 0b1010000101)) &&
+         write_seed(folder / "sidecar/resident", sidecar(3 * kBlockBytes, 0b111));
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -42,5 +158,6 @@ int main(int argc, char** argv) {
     std::fputs("usage: make_seeds FOLDER\n", stderr);
     return 2;
   }
-  return write_seeds(argv[1]) ? 0 : 1;
+  const bool is_done = write_model_seeds(argv[1]) && write_store_seeds(argv[1]) && write_handover_seeds(argv[1]);
+  return is_done ? 0 : 1;
 }

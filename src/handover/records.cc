@@ -37,7 +37,7 @@ struct LinkBody {
 /// Two cells: what is looked for first in the first.
 struct HandleBody {
   HandleKind kind;
-  bool bypasses_pages;
+  std::uint8_t bypasses_pages;  ///< 0 or 1; no bool, which must not be read from any byte
   std::int32_t access;
   std::uint64_t handle, node, opened_by, backing_key;
   std::int32_t backing_id;
@@ -148,7 +148,7 @@ RecordId Records::add(const HandleRecord& handle) {
   if (id == kNoRecord) return id;
   Cell* const first = cell(id);
   write(first->body, HandleBody{.kind = handle.kind,
-                                .bypasses_pages = handle.bypasses_pages,
+                                .bypasses_pages = handle.bypasses_pages ? std::uint8_t{1} : std::uint8_t{0},
                                 .access = handle.access,
                                 .handle = handle.handle,
                                 .node = handle.node,
@@ -270,7 +270,7 @@ std::size_t Records::stock_one(std::size_t at, Left& left) const {
                                                  .gid = body.gid,
                                                  .access = body.access,
                                                  .kind = body.kind,
-                                                 .bypasses_pages = body.bypasses_pages});
+                                                 .bypasses_pages = body.bypasses_pages != 0});
       return kHandleCells;
     }
     case CellTag::free:

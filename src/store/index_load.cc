@@ -34,6 +34,7 @@ class LoadedPaths {
     for (;;) {
       AC_ASSIGN(const bool has_row, all.step());
       if (!has_row) return out;
+      if (all.number(0) == kNoPath) return base::fail(ErrorKind::corrupt, 0, "the index has a path without a number");
       out.nodes_.try_emplace(all.number(0), Node{.parent = all.number(1), .name = all.bytes(2)});
     }
   }

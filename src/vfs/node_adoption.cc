@@ -4,6 +4,11 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -15,6 +20,28 @@ namespace arenacache::vfs {
 namespace {
 
 constexpr std::size_t kMostName = 255;
+/// No mount gives as many numbers, nor as many references: what claims to have is garbage, and one more would be none.
+constexpr std::uint64_t kMostNumber = std::uint64_t{1} << 62U;
+
+bool is_name(std::string_view name) {
+  return !name.empty() && name.size() <= kMostName && name != "." && name != ".." &&
+         name.find_first_of(std::string_view("/\0", 2)) == std::string_view::npos;
+}
+
+/// Whether `upper` is `lower` or above it by any of its names: garbage may give a folder several.
+bool is_at_or_above(const std::unordered_map<NodeId, Node>& nodes, NodeId upper, NodeId lower) {
+  std::vector<NodeId> todo{lower};
+  std::unordered_set<NodeId> seen;
+  while (!todo.empty()) {
+    const NodeId id = todo.back();
+    todo.pop_back();
+    if (id == upper) return true;
+    const auto found = nodes.find(id);
+    if (found == nodes.end() || !seen.insert(id).second) continue;
+    for (const Link* link = found->second.links; link != nullptr; link = link->next) todo.push_back(link->parent);
+  }
+  return false;
+}
 
 CompactAttributes attributes_of(const handover::NodeRecord& record) {
   origin::Attributes attributes{};
@@ -30,11 +57,11 @@ CompactAttributes attributes_of(const handover::NodeRecord& record) {
 
 void NodeTable::adopt(const handover::Records::Left& left) {
   base::MutexLock lock(mutex_);
-  next_id_ = std::max(next_id_, records_->next_node());
+  if (records_->next_node() <= kMostNumber) next_id_ = std::max(next_id_, records_->next_node());
   for (const std::uint32_t thread : records_->sent_away()) sent_away_.push_back(static_cast<pid_t>(thread));
   for (const auto& [id, record] : left.nodes) {
     const NodeId node_id{record.node};
-    if (node_id <= kRootNode || nodes_.contains(node_id)) {
+    if (node_id <= kRootNode || record.node > kMostNumber || nodes_.contains(node_id)) {
       records_->remove(id);
       continue;
     }
@@ -42,16 +69,20 @@ void NodeTable::adopt(const handover::Records::Left& left) {
     Node& node = nodes_[node_id];
     node.attributes = attributes_of(record);
     node.has_version = true;
-    node.lookups = record.lookups;
+    node.lookups = std::min(record.lookups, kMostNumber);
     node.record = id;
     if (record.is_indexed && stable_inodes_) by_inode_.put(key_of(node), node_id, KeyOfNode{nodes_});
   }
   for (const auto& [id, record] : left.links) {
     const Name name{NodeId{record.parent}, record.name};
     Node* const node = find_locked(NodeId{record.node});
-    const bool is_usable = node != nullptr && find_locked(name.parent) != nullptr && !record.name.empty() &&
-                           record.name.size() <= kMostName && NodeId{record.node} != kRootNode;
-    if (!is_usable || link_locked(name) != nullptr || is_at_or_above_locked(NodeId{record.node}, name.parent)) {
+    const Node* const parent = find_locked(name.parent);
+    const bool is_usable = node != nullptr && NodeId{record.node} != kRootNode && parent != nullptr &&
+                           (name.parent == kRootNode || parent->attributes.type() == S_IFDIR) && is_name(record.name);
+    // Nothing is below what has no names in it yet.
+    const bool is_ring =
+        is_usable && (node->children > 0 || node == parent) && is_at_or_above(nodes_, NodeId{record.node}, name.parent);
+    if (!is_usable || is_ring || link_locked(name) != nullptr) {
       records_->remove(id);
       continue;
     }

@@ -113,6 +113,17 @@ TEST_F(RecordsTest, WhatWasRemovedIsGoneAndItsRoomIsUsedAgain) {
   EXPECT_EQ(records().used_bytes(), used + 50 * 64);
 }
 
+TEST_F(RecordsTest, ATruthOfAnyByteIsTrue) {
+  records().add(HandleRecord{.handle = 1, .node = 2});
+  const off_t first_cell = ::lseek(file_.get(), 0, SEEK_END) - (off_t{64} << 26) + 64;
+  const std::uint8_t odd = 3;
+  ASSERT_EQ(::pwrite(file_.get(), &odd, sizeof odd, first_cell + 5), 1) << "behind its tag and its kind";
+  next_worker();
+  const auto left = records().take_stock();
+  ASSERT_EQ(left.handles.size(), 1U);
+  EXPECT_TRUE(left.handles[0].second.bypasses_pages);
+}
+
 TEST_F(RecordsTest, AnyBytesInItsCellsAreTakenStockOf) {
   // Another build's bug, or a stray write: what makes no sense is dropped, and nothing is read past the end.
   std::mt19937 random(7);

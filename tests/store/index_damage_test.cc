@@ -151,6 +151,12 @@ TEST_F(IndexDamageTest, paths_in_a_ring_are_no_index) {
   expect_reset();
 }
 
+TEST_F(IndexDamageTest, a_path_of_the_number_that_says_none_is_no_index) {
+  make_index();
+  sql("INSERT INTO paths(id, parent, name) VALUES(0, 1, CAST('new' AS BLOB))");
+  expect_reset();
+}
+
 TEST_F(IndexDamageTest, damage_met_while_running_is_found_by_the_next_start) {
   std::string bytes = make_index();
   const std::size_t page = number("SELECT rootpage FROM sqlite_master WHERE name = 'objects_by_path'");

@@ -145,6 +145,55 @@ TEST_F(NodeAdoptionTest, WhoWasSentAwayIsNotSentAwayAgain) {
   EXPECT_TRUE(nodes_->was_sent_away(4711));
 }
 
+handover::NodeRecord record_of(std::uint64_t node, mode_t type, std::uint64_t lookups = 1) {
+  return {.node = node, .device = 7, .inode = 100 + node, .lookups = lookups, .mode = type, .is_indexed = true};
+}
+
+TEST_F(NodeAdoptionTest, NumbersThatNobodyGaveAreDropped) {
+  area_->records().set_next_node(~std::uint64_t{0});
+  area_->records().add(record_of(~std::uint64_t{0}, S_IFREG));
+  area_->records().add(record_of(~std::uint64_t{0} - 1, S_IFREG));
+  area_->records().add(record_of(5, S_IFREG));
+  next_life();
+  EXPECT_EQ(nodes_->size(), 2U);
+  EXPECT_EQ(see(kRootNode, "first", attributes_of(11)), NodeId{6});
+  EXPECT_EQ(see(kRootNode, "second", attributes_of(12)), NodeId{7});
+}
+
+TEST_F(NodeAdoptionTest, NamesThatAreNoneAndFilesWithNamesInThemAreDropped) {
+  area_->records().add(record_of(5, S_IFREG));
+  area_->records().add(record_of(6, S_IFREG));
+  for (const std::string& name : {std::string("."), std::string(".."), std::string("a/b"), std::string("a\0b", 3)}) {
+    area_->records().add(handover::LinkRecord{.node = 5, .parent = 1, .name = name});
+  }
+  area_->records().add(handover::LinkRecord{.node = 6, .parent = 5, .name = "in a file"});
+  next_life();
+  EXPECT_FALSE(nodes_->state(NodeId{5})->has_name);
+  EXPECT_FALSE(nodes_->state(NodeId{6})->has_name);
+}
+
+TEST_F(NodeAdoptionTest, ACountOfReferencesNeverWrapsToNone) {
+  area_->records().add(record_of(5, S_IFDIR, ~std::uint64_t{0}));
+  area_->records().add(handover::LinkRecord{.node = 5, .parent = 1, .name = "folder"});
+  next_life();
+  ASSERT_EQ(see(kRootNode, "folder", attributes_of(105, S_IFDIR)), NodeId{5});
+  nodes_->forget(see(NodeId{5}, "file", attributes_of(11)), 1);
+  EXPECT_TRUE(nodes_->state(NodeId{5}).has_value());
+}
+
+TEST_F(NodeAdoptionTest, FoldersInARingAreTakenApart) {
+  area_->records().add(record_of(5, S_IFDIR));
+  area_->records().add(record_of(6, S_IFDIR));
+  area_->records().add(handover::LinkRecord{.node = 5, .parent = 1, .name = "one"});
+  area_->records().add(handover::LinkRecord{.node = 6, .parent = 5, .name = "other"});
+  area_->records().add(handover::LinkRecord{.node = 6, .parent = 1, .name = "other"});
+  area_->records().add(handover::LinkRecord{.node = 5, .parent = 6, .name = "one"});
+  next_life();
+  nodes_->forget(NodeId{5}, 1);
+  nodes_->forget(NodeId{6}, 1);
+  EXPECT_EQ(nodes_->size(), 1U) << "neither holds the other";
+}
+
 TEST_F(NodeAdoptionTest, WhateverHappenedTheNextWorkerHasTheSameTree) {
   std::mt19937 random(3);
   const auto below = [&random](unsigned limit) { return random() % limit; };
