@@ -285,6 +285,27 @@ TEST_F(HandoverTest, ARestartThatCannotSucceedIsRefusedWhileTheOldGoesOn) {
   mount.use_config(configured(""), {});
 }
 
+TEST_F(HandoverTest, ARequestThatIsThereAtTwoCrashesIsGivenUp) {
+  TestMount mount;
+  put_content(mount.from("held"), "held");
+  put_content(mount.from("small"), "a small file");
+  ASSERT_NO_FATAL_FAILURE(mount.start());
+  ASSERT_EQ(::access(mount.at("held").c_str(), R_OK), 0);
+  // Who has a lease on a file keeps whoever wants to write it waiting.
+  ::signal(SIGIO, SIG_IGN);
+  const UniqueFd lease(::open(mount.from("held").c_str(), O_RDWR | O_CLOEXEC));
+  ASSERT_EQ(::fcntl(lease.get(), F_SETLEASE, F_WRLCK), 0) << std::strerror(errno);
+  const std::uint64_t before = mount.stats().requests;
+  std::string answer;
+  std::thread program([&] { answer = said("open", ::open(mount.at("held").c_str(), O_WRONLY | O_CLOEXEC)); });
+  EXPECT_TRUE(TestMount::wait_for([&] { return mount.stats().requests > before; }));
+  for (int crash = 1; crash <= 2; ++crash) kill_and_wait(mount);
+  program.join();
+  EXPECT_EQ(answer, "open: EIO");
+  EXPECT_NE(mount.log().find("was being worked on at two crashes"), std::string::npos);
+  EXPECT_EQ(content_of(mount.at("small")), "a small file");
+}
+
 TEST_F(HandoverTest, TooManyCrashesGiveThePlainFolderBack) {
   TestMount mount({.flags = {{"--daemon-crash-window", "60s"}}, .over_source = true});
   put_content(mount.from("small"), "a small file");
