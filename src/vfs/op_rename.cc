@@ -69,36 +69,50 @@ void note_names_moved(Filesystem& fs, Name from, Name to, bool is_exchange) {
   }
 }
 
+/// An earlier worker made the move: the rest of what it was to do, as far as it did not. False: it is to be made.
+base::Result<bool> finish_earlier(Filesystem& fs, origin::Origin& origin, const Reply& reply, Name from, Name to,
+                                  bool is_exchange) {
+  const auto earlier = reply.earlier<Moving>();
+  if (!earlier || earlier->from == earlier->to) return false;
+  AC_ASSIGN(const std::string from_path, path_of(fs, from));
+  AC_ASSIGN(const std::string to_path, path_of(fs, to));
+  AC_ASSIGN(const bool is_moved, was_moved_before(origin, *earlier, from_path, to_path, is_exchange));
+  if (!is_moved) return false;
+  // Whether it got as far as to tell the node table, which has the numbers that the kernel knows, the table shows.
+  const auto node = fs.nodes().child(from);
+  const auto state = node ? fs.nodes().state(*node) : std::nullopt;
+  if (state && inode_of(state->attributes) == earlier->from) note_names_moved(fs, from, to, is_exchange);
+  if (is_exchange) {
+    // The store's paths may be swapped or not: what is cached under them is not worth the doubt.
+    fs.engine().evict(fs.source(), from_path);
+    fs.engine().evict(fs.source(), to_path);
+  } else {
+    fs.engine().renamed(fs.source(), from_path, to_path, false);
+  }
+  return true;
+}
+
+/// What must be known of before the origin is told.
+void announce(Filesystem& fs, const Ends& ends, Name from, Name to, unsigned flags) {
+  const bool is_exchange = (flags & RENAME_EXCHANGE) != 0;
+  before_name_moves(fs, from, ends.from_path, ends.from);
+  if (!ends.to) return;
+  if (is_exchange) {
+    before_name_moves(fs, to, ends.to_path, *ends.to);
+  } else if ((flags & RENAME_NOREPLACE) == 0) {
+    before_name_goes(fs, to, ends.to_path, *ends.to);
+  }
+}
+
 base::Result<void> run(Filesystem& fs, origin::Origin& origin, const Reply& reply, Name from, Name to, unsigned flags) {
   const bool is_exchange = (flags & RENAME_EXCHANGE) != 0;
-  if (const auto earlier = reply.earlier<Moving>(); earlier && earlier->from != earlier->to) {
-    AC_ASSIGN(const std::string from_path, path_of(fs, from));
-    AC_ASSIGN(const std::string to_path, path_of(fs, to));
-    AC_ASSIGN(const bool is_moved, was_moved_before(origin, *earlier, from_path, to_path, is_exchange));
-    if (is_moved) {
-      // Whether it got as far as to tell the node table, which has the numbers that the kernel knows, the table shows.
-      const auto node = fs.nodes().child(from);
-      const auto state = node ? fs.nodes().state(*node) : std::nullopt;
-      if (state && inode_of(state->attributes) == earlier->from) note_names_moved(fs, from, to, is_exchange);
-      if (is_exchange) {
-        // The store's paths may be swapped or not: what is cached under them is not worth the doubt.
-        fs.engine().evict(fs.source(), from_path);
-        fs.engine().evict(fs.source(), to_path);
-      } else {
-        fs.engine().renamed(fs.source(), from_path, to_path, false);
-      }
-      return {};
-    }
-  }
+  AC_ASSIGN(const bool is_done, finish_earlier(fs, origin, reply, from, to, is_exchange));
+  if (is_done) return {};
   const ChangeStamp asked = fs.nodes().stamp();
   AC_ASSIGN(const Ends ends, look_at(fs, origin, from, to));
   if (ends.to) note_links(fs, to, *ends.to, asked);
   const bool is_idle = ends.are_one_file() && !is_exchange;
-  if (!is_idle) {
-    before_name_moves(fs, from, ends.from_path, ends.from);
-    if (ends.to && is_exchange) before_name_moves(fs, to, ends.to_path, *ends.to);
-    if (ends.to && !is_exchange && (flags & RENAME_NOREPLACE) == 0) before_name_goes(fs, to, ends.to_path, *ends.to);
-  }
+  if (!is_idle) announce(fs, ends, from, to, flags);
   reply.intend(Moving{.from = inode_of(ends.from), .to = ends.to ? inode_of(*ends.to) : NamedInode{}});
   AC_TRY(origin.rename(ends.from_path, ends.to_path, flags, caller_of(reply.requester())));
   if (is_idle) return {};
