@@ -133,6 +133,14 @@ bool adopt_file(const FilesystemPtr& fs, handover::RecordId id, const HandleReco
   return true;
 }
 
+bool adopt_open(const FilesystemPtr& fs, handover::RecordId id, const HandleRecord& record, base::UniqueFd kept) {
+  if (record.kind != HandleKind::folder) return adopt_file(fs, id, record, std::move(kept));
+  auto handle = std::make_shared<DirectoryHandle>(NodeId{record.node});
+  handle->record = id;
+  fs->directories().adopt(HandleId{record.handle}, std::move(handle));
+  return true;
+}
+
 }  // namespace
 
 std::size_t adopt(const FilesystemPtr& fs, Inheritance& inheritance, const std::vector<handover::Slot*>& left) {
@@ -152,23 +160,15 @@ std::size_t adopt(const FilesystemPtr& fs, Inheritance& inheritance, const std::
         found != inheritance.kept.end() && record.kind != HandleKind::folder) {
       kept = std::move(found->second);
     }
-    bool is_open = !unanswered.contains(record.opened_by);
-    if (is_open && record.kind == HandleKind::folder) {
-      auto handle = std::make_shared<DirectoryHandle>(NodeId{record.node});
-      handle->record = id;
-      fs->directories().adopt(HandleId{record.handle}, std::move(handle));
-    } else if (is_open) {
-      is_open = adopt_file(fs, id, record, std::move(kept));
-    }
-    if (is_open) {
+    if (!unanswered.contains(record.opened_by) && adopt_open(fs, id, record, std::move(kept))) {
       ++count;
-    } else {
-      if (record.backing_id != 0) {
-        lost.push_back(
-            fs->backings().adopt(NodeId{record.node}, cache::BackingKey{record.backing_key}, record.backing_id));
-      }
-      fs->records().remove(id);
+      continue;
     }
+    if (record.backing_id != 0) {
+      const cache::BackingKey key{record.backing_key};
+      lost.push_back(fs->backings().adopt(NodeId{record.node}, key, record.backing_id));
+    }
+    fs->records().remove(id);
   }
   fs->nodes().end_adoption();
   for (const auto& [handle, descriptor] : inheritance.kept) {
