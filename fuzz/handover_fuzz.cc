@@ -53,7 +53,7 @@ void check_slots(handover::RequestSlots& slots) {
     AC_CHECK(slot->is_settled());
     if (slot->let_go()) slots.give_back(*slot);
   }
-  handover::Slot& slot = slots.take();
+  handover::Slot& slot = *slots.take();
   slot.settle();
   if (slot.let_go()) slots.give_back(slot);
 }
