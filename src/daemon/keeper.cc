@@ -274,21 +274,20 @@ Keeper::Ending Keeper::serve() {
     if (is_asked_to_stop_) return Ending::asked;
     if (event.mounts_changed) forget_unmounted();
     if (mounts_.empty()) return Ending::asked;
-    bool is_over = event.exited;
-    if (event.timed_out) worker_.kill(SIGKILL);  // it was to leave
-    if (event.message) {
-      const Heard heard = hear_worker();
-      if (heard == Heard::failure) return Ending::failed;
-      is_over = is_over || heard == Heard::hung_up;
-    }
-    if (event.timed_out) leave_by_.reset();
-    if (is_over) {
+    if (event.timed_out) kill_who_does_not_leave();
+    const Heard heard = event.message ? hear_worker() : Heard::nothing;
+    if (heard == Heard::failure) return Ending::failed;
+    if (event.exited || heard == Heard::hung_up) {
       if (const auto ending = replace_worker()) return *ending;
-      continue;
+    } else if (event.signal == SIGHUP) {
+      pass_reload_on();
     }
-    if (event.signal == SIGHUP && !worker_channel_.send(MessageKind::reload)) {
-      base::log_warn("the worker does not hear that it should read the configuration again");
-    }
+  }
+}
+
+void Keeper::pass_reload_on() const {
+  if (!worker_channel_.send(MessageKind::reload)) {
+    base::log_warn("the worker does not hear that it should read the configuration again");
   }
 }
 

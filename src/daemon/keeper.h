@@ -97,6 +97,7 @@ class Keeper {
   void keep(Message message);
   void drop(const Message& message);
   void forget_unmounted();
+  void pass_reload_on() const;
 
   // From one worker to the next (keeper_workers.cc).
   /// The worker is over; has a value if the daemon ends here.
@@ -106,6 +107,7 @@ class Keeper {
   /// Notes a crash; false: there were too many.
   bool count_crash();
   void begin_restart();
+  void kill_who_does_not_leave();
   void reap_left();
   /// No worker is there, or its threads are gone: nobody answers.
   [[nodiscard]] bool is_without_worker();

@@ -108,6 +108,11 @@ void Keeper::begin_restart() {
   leave_by_ = std::chrono::steady_clock::now() + options_.stop_deadline;
 }
 
+void Keeper::kill_who_does_not_leave() {
+  worker_.kill(SIGKILL);
+  leave_by_.reset();
+}
+
 void Keeper::reap_left() {
   std::erase_if(leaving_, [](ChildProcess& worker) { return worker.try_reap().has_value(); });
 }
