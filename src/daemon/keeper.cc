@@ -86,10 +86,15 @@ int Keeper::run() {
         ending = serve();
         break;
       case Start::failed:
-        // Whoever starts a daemon wants to hear what is wrong, not to wait for it to be tried again.
         end_of_worker();
-        if (!has_said_why_) base::log_error(text("the worker ", last_end_, "; unmounting"));
-        ending = Ending::failed;
+        ending = was_killed_ && !has_said_why_ ? start_another(false) : Ending::failed;
+        if (!ending) {
+          announce_ready();
+          ending = serve();
+        } else if (!has_said_why_) {
+          // Whoever starts a daemon wants to hear what is wrong, not to wait for it to be tried again.
+          base::log_error(text("the worker ", last_end_, "; unmounting"));
+        }
         break;
       case Start::asked_to_stop:
         ending = Ending::asked;

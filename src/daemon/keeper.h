@@ -102,6 +102,8 @@ class Keeper {
   // From one worker to the next (keeper_workers.cc).
   /// The worker is over; has a value if the daemon ends here.
   std::optional<Ending> replace_worker();
+  /// After the end of one.
+  std::optional<Ending> start_another(bool is_orderly);
   /// Takes what the worker still said, and how it ended; false: not in good order.
   bool end_of_worker();
   /// Notes a crash; false: there were too many.
@@ -138,6 +140,7 @@ class Keeper {
   std::vector<std::chrono::steady_clock::time_point> crashes_;
   Deadline leave_by_;  ///< of a worker that was told to leave
   std::string last_end_;  ///< how the last worker ended
+  bool was_killed_ = false;  ///< ... by a signal
   bool has_said_why_ = false;  ///< ... and it told why itself
   bool left_terminal_ = false;
   base::UniqueFd started_in_;  ///< the folder that the arguments' relative paths mean; set once we have left it

@@ -31,18 +31,22 @@ constexpr auto kLastBreath = std::chrono::milliseconds(200);
 }  // namespace
 
 std::optional<Keeper::Ending> Keeper::replace_worker() {
-  const auto until = std::chrono::steady_clock::now() + options_.replace_deadline;
-  bool is_orderly = end_of_worker();
+  const bool is_orderly = end_of_worker();
   const std::string sentence = text("the worker ", last_end_, ", another one goes on");
   is_orderly ? base::log_info(sentence) : base::log_error(sentence);
-  for (std::size_t starts = 0; starts < kMostStarts; ++starts) {
+  return start_another(is_orderly);
+}
+
+std::optional<Keeper::Ending> Keeper::start_another(bool is_orderly) {
+  const auto until = std::chrono::steady_clock::now() + options_.replace_deadline;
+  for (std::size_t failures = 0; failures < kMostStarts; failures += was_killed_ ? 0 : 1) {
     if (is_asked_to_stop_) return Ending::asked;
     if (!is_orderly && !count_crash()) {
       base::log_error(text("the worker crashed ", kMostCrashes, " times within ", plan_.crash_window.count() / 1000,
                            " s; unmounting"));
       return Ending::failed;
     }
-    const Birth birth{.leaves_terminal = left_terminal_,
+    const Birth birth{.leaves_terminal = left_terminal_ || starter_.is_open(),
                       .after_crash = !is_orderly,
                       .gives_up = plan_.crash_window.count() > 0,
                       .is_cautious = crashes_.size() >= kCautiousFrom};
@@ -86,6 +90,7 @@ bool Keeper::end_of_worker() {
   }
   worker_channel_.close();
   const auto status = wait_for_end(worker_, kLastBreath);
+  was_killed_ = !status || status->signal != 0;
   last_end_ = status ? status->describe() : "was cut off";
   if (!status) leaving_.push_back(std::exchange(worker_, ChildProcess()));
   const bool was_told = leave_by_.has_value();

@@ -95,6 +95,8 @@ class WorkerServices final : public Services {
                 vfs::Mirror::start(std::move(input.fuse), mirrors[index], std::move(inheritance), *engine_, clock_));
       mirrors_.push_back(std::move(mirror));
     }
+    // Who cannot start after all leaves what waits then to the next.
+    for (const auto& mirror : mirrors_) mirror->serve();
     const control::ControlOptions options{
         .config = config_,
         .version = ARENACACHE_VERSION,
@@ -103,8 +105,6 @@ class WorkerServices final : public Services {
         .refresh = [this](std::size_t mount, const std::string& path) { return refresh(mount, path); },
         .restart = ties_.restart};
     AC_ASSIGN(control_, control::Control::start(options, *engine_, clock_));
-    // Last: who cannot start has answered nobody, and leaves what waits to the next.
-    for (const auto& mirror : mirrors_) mirror->serve();
     return {};
   }
 
