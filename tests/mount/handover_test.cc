@@ -174,7 +174,7 @@ TEST_F(HandoverTest, AFileIsHashedOverKills) {
 }
 
 TEST_F(HandoverTest, HundredsOfKillsUnderLoad) {
-  const int kills = is_long() ? 2000 : kIsSanitized ? 25 : 300;
+  const int kills = is_long() ? 2000 : kIsSanitized ? 20 : 80;
   TestMount mount(options());
   const Model stored = add_model(mount, "stored", kModelSize, Pattern{1});
   const Model model = add_model(mount, "model", kModelSize, Pattern{2});
