@@ -26,6 +26,7 @@ namespace arenacache::base {
 namespace {
 
 constexpr std::uint64_t kStatBlockBytes = 512;  // Source: stat(2), st_blocks
+constexpr std::size_t kSectorBytes = 512;  // the least that O_DIRECT may have to ask for
 
 std::unexpected<Error> io_error(int errno_value, std::string_view deed) {
   const bool is_full = errno_value == ENOSPC || errno_value == EDQUOT;
@@ -53,6 +54,7 @@ FileStat to_file_stat(const struct stat& raw) {
   return {.size_bytes = static_cast<std::uint64_t>(raw.st_size),
           .allocated_bytes = static_cast<std::uint64_t>(raw.st_blocks) * kStatBlockBytes,
           .inode = raw.st_ino,
+          .device = raw.st_dev,
           .is_directory = S_ISDIR(raw.st_mode)};
 }
 
@@ -74,6 +76,8 @@ Result<std::size_t> PosixFileIo::read_at(int fd, std::span<std::byte> out, std::
     const auto rest = out.subspan(done);
     const ssize_t got =
         uninterrupted([&] { return ::pread(fd, rest.data(), rest.size(), static_cast<off_t>(offset + done)); });
+    // Past the page cache a file that ends within a sector was read to its end; some file systems only say so like this.
+    if (got < 0 && errno == EINVAL && done % kSectorBytes != 0) break;
     if (got < 0) return io_error(errno, text("cannot read ", path_of(fd), " at ", offset + done));
     if (got == 0) break;
     done += static_cast<std::size_t>(got);
@@ -120,6 +124,11 @@ Result<void> PosixFileIo::sync_directory(const std::string& path) {
 Result<void> PosixFileIo::rename(const std::string& from, const std::string& to) {
   if (::rename(from.c_str(), to.c_str()) == 0) return {};
   return io_error(errno, text("cannot rename ", from, " to ", to));
+}
+
+Result<void> PosixFileIo::link(const std::string& from, const std::string& to) {
+  if (::link(from.c_str(), to.c_str()) == 0) return {};
+  return io_error(errno, text("cannot link ", from, " to ", to));
 }
 
 Result<void> PosixFileIo::unlink(const std::string& path) {

@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "arenacache/base/buffer.h"
+#include "arenacache/base/memory_limit.h"
 #include "arenacache/base/unique_fd.h"
 
 namespace arenacache::base {
@@ -92,11 +93,13 @@ std::uint64_t KernelPageCache::available_bytes() {
   rest.remove_prefix(std::min(rest.find_first_not_of(' '), rest.size()));
   std::uint64_t kilobytes = 0;
   std::from_chars(rest.data(), rest.data() + rest.size(), kilobytes);
-  return kilobytes * 1024;
+  return std::min(kilobytes * 1024, memory_limit().left_bytes);
 }
 
 std::uint64_t memory_bytes() {
-  return static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  const auto machine =
+      static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  return std::min(machine, memory_limit().most_bytes);
 }
 
 }  // namespace arenacache::base

@@ -20,6 +20,16 @@ TEST(Buffer, is_zeroed_and_aligned_to_pages) {
   EXPECT_EQ(address % static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE)), 0U);
 }
 
+TEST(Buffer, begins_at_a_huge_page_if_it_is_as_large_as_one) {
+  constexpr std::size_t kHugePage = std::size_t{2} << 20U;
+  for (const std::size_t size : {kHugePage, kHugePage + 1, 3 * kHugePage + 12'345}) {
+    Buffer buffer(size);
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(buffer.span().data()) % kHugePage, 0U);
+    std::ranges::fill(buffer.span(), std::byte{7});
+    EXPECT_EQ(buffer.span()[size - 1], std::byte{7});
+  }
+}
+
 TEST(Buffer, moves_its_bytes) {
   Buffer from(4096);
   from.span()[7] = std::byte{42};

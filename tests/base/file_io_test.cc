@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "arenacache/base/buffer.h"
 #include "arenacache/base/result.h"
 #include "arenacache/base/text.h"
 #include "arenacache/base/unique_fd.h"
@@ -37,6 +38,16 @@ class FileIoTest : public testing::Test {
 TEST_F(FileIoTest, opens_with_close_on_exec) {
   const UniqueFd fd = create("a");
   EXPECT_NE(::fcntl(fd.get(), F_GETFD) & FD_CLOEXEC, 0);
+}
+
+TEST_F(FileIoTest, reads_to_the_end_past_the_page_cache) {
+  const std::vector<std::byte> written(5'000, std::byte{7});  // ends within a sector
+  EXPECT_TRUE(is_ok(io_.write_at(create("a").get(), written, 0)));
+  const auto fd = io_.open(dir_.path("a"), O_RDONLY | O_DIRECT, 0);
+  if (!fd) GTEST_SKIP() << "no O_DIRECT here";
+  Buffer read(3 * 4096);
+  EXPECT_EQ(must(io_.read_at(fd->get(), read.span(), 0)), written.size());
+  EXPECT_TRUE(std::ranges::equal(read.span().first(written.size()), written));
 }
 
 TEST_F(FileIoTest, reads_what_was_written_and_stops_at_the_end) {
@@ -93,6 +104,16 @@ TEST_F(FileIoTest, renames_unlinks_and_lists) {
   EXPECT_EQ(names, (std::vector<std::string>{"c", "d"}));
   EXPECT_TRUE(has_kind(io_.unlink(dir_.path("b")), ErrorKind::store));
   EXPECT_TRUE(has_kind(io_.list(dir_.path("none")), ErrorKind::store));
+}
+
+TEST_F(FileIoTest, links_a_file_and_replaces_nothing) {
+  create("a");
+  EXPECT_TRUE(is_ok(io_.link(dir_.path("a"), dir_.path("b"))));
+  EXPECT_EQ(must(io_.stat(dir_.path("a"))).inode, must(io_.stat(dir_.path("b"))).inode);
+  create("c");
+  const auto there = io_.link(dir_.path("a"), dir_.path("c"));
+  ASSERT_TRUE(has_kind(there, ErrorKind::store));
+  EXPECT_EQ(there.error().errno_value, EEXIST);
 }
 
 TEST_F(FileIoTest, makes_a_directory_that_may_exist) {

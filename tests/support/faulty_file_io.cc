@@ -11,8 +11,10 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "arenacache/base/executor.h"
 #include "arenacache/base/file_io.h"
 #include "arenacache/base/mutex.h"
 #include "arenacache/base/result.h"
@@ -62,6 +64,11 @@ void FaultyFileIo::pretend_space(base::DiskSpace space) {
   space_ = space;
 }
 
+void FaultyFileIo::pretend_own_disk(const std::string& folder) {
+  base::MutexLock lock(mutex_);
+  own_disk_ = folder;
+}
+
 void FaultyFileIo::heal() {
   base::MutexLock lock(mutex_);
   faults_.clear();
@@ -81,6 +88,16 @@ void FaultyFileIo::lose_some_unsynced(std::mt19937_64& random) {
 void FaultyFileIo::spare_the_disk() {
   base::MutexLock lock(mutex_);
   spares_the_disk_ = true;
+}
+
+void FaultyFileIo::before_next_link(base::Job job) {
+  base::MutexLock lock(mutex_);
+  before_link_ = std::move(job);
+}
+
+void FaultyFileIo::refuse_direct() {
+  base::MutexLock lock(mutex_);
+  refuses_direct_ = true;
 }
 
 std::size_t FaultyFileIo::count() const {
@@ -123,6 +140,9 @@ base::Result<void> FaultyFileIo::enter(FileCall call, std::string_view what) {
 base::Result<base::UniqueFd> FaultyFileIo::open(const std::string& path, int flags, unsigned mode) {
   base::MutexLock lock(mutex_);
   AC_TRY(enter(FileCall::open, base::text("open ", path)));
+  if (refuses_direct_ && (flags & O_DIRECT) != 0) {
+    return base::fail_errno(base::ErrorKind::store, EINVAL, base::text("cannot open ", path));
+  }
   const bool existed = (flags & O_CREAT) == 0 || real_.stat(path).has_value();
   if ((flags & O_TRUNC) != 0 && existed) undo_.before_truncate(path);
   AC_ASSIGN(base::UniqueFd fd, real_.open(path, flags, mode));
@@ -187,6 +207,19 @@ base::Result<void> FaultyFileIo::rename(const std::string& from, const std::stri
   return real_.rename(from, to);
 }
 
+base::Result<void> FaultyFileIo::link(const std::string& from, const std::string& to) {
+  base::MutexLock lock(mutex_);
+  if (base::Job first = std::exchange(before_link_, nullptr)) {
+    lock.unlock();
+    first();
+    lock.lock();
+  }
+  AC_TRY(enter(FileCall::link, base::text("link ", from, " to ", to)));
+  AC_TRY(real_.link(from, to));
+  undo_.after_create(to);
+  return {};
+}
+
 base::Result<void> FaultyFileIo::unlink(const std::string& path) {
   base::MutexLock lock(mutex_);
   AC_TRY(enter(FileCall::unlink, base::text("unlink ", path)));
@@ -204,11 +237,15 @@ base::Result<void> FaultyFileIo::make_directory(const std::string& path) {
 }
 
 base::Result<base::FileStat> FaultyFileIo::stat(const std::string& path) {
+  bool is_on_own_disk = false;
   {
     base::MutexLock lock(mutex_);
     AC_TRY(enter(FileCall::stat, base::text("look at ", path)));
+    is_on_own_disk = !own_disk_.empty() && path.starts_with(own_disk_);
   }
-  return real_.stat(path);
+  auto stat = real_.stat(path);
+  if (stat && is_on_own_disk) ++stat->device;
+  return stat;
 }
 
 base::Result<base::FileStat> FaultyFileIo::stat_fd(int fd) {

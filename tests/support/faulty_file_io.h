@@ -17,6 +17,7 @@
 #include <string_view>
 #include <vector>
 
+#include "arenacache/base/executor.h"
 #include "arenacache/base/file_io.h"
 #include "arenacache/base/mutex.h"
 #include "arenacache/base/result.h"
@@ -35,6 +36,7 @@ enum class FileCall : std::uint8_t {
   sync_data,
   sync_directory,
   rename,
+  link,
   unlink,
   make_directory,
   stat,
@@ -42,7 +44,7 @@ enum class FileCall : std::uint8_t {
   list,
   finish_writeback,
 };
-inline constexpr std::size_t kFileCalls = 14;
+inline constexpr std::size_t kFileCalls = 15;
 
 class FaultyFileIo final : public base::FileIo {
  public:
@@ -56,11 +58,17 @@ class FaultyFileIo final : public base::FileIo {
   void tear_nth_write(std::size_t n, std::size_t bytes, int errno_value);
   /// disk_space() answers this from now on.
   void pretend_space(base::DiskSpace space);
+  /// What lies in `folder` is on a disk of its own from now on, heal() or not.
+  void pretend_own_disk(const std::string& folder);
   /// Forgets every fault and pretended answer; counts and unsynced changes stay.
   void heal();
 
   /// Syncs are counted and remembered, and not done: what a power cut would leave is a matter of the model alone.
   void spare_the_disk();
+  /// The next link() does `job` first.
+  void before_next_link(base::Job job);
+  /// As on a file system that knows no O_DIRECT: opens with it fail with EINVAL from now on.
+  void refuse_direct();
 
   /// Power cut: drops bytes, sizes and names that were not synced. The fds handed out must be closed or unused from here on.
   void lose_unsynced();
@@ -81,6 +89,7 @@ class FaultyFileIo final : public base::FileIo {
   base::Result<void> sync_data(int fd) override;
   base::Result<void> sync_directory(const std::string& path) override;
   base::Result<void> rename(const std::string& from, const std::string& to) override;
+  base::Result<void> link(const std::string& from, const std::string& to) override;
   base::Result<void> unlink(const std::string& path) override;
   base::Result<void> make_directory(const std::string& path) override;
   base::Result<base::FileStat> stat(const std::string& path) override;
@@ -113,7 +122,10 @@ class FaultyFileIo final : public base::FileIo {
   UndoLog undo_ AC_GUARDED_BY(mutex_);
   std::vector<Fault> faults_ AC_GUARDED_BY(mutex_);
   bool spares_the_disk_ AC_GUARDED_BY(mutex_) = false;
+  bool refuses_direct_ AC_GUARDED_BY(mutex_) = false;
+  base::Job before_link_ AC_GUARDED_BY(mutex_);
   std::optional<base::DiskSpace> space_ AC_GUARDED_BY(mutex_);
+  std::string own_disk_ AC_GUARDED_BY(mutex_);  ///< a folder; empty: none
   std::array<std::size_t, kFileCalls> counts_ AC_GUARDED_BY(mutex_){};
   std::uint64_t written_bytes_ AC_GUARDED_BY(mutex_) = 0;
 };

@@ -52,6 +52,15 @@ TEST_F(FaultyFileIoTest, fails_the_nth_call_of_any_kind_once) {
   EXPECT_TRUE(is_ok(io_.stat(dir_.path("a"))));
 }
 
+TEST_F(FaultyFileIoTest, opens_only_the_ordinary_way_when_told) {
+  create("a");
+  io_.refuse_direct();
+  const auto direct = io_.open(dir_.path("a"), O_RDONLY | O_DIRECT, 0);
+  ASSERT_TRUE(has_kind(direct, ErrorKind::store));
+  EXPECT_EQ(direct.error().errno_value, EINVAL);
+  EXPECT_TRUE(is_ok(io_.open(dir_.path("a"), O_RDONLY, 0)));
+}
+
 TEST_F(FaultyFileIoTest, fails_the_nth_call_of_one_kind) {
   const UniqueFd fd = create("a");
   io_.fail_nth(FileCall::write_at, 2, ENOSPC);
@@ -152,6 +161,16 @@ TEST_F(FaultyFileIoTest, a_power_cut_undoes_a_rename_over_a_file) {
   io_.lose_unsynced();
   EXPECT_EQ(dir_.read_file("old"), "old");
   EXPECT_EQ(dir_.read_file("new"), "new");
+}
+
+TEST_F(FaultyFileIoTest, a_power_cut_takes_back_a_link_and_leaves_the_file) {
+  create_durable("old", "old");
+  must(io_.link(dir_.path("old"), dir_.path("new")));
+  EXPECT_EQ(dir_.read_file("new"), "old");
+  EXPECT_FALSE(is_ok(io_.link(dir_.path("old"), dir_.path("new")))) << "it is there";
+  io_.lose_unsynced();
+  EXPECT_EQ(names(), std::vector<std::string>{"old"});
+  EXPECT_EQ(dir_.read_file("old"), "old");
 }
 
 TEST_F(FaultyFileIoTest, a_synced_rename_stays) {

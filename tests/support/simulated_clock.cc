@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "support/simulated_clock.h"
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
@@ -73,6 +74,16 @@ void SimulatedClock::advance(base::Duration step) {
   base::MutexLock own(mutex_);
   for (Waiter* waiter : due) waiter->is_being_woken = false;
   changed_.notify_all();
+}
+
+void SimulatedClock::step(base::Duration reach) {
+  base::Duration until_next = base::Duration::max();
+  {
+    base::MutexLock own(mutex_);
+    for (const Waiter& waiter : waiters_) until_next = std::min(until_next, waiter.deadline - now_);
+  }
+  // Not positive: one whose moment has come is still on its way.
+  if (until_next > base::Duration::zero() && until_next <= reach) advance(until_next);
 }
 
 void SimulatedClock::shift_wall(base::Duration step) {

@@ -28,6 +28,9 @@ class SimulatedClock final : public base::Clock {
   [[nodiscard]] std::size_t waiters() const;
   /// Blocks until at least `count` threads are inside wait_until(). False: ten real seconds went by first.
   [[nodiscard]] bool await_waiters(std::size_t count);
+  /// Moves on to the next moment that a thread waits for, if there is one within `reach`; else not at all. Called again and
+  /// again, it lets each thread do what it does at a moment before the next one comes, however late the thread runs.
+  void step(base::Duration reach);
 
  private:
   struct Waiter {

@@ -15,9 +15,18 @@
 
 namespace arenacache::test {
 
-TempDir::TempDir() {
+namespace {
+
+std::string default_base() {
   const char* base = ::getenv("TMPDIR");  // NOLINT(concurrency-mt-unsafe): nobody sets the environment
-  path_ = std::string(base != nullptr && *base != '\0' ? base : "/var/tmp") + "/arenacache-test-XXXXXX";
+  return base != nullptr && *base != '\0' ? base : "/var/tmp";
+}
+
+}  // namespace
+
+TempDir::TempDir() : TempDir(default_base()) {}
+
+TempDir::TempDir(const std::string& base) : path_(base + "/arenacache-test-XXXXXX") {
   AC_CHECK(::mkdtemp(path_.data()) != nullptr);
 }
 

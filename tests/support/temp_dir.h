@@ -11,6 +11,8 @@ namespace arenacache::test {
 class TempDir {
  public:
   TempDir();
+  /// In `base` instead: on another file system.
+  explicit TempDir(const std::string& base);
   ~TempDir();
   TempDir(const TempDir&) = delete;
   TempDir& operator=(const TempDir&) = delete;

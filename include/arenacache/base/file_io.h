@@ -19,6 +19,7 @@ struct FileStat {
   std::uint64_t size_bytes = 0;
   std::uint64_t allocated_bytes = 0;  ///< st_blocks * 512: what the disk really gave
   std::uint64_t inode = 0;
+  std::uint64_t device = 0;  ///< st_dev: which file system it lies on, for as long as that stays mounted
   bool is_directory = false;
 };
 
@@ -41,9 +42,11 @@ class FileIo {
   virtual Result<void> allocate(int fd, std::uint64_t offset, std::uint64_t length) = 0;
   virtual Result<void> truncate(int fd, std::uint64_t size) = 0;
   virtual Result<void> sync_data(int fd) = 0;
-  /// Makes creations, renames and unlinks in a directory durable.
+  /// Makes creations, links, renames and unlinks in a directory durable.
   virtual Result<void> sync_directory(const std::string& path) = 0;
   virtual Result<void> rename(const std::string& from, const std::string& to) = 0;
+  /// Gives the file at `from` a second name (a hard link). EEXIST: `to` is there.
+  virtual Result<void> link(const std::string& from, const std::string& to) = 0;
   virtual Result<void> unlink(const std::string& path) = 0;
   /// Makes one directory, mode 0700; one that exists is success.
   virtual Result<void> make_directory(const std::string& path) = 0;
@@ -71,6 +74,7 @@ class PosixFileIo final : public FileIo {
   Result<void> sync_data(int fd) override;
   Result<void> sync_directory(const std::string& path) override;
   Result<void> rename(const std::string& from, const std::string& to) override;
+  Result<void> link(const std::string& from, const std::string& to) override;
   Result<void> unlink(const std::string& path) override;
   Result<void> make_directory(const std::string& path) override;
   Result<FileStat> stat(const std::string& path) override;

@@ -19,7 +19,8 @@ class PageCache {
   /// Has `extent` read into memory, in pages as large as the file system has. Returns once all but its last MiBs are there, and
   /// those are on their way.
   virtual void read_ahead(int fd, Extent extent) = 0;
-  /// What may be used without the machine swapping: free memory, and what of the page cache can be let go of.
+  /// What this process may use without the machine swapping: free memory, and what of the page cache can be let go of, within what
+  /// its control groups leave it.
   [[nodiscard]] virtual std::uint64_t available_bytes() = 0;
 };
 
@@ -30,7 +31,7 @@ class KernelPageCache final : public PageCache {
   [[nodiscard]] std::uint64_t available_bytes() override;
 };
 
-/// The machine's memory in bytes.
+/// The machine's memory in bytes, or what this process may have of it at most, where that is less.
 [[nodiscard]] std::uint64_t memory_bytes();
 
 }  // namespace arenacache::base
