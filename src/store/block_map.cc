@@ -3,7 +3,9 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 
+#include "arenacache/base/hash.h"
 #include "arenacache/base/result.h"
 #include "arenacache/store/ids.h"
 
@@ -52,6 +54,8 @@ std::optional<BlockIndex> BlockMap::next_missing(BlockIndex from) const {
   }
   return std::nullopt;
 }
+
+base::Hash128 BlockMap::fingerprint() const { return base::xxh3_128(std::as_bytes(std::span(checksums_))); }
 
 void BlockMap::check_invariants() const {
   AC_CHECK(present_.size() == checksums_.size());

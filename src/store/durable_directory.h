@@ -9,6 +9,9 @@
 
 namespace arenacache::store {
 
+/// Of the store's files; its folders have 0700.
+inline constexpr unsigned kFileMode = 0600;
+
 /// Makes the folder (mode 0700) and makes its name durable; one that exists is success. ENOENT when the one above is missing.
 base::Result<void> make_durable_directory(base::FileIo& io, const std::string& path);
 

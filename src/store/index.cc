@@ -48,6 +48,7 @@ std::uint64_t first_id(const IndexContents& contents, std::uint64_t stored) {
 std::unique_ptr<SqliteIndex> begin_life(const std::string& path, IndexFile file, IndexContents& contents) {
   contents = std::move(file.contents);
   contents.was_reset = contents.was_reset || file.meta.must_rebuild;
+  contents.is_new = file.is_new;
   contents.clean = file.meta.is_clean || (file.is_new && !contents.was_reset);
   IndexLife life{.path = path,
                  .next_id = first_id(contents, std::max(file.meta.next_id, file.min_next_id)),

@@ -73,15 +73,20 @@ std::uint8_t percent_of(std::int64_t value) {
 
 base::Result<void> load_rows(Database& database, const LoadedPaths& paths, std::vector<IndexRow>& rows) {
   AC_ASSIGN(Statement all, database.prepare("SELECT id, path, file_system_id, inode, size, mtime_ns, ctime_ns, flags,"
-                                            " allocated_bytes, last_use_ns, uses, read_percent FROM objects"
+                                            " allocated_bytes, last_use_ns, uses, read_percent, packed_tier, packed_id"
+                                            " FROM objects"
                                             " ORDER BY id"));
   for (;;) {
     AC_ASSIGN(const bool has_row, all.step());
     if (!has_row) return {};
-    if (from_sql(all.number(0)) > kMaxObjectNumber)
+    const ObjectId packed_id{from_sql(all.number(13))};
+    if (from_sql(all.number(0)) > kMaxObjectNumber || to_number(packed_id) > kMaxObjectNumber)
       return base::fail(ErrorKind::corrupt, 0, "the index has a row with no id");
     AC_ASSIGN(PinRow place, paths.resolve(all.number(1)));
     const std::int64_t flags = all.number(7);
+    std::string packed_tier = all.bytes(12);
+    if (packed_tier.empty() != (to_number(packed_id) == 0))
+      return base::fail(ErrorKind::corrupt, 0, "the index has half of a packed copy");
     rows.push_back({.id = ObjectId{from_sql(all.number(0))},
                     .origin = {.source = std::move(place.source),
                                .path = std::move(place.path),
@@ -96,7 +101,10 @@ base::Result<void> load_rows(Database& database, const LoadedPaths& paths, std::
                     .allocated_bytes = from_sql(all.number(8)),
                     .last_use_ns = all.number(9),
                     .uses = from_sql(all.number(10)),
-                    .read_percent = percent_of(all.number(11))});
+                    .read_percent = percent_of(all.number(11)),
+                    .load_habit = static_cast<std::uint8_t>((flags >> kRowLoadHabitShift) & kMostLoadHabit),
+                    .packed_tier = std::move(packed_tier),
+                    .packed_id = packed_id});
   }
 }
 

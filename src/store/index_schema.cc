@@ -25,6 +25,7 @@
 #include "arenacache/base/unique_fd.h"
 #include "arenacache/store/ids.h"
 #include "arenacache/store/index.h"
+#include "durable_directory.h"
 #include "index_tables.h"
 #include "raw_names.h"
 #include "sqlite_db.h"
@@ -36,8 +37,7 @@ namespace {
 using base::ErrorKind;
 using base::text;
 
-constexpr std::size_t kSchemaVersion = 3;
-constexpr unsigned kFileMode = 0600;
+constexpr std::size_t kSchemaVersion = 4;
 constexpr std::uint64_t kKeptCorruptFiles = 2;
 
 // One process only: an exclusive lock needs no shared-memory file, whose mapping a full disk would turn into SIGBUS.
@@ -99,6 +99,13 @@ constexpr std::array kUpgrades = {
   BEGIN IMMEDIATE;
   PRAGMA user_version = 3;
   ALTER TABLE objects ADD COLUMN read_percent INTEGER NOT NULL DEFAULT 100;
+  COMMIT;
+)",
+    R"(
+  BEGIN IMMEDIATE;
+  PRAGMA user_version = 4;
+  ALTER TABLE objects ADD COLUMN packed_tier TEXT NOT NULL DEFAULT '';
+  ALTER TABLE objects ADD COLUMN packed_id INTEGER NOT NULL DEFAULT 0;
   COMMIT;
 )",
 };

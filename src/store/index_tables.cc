@@ -25,7 +25,8 @@ std::int64_t to_sql(std::uint64_t value) { return std::bit_cast<std::int64_t>(va
 std::int64_t to_sql(ObjectId id) { return to_sql(to_number(id)); }
 
 std::int64_t flags_of(const IndexRow& row) {
-  return (row.resident ? kRowResident : 0) | (row.dirty ? kRowDirty : 0) | (row.needs_check ? kRowNeedsCheck : 0);
+  return (row.resident ? kRowResident : 0) | (row.dirty ? kRowDirty : 0) | (row.needs_check ? kRowNeedsCheck : 0) |
+         (std::int64_t{row.load_habit & kMostLoadHabit} << kRowLoadHabitShift);
 }
 
 }  // namespace
@@ -33,10 +34,11 @@ std::int64_t flags_of(const IndexRow& row) {
 base::Result<IndexTables> IndexTables::open(Database& database) {
   AC_ASSIGN(PathTable paths, PathTable::open(database));
   IndexTables tables(std::move(paths));
-  AC_ASSIGN(tables.put_row_,
-            database.prepare("INSERT OR REPLACE INTO objects(id, path, file_system_id, inode, size, mtime_ns,"
-                             " ctime_ns, flags, allocated_bytes, last_use_ns, uses, read_percent)"
-                             " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"));
+  AC_ASSIGN(
+      tables.put_row_,
+      database.prepare("INSERT OR REPLACE INTO objects(id, path, file_system_id, inode, size, mtime_ns,"
+                       " ctime_ns, flags, allocated_bytes, last_use_ns, uses, read_percent, packed_tier, packed_id)"
+                       " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, CAST(?13 AS TEXT), ?14)"));
   AC_ASSIGN(tables.find_row_path_, database.prepare("SELECT path FROM objects WHERE id = ?1"));
   AC_ASSIGN(tables.delete_row_, database.prepare("DELETE FROM objects WHERE id = ?1"));
   AC_ASSIGN(tables.put_pin_, database.prepare("INSERT OR IGNORE INTO pins(path) VALUES(?1)"));
@@ -63,7 +65,7 @@ base::Result<void> IndexTables::put_row(const IndexRow& row) {
   AC_ASSIGN(const std::optional<PathId> old_path, find_row_path_.one_number());
   put_row_.start(to_sql(row.id), path, to_sql(origin.file_system_id), to_sql(origin.inode), to_sql(origin.size),
                  origin.mtime_ns, origin.ctime_ns, flags_of(row), to_sql(row.allocated_bytes), row.last_use_ns,
-                 to_sql(row.uses), to_sql(std::uint64_t{row.read_percent}));
+                 to_sql(row.uses), to_sql(std::uint64_t{row.read_percent}), row.packed_tier, to_sql(row.packed_id));
   AC_TRY(put_row_.run());
   return old_path && *old_path != path ? paths_.drop_unused(*old_path) : base::Result<void>();
 }

@@ -32,7 +32,8 @@ base::Result<RawCheck> RawCheck::open(RawTier& tier, ObjectId id, std::uint64_t 
 }
 
 base::Result<void> RawCheck::check(BlockIndex block, std::uint64_t checksum) {
-  const auto bytes = block_.span().first(block_length(block, size_));
+  length_ = block_length(block, size_);
+  const auto bytes = block_.span().first(length_);
   RawFile& file = bytes.size() % kSectorBytes == 0 ? *direct_ : *buffered_;
   AC_TRY(file.read(bytes, std::uint64_t{block} * kBlockBytes));
   if (base::xxh3_64(bytes) == checksum) return {};

@@ -16,11 +16,10 @@ namespace arenacache::store {
 namespace {
 
 constexpr std::size_t kIdDigits = 16;
-constexpr std::string_view kHex = "0123456789abcdef";
 
 std::string to_hex(std::uint64_t value, std::size_t digits) {
   std::string out(digits, '0');
-  for (std::size_t i = digits; i-- > 0; value >>= 4U) out[i] = kHex[value & 0xFU];
+  for (std::size_t i = digits; i-- > 0; value >>= 4U) out[i] = kHexDigits[value & 0xFU];
   return out;
 }
 
@@ -34,7 +33,7 @@ std::string id_name(ObjectId id) { return to_hex(to_number(id), kIdDigits); }
 
 std::optional<RawName> parse_raw_name(std::string_view name) {
   const std::string_view digits = name.substr(0, kIdDigits);
-  if (digits.size() != kIdDigits || digits.find_first_not_of(kHex) != std::string_view::npos) return std::nullopt;
+  if (digits.size() != kIdDigits || digits.find_first_not_of(kHexDigits) != std::string_view::npos) return std::nullopt;
   std::uint64_t number = 0;
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number, 16);
   if (error != std::errc{} || end != digits.data() + digits.size() || number > kMaxObjectNumber) return std::nullopt;

@@ -13,6 +13,7 @@
 namespace arenacache::store {
 
 inline constexpr unsigned kFanOut = 256;
+inline constexpr std::string_view kHexDigits = "0123456789abcdef";
 
 enum class RawNameKind : std::uint8_t { data, sidecar, temporary };
 

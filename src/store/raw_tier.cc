@@ -29,8 +29,6 @@ namespace {
 
 using base::ErrorKind;
 
-constexpr unsigned kFileMode = 0600;
-
 }  // namespace
 
 RawTier::RawTier(base::FileIo& io, std::string directory) : io_(io), directory_(std::move(directory)) {}
@@ -66,6 +64,22 @@ base::Result<base::UniqueFd> RawTier::create_data_file(ObjectId id, std::uint64_
     return std::unexpected(std::move(sized).error());
   }
   return fd;
+}
+
+base::Result<std::shared_ptr<RawFile>> RawTier::link(ObjectId from, ObjectId to) {
+  const Hold kept(*this, from);  // what is known of it stays until the other one has it
+  const Hold held(*this, to);
+  const std::string path = data_path(to);
+  auto done = io_.link(data_path(from), path);
+  if (!done && done.error().errno_value == ENOENT) {
+    AC_TRY(make_folder(to));
+    done = io_.link(data_path(from), path);
+  }
+  if (!done) return std::unexpected(std::move(done).error());
+  join(to, from);
+  auto file = open_file(to);
+  if (!file) static_cast<void>(remove(to));  // what stays is an orphan that the next inventory removes
+  return file;
 }
 
 base::Result<std::shared_ptr<RawFile>> RawTier::open_file(ObjectId id) {
@@ -140,6 +154,13 @@ base::Result<void> RawTier::remove(ObjectId id) {
   AC_TRY(unlink_if_there(data_path(id)));
   set_gone(id);
   return {};
+}
+
+base::Result<void> RawTier::remove_durably(ObjectId id) {
+  AC_TRY(remove(id));
+  auto synced = io_.sync_directory(folder_path(fan_out_of(id)));
+  if (!synced && synced.error().errno_value == ENOENT) return {};
+  return synced;
 }
 
 base::Result<void> RawTier::unlink_if_there(const std::string& path) {

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sqlite_db.h"
 
+#include <fcntl.h>
+#include <poll.h>
 #include <sqlite3.h>
+#include <sys/types.h>
 
 #include <cerrno>
 #include <cstddef>
@@ -14,6 +17,7 @@
 
 #include "arenacache/base/result.h"
 #include "arenacache/base/text.h"
+#include "arenacache/base/unique_fd.h"
 
 namespace arenacache::store {
 
@@ -22,7 +26,12 @@ namespace {
 using base::ErrorKind;
 
 constexpr int kPrimaryCodeMask = 0xFF;  // Source: sqlite.org/rescode.html, "Primary Result Codes versus Extended"
-constexpr int kBusyTimeoutMs = 2000;    ///< somebody looks at the file with sqlite3(1): wait for a moment
+/// Somebody looks at the file with sqlite3(1): how often, and after how long, it is tried again.
+constexpr int kLockTries = 100;
+constexpr int kLockPauseMs = 20;
+/// Source: sqlite.org/fileformat2.html, "The Lock-Byte Page".
+constexpr off_t kLockBytesAt = 0x40000000;
+constexpr off_t kLockBytes = 512;
 
 base::Error sqlite_error(sqlite3* database, int code) {
   ErrorKind kind = ErrorKind::store;
@@ -41,6 +50,30 @@ base::Error sqlite_error(sqlite3* database, int code) {
   }
   const char* message = database != nullptr ? sqlite3_errmsg(database) : sqlite3_errstr(code);
   return {.kind = kind, .errno_value = errno_value, .what = base::text("cannot use the index: ", message)};
+}
+
+/// The lock that SQLite would take, as one of the descriptor's own. No other program gets in beside it.
+base::Result<base::UniqueFd> take_lock(const std::string& path) {
+  base::UniqueFd file(::open(path.c_str(), O_RDWR | O_CLOEXEC));
+  struct ::flock whole{};
+  whole.l_type = F_WRLCK;
+  whole.l_whence = SEEK_SET;
+  whole.l_start = kLockBytesAt;
+  whole.l_len = kLockBytes;
+  for (int tries = 0; file.is_open() && ::fcntl(file.get(), F_OFD_SETLK, &whole) != 0; ++tries) {
+    if ((errno != EAGAIN && errno != EACCES) || tries == kLockTries) {
+      return base::fail_errno(ErrorKind::store, errno, base::text("cannot lock ", path));
+    }
+    ::poll(nullptr, 0, kLockPauseMs);
+  }
+  if (!file.is_open()) return base::fail_errno(ErrorKind::store, errno, base::text("cannot open ", path));
+  return file;
+}
+
+/// The default one, without its locks.
+const char* vfs_without_locks() {
+  const sqlite3_vfs* const vfs = sqlite3_vfs_find(nullptr);
+  return vfs != nullptr && std::string_view(vfs->zName) == "unix" ? "unix-none" : nullptr;
 }
 
 }  // namespace
@@ -85,8 +118,9 @@ std::string Statement::bytes(int column) const {
 
 base::Result<Database> Database::open(const std::string& path) {
   constexpr int kFlags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
+  AC_ASSIGN(base::UniqueFd lock, take_lock(path));
   sqlite3* raw = nullptr;
-  const int code = sqlite3_open_v2(path.c_str(), &raw, kFlags, nullptr);
+  const int code = sqlite3_open_v2(path.c_str(), &raw, kFlags, vfs_without_locks());
   std::unique_ptr<sqlite3, Closer> database(raw);  // also a failed open gives one
   if (code != SQLITE_OK) {
     auto error = sqlite_error(raw, code);
@@ -94,8 +128,7 @@ base::Result<Database> Database::open(const std::string& path) {
     return std::unexpected(std::move(error));
   }
   sqlite3_extended_result_codes(raw, 1);
-  sqlite3_busy_timeout(raw, kBusyTimeoutMs);
-  return Database(std::move(database));
+  return Database(base::HeldApart(std::move(lock)), std::move(database));
 }
 
 base::Result<void> Database::execute(const char* sql) {

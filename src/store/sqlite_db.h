@@ -12,6 +12,7 @@
 #include <string_view>
 #include <utility>
 
+#include "arenacache/base/held_apart.h"
 #include "arenacache/base/result.h"
 
 namespace arenacache::store {
@@ -50,8 +51,11 @@ class Statement {
   std::unique_ptr<sqlite3_stmt, Finalizer> statement_;
 };
 
+/// An open database that nobody else has: SQLite's own lock bytes are held apart, so that they come free at once when this process is
+/// killed. (SQLite's locks would stay until its last thread is gone.)
 class Database {
  public:
+  /// ErrorKind::store when another process has it for longer than a moment.
   static base::Result<Database> open(const std::string& path);
 
   /// Runs statements that take no values.
@@ -68,8 +72,10 @@ class Database {
   struct Closer {
     void operator()(sqlite3* database) const { sqlite3_close_v2(database); }
   };
-  explicit Database(std::unique_ptr<sqlite3, Closer> database) : database_(std::move(database)) {}
+  Database(base::HeldApart lock, std::unique_ptr<sqlite3, Closer> database)
+      : lock_(std::move(lock)), database_(std::move(database)) {}
 
+  base::HeldApart lock_;
   std::unique_ptr<sqlite3, Closer> database_;
 };
 

@@ -48,13 +48,17 @@ SqliteIndex::~SqliteIndex() {
 }
 
 void SqliteIndex::put(IndexRow row) {
+  pass_over(row.id);  // rebuilt rows bring their ids along
   {
     base::MutexLock lock(mutex_);
     has_put_ = true;
-    if (to_number(row.id) >= next_id_)
-      give_ids_from_locked(to_number(row.id) + 1);  // rebuilt rows bring their ids along
   }
   queue(std::move(row));
+}
+
+void SqliteIndex::pass_over(ObjectId id) {
+  base::MutexLock lock(mutex_);
+  if (to_number(id) >= next_id_) give_ids_from_locked(to_number(id) + 1);
 }
 
 void SqliteIndex::remove(ObjectId id) { queue(RemoveRow{.id = id}); }

@@ -49,6 +49,7 @@ class SqliteIndex final : public Index {
   void after_durable(std::move_only_function<void()> job) override;
   base::Result<void> sync() override;
   ObjectId next_id() override;
+  void pass_over(ObjectId id) override;
   [[nodiscard]] std::uint64_t file_bytes() const override { return file_bytes_.load(std::memory_order_relaxed); }
   base::Result<void> close() override;
 

@@ -114,19 +114,21 @@ TEST_F(IndexDamageTest, an_older_format_is_set_aside) {
 
 TEST_F(IndexDamageTest, a_newer_format_is_refused_with_a_sentence_and_stays) {
   make_index(1);
-  sql("PRAGMA user_version = 4");
+  sql("PRAGMA user_version = 5");
   IndexContents contents;
   const auto index = Index::open(path_, contents);
   ASSERT_TRUE(has_kind(index, ErrorKind::invalid));
-  EXPECT_NE(index.error().what.find("format 4"), std::string::npos) << index.error().what;
+  EXPECT_NE(index.error().what.find("format 5"), std::string::npos) << index.error().what;
   EXPECT_EQ(std::ranges::count_if(names(), [](const std::string& name) { return name.contains("corrupt"); }), 0);
-  sql("PRAGMA user_version = 3");
+  sql("PRAGMA user_version = 4");
   EXPECT_EQ(find().rows.size(), 1U);
 }
 
 TEST_F(IndexDamageTest, format_1_is_taken_over_with_all_its_rows) {
   make_index(10);
-  sql("DROP TABLE listings; ALTER TABLE objects DROP COLUMN read_percent; PRAGMA user_version = 1");
+  sql("DROP TABLE listings; ALTER TABLE objects DROP COLUMN read_percent;"
+      "ALTER TABLE objects DROP COLUMN packed_tier; ALTER TABLE objects DROP COLUMN packed_id; PRAGMA user_version = "
+      "1");
   IndexContents contents;
   const auto index = must(Index::open(path_, contents));
   EXPECT_EQ(contents.rows.size(), 10U);
@@ -135,12 +137,24 @@ TEST_F(IndexDamageTest, format_1_is_taken_over_with_all_its_rows) {
   index->put_listing({.source = "nas", .path = "", .validated_ns = 1, .bytes = std::make_shared<std::string>("abc")});
   must(index->close());
   EXPECT_EQ(find().listings.size(), 1U);
-  EXPECT_EQ(number("PRAGMA user_version"), 3U);
+  EXPECT_EQ(number("PRAGMA user_version"), 4U);
 }
 
 TEST_F(IndexDamageTest, rows_that_do_not_fit_together_are_no_index) {
   make_index();
   sql("DELETE FROM paths WHERE name = CAST('dir' AS BLOB)");
+  expect_reset();
+}
+
+TEST_F(IndexDamageTest, half_of_a_packed_copy_is_no_index) {
+  make_index();
+  sql("UPDATE objects SET packed_tier = 'packed', packed_id = 0");
+  expect_reset();
+}
+
+TEST_F(IndexDamageTest, a_packed_copy_with_an_impossible_id_is_no_index) {
+  make_index();
+  sql("UPDATE objects SET packed_tier = 'packed', packed_id = -1");
   expect_reset();
 }
 

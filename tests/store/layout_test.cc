@@ -7,6 +7,8 @@
 
 #include <cerrno>
 #include <cstddef>
+#include <cstdint>
+#include <filesystem>
 #include <string>
 
 #include "arenacache/base/file_io.h"
@@ -83,6 +85,52 @@ TEST_F(LayoutTest, a_version_file_of_something_else_is_refused) {
     dir_.write_file("deep/er/store/VERSION", words);
     expect_refused("VERSION");
   }
+}
+
+TEST_F(LayoutTest, a_packed_tier_keeps_its_identity_and_no_other_has_it) {
+  const std::string first = dir_.path("first"), second = dir_.path("second");
+  const std::uint64_t identity = must(open_packed_folder(io_, first)).identity;
+  EXPECT_NE(identity, 0U);
+  EXPECT_EQ(must(open_packed_folder(io_, first, identity)).identity, identity);
+  EXPECT_NE(must(open_packed_folder(io_, second)).identity, identity);
+  const auto other = open_packed_folder(io_, second, identity);
+  ASSERT_TRUE(has_kind(other, ErrorKind::store));
+  EXPECT_EQ(other.error().errno_value, ENODEV);
+  EXPECT_NE(other.error().what.find("another packed tier"), std::string::npos) << other.error().what;
+  dir_.write_file("first/identity", "not a number");
+  const std::uint64_t fresh = must(open_packed_folder(io_, first, identity)).identity;
+  EXPECT_NE(fresh, identity) << "it is a tier, and not known to be that one";
+  EXPECT_EQ(must(open_packed_folder(io_, first)).identity, fresh);
+}
+
+TEST_F(LayoutTest, where_a_packed_tier_is_expected_none_is_made) {
+  const std::string path = dir_.path("mnt/tier");
+  for (const bool is_there : {false, true}) {
+    if (is_there) std::filesystem::create_directories(path);
+    const auto opened = open_packed_folder(io_, path, 17);
+    ASSERT_TRUE(has_kind(opened, ErrorKind::store));
+    EXPECT_EQ(opened.error().errno_value, ENODEV);
+    EXPECT_NE(opened.error().what.find(is_there ? "is empty" : "is not there"), std::string::npos)
+        << opened.error().what;
+    EXPECT_EQ(std::filesystem::exists(path), is_there);
+  }
+  EXPECT_TRUE(std::filesystem::is_empty(path));
+}
+
+TEST_F(LayoutTest, a_store_and_a_packed_tier_are_not_taken_for_each_other) {
+  must(open());
+  const auto as_tier = open_packed_folder(io_, path_);
+  ASSERT_TRUE(has_kind(as_tier, ErrorKind::invalid));
+  EXPECT_NE(as_tier.error().what.find("it is a store"), std::string::npos) << as_tier.error().what;
+  path_ += "/packed";
+  must(open_packed_folder(io_, path_));
+  EXPECT_EQ(dir_.read_file("deep/er/store/packed/VERSION"), "packed 1\n");
+  expect_refused("it is a packed tier");
+  EXPECT_TRUE(is_ok(open_packed_folder(io_, path_)));
+  dir_.write_file("deep/er/store/packed/VERSION", "packed 2\n");
+  EXPECT_TRUE(has_kind(open_packed_folder(io_, path_), ErrorKind::invalid));
+  path_ = dir_.path("deep/er/store");
+  EXPECT_TRUE(is_ok(open())) << "a packed tier may lie in a store";
 }
 
 TEST_F(LayoutTest, somebodys_folder_is_refused_and_stays_as_it_was) {

@@ -35,6 +35,7 @@ constexpr std::uint64_t kSize = 2 * kBlockBytes + 77;
 /// What the store has said yes to.
 struct Promises {
   std::map<ObjectId, BlockIndex> least_blocks;  ///< objects whose sidecar was written: at least so many blocks
+  std::map<ObjectId, ObjectId> bytes_of;  ///< objects that share another one's file
   std::vector<ObjectId> maybe_gone;  ///< their removal has begun
 };
 
@@ -55,16 +56,28 @@ base::Result<void> fill(RawTier& tier, ObjectId id, Promises& promises) {
   return {};
 }
 
-/// Two objects of one folder, the first of which is removed again. `base` makes ids that no round had before.
+/// Another object with the file of `from`, by the order of things: link, sidecar.
+base::Result<void> share(RawTier& tier, ObjectId from, ObjectId to, Promises& promises) {
+  AC_ASSIGN(const auto file, tier.link(from, to));
+  AC_ASSIGN(Sidecar sidecar, tier.read_sidecar(from));
+  sidecar.id = to;
+  AC_TRY(tier.write_sidecar(sidecar));
+  promises.least_blocks[to] = 3;
+  return {};
+}
+
+/// Two objects of one folder, the first of which is shared by one of another folder and removed again. `base` makes ids that no round had before.
 base::Result<void> scenario(RawTier& tier, std::uint64_t base, Promises& promises) {
   AC_TRY(fill(tier, ObjectId{base + 1}, promises));
+  promises.bytes_of[ObjectId{base + 2}] = ObjectId{base + 1};  // also if it has come to a sidecar only
+  AC_TRY(share(tier, ObjectId{base + 1}, ObjectId{base + 2}, promises));
   promises.maybe_gone.push_back(ObjectId{base + 1});
   AC_TRY(tier.remove(ObjectId{base + 1}));
   return fill(tier, ObjectId{base + 0x101}, promises);
 }
 
 /// Every block that a sidecar names is there with its bytes.
-void expect_right(RawTier& tier, const Sidecar& sidecar) {
+void expect_right(RawTier& tier, const Sidecar& sidecar, ObjectId bytes_of) {
   const auto file = must(tier.open_file(sidecar.id));
   for (BlockIndex block = 0; block < sidecar.blocks.size_blocks(); ++block) {
     if (!sidecar.blocks.is_present(block)) continue;
@@ -72,14 +85,17 @@ void expect_right(RawTier& tier, const Sidecar& sidecar) {
     must(file->read(got, std::uint64_t{block} * kBlockBytes));
     EXPECT_EQ(base::xxh3_64(got), sidecar.blocks.checksum(block))
         << "object " << to_number(sidecar.id) << " block " << block;
-    EXPECT_EQ(got.front(), plain_block(sidecar.id, block, kSize).front());
+    EXPECT_EQ(got.front(), plain_block(bytes_of, block, kSize).front());
   }
 }
 
 void expect_promises_kept(base::FileIo& io, const std::string& raw, const Promises& promises) {
   const auto tier = must(RawTier::open(io, raw));
   const RawInventory inventory = must(tier->take_inventory());
-  for (const Sidecar& sidecar : inventory.objects) expect_right(*tier, sidecar);
+  for (const Sidecar& sidecar : inventory.objects) {
+    const auto shared = promises.bytes_of.find(sidecar.id);
+    expect_right(*tier, sidecar, shared == promises.bytes_of.end() ? sidecar.id : shared->second);
+  }
   for (const auto& [id, blocks] : promises.least_blocks) {
     const auto found = std::ranges::find(inventory.objects, id, &Sidecar::id);
     if (found == inventory.objects.end()) {

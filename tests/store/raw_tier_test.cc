@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "arenacache/base/file_io.h"
@@ -276,6 +277,105 @@ TEST_F(RawTierTest, an_object_known_from_the_index_counts) {
   EXPECT_EQ(tier_->used_bytes(), used) << "said twice, counted once";
   must(tier_->remove(ObjectId{1}));
   EXPECT_EQ(tier_->used_bytes(), 0U);
+}
+
+class RawTierSharingTest : public RawTierTest {
+ protected:
+  /// A second object with the file and the checksums of `from`.
+  std::shared_ptr<RawFile> share(std::uint64_t from, std::uint64_t to) {
+    auto file = must(tier_->link(ObjectId{from}, ObjectId{to}));
+    Sidecar sidecar = must(tier_->read_sidecar(ObjectId{from}));
+    sidecar.id = ObjectId{to};
+    must(tier_->write_sidecar(sidecar));
+    return file;
+  }
+  static constexpr std::uint64_t kData = 3 * kBlockBytes;
+};
+
+TEST_F(RawTierSharingTest, two_objects_with_one_file_take_its_room_once) {
+  resident(1).reset();
+  resident(3).reset();
+  const std::uint64_t alone = tier_->used_bytes();
+  share(1, 2).reset();
+  EXPECT_LT(tier_->used_bytes(), alone + kBlockBytes);
+  EXPECT_EQ(tier_->shared_bytes(), kData);
+  EXPECT_EQ(tier_->sharers(ObjectId{1}), 2U);
+  EXPECT_EQ(tier_->sharers(ObjectId{3}), 1U);
+  EXPECT_EQ(tier_->data_of(ObjectId{1}), tier_->data_of(ObjectId{2}));
+  EXPECT_NE(tier_->data_of(ObjectId{1}), tier_->data_of(ObjectId{3}));
+  const std::vector<std::byte> block(kBlockBytes);
+  EXPECT_TRUE(has_kind(must(tier_->open_file(ObjectId{2}))->write(block, 0), ErrorKind::store)) << "nobody writes it";
+  EXPECT_TRUE(has_kind(must(tier_->open_file(ObjectId{1}))->write(block, 0), ErrorKind::store));
+}
+
+TEST_F(RawTierSharingTest, only_the_last_name_frees_the_room) {
+  resident(1).reset();
+  share(1, 2).reset();
+  must(tier_->remove(ObjectId{1}));
+  EXPECT_GE(tier_->used_bytes(), kData);
+  EXPECT_EQ(tier_->doomed_bytes(), 0U);
+  EXPECT_EQ(tier_->shared_bytes(), 0U);
+  std::vector<std::byte> got(kBlockBytes);
+  must(must(tier_->open_file(ObjectId{2}))->read(got, kBlockBytes));
+  EXPECT_EQ(got, plain_block(ObjectId{1}, 1, kData));
+  must(tier_->remove(ObjectId{2}));
+  EXPECT_EQ(tier_->used_bytes(), 0U);
+}
+
+TEST_F(RawTierSharingTest, who_holds_a_removed_name_dooms_nothing_while_another_is_there) {
+  auto held = resident(1);
+  share(1, 2).reset();
+  must(tier_->remove(ObjectId{1}));
+  EXPECT_EQ(tier_->doomed_bytes(), 0U);
+  EXPECT_GE(tier_->used_bytes(), kData);
+  must(tier_->remove(ObjectId{2}));
+  EXPECT_EQ(tier_->doomed_bytes(), kData);
+  held.reset();
+  EXPECT_EQ(tier_->doomed_bytes(), 0U);
+  EXPECT_EQ(tier_->used_bytes(), 0U);
+}
+
+TEST_F(RawTierSharingTest, what_is_gone_cannot_be_shared_and_leaves_no_trace) {
+  resident(1).reset();
+  must(tier_->remove(ObjectId{1}));
+  EXPECT_FALSE(is_ok(tier_->link(ObjectId{1}, ObjectId{2})));
+  EXPECT_EQ(tier_->used_bytes(), 0U);
+  resident(3).reset();
+  io_.fail_nth(FileCall::link, 1, EPERM);
+  EXPECT_FALSE(is_ok(tier_->link(ObjectId{3}, ObjectId{0x103})));
+  io_.fail_nth(FileCall::stat, 1, EIO);  // the link is there by then
+  EXPECT_FALSE(is_ok(tier_->link(ObjectId{3}, ObjectId{0x103})));
+  io_.heal();
+  EXPECT_EQ(tier_->sharers(ObjectId{3}), 1U);
+  EXPECT_EQ(files().size(), 2U);
+}
+
+TEST_F(RawTierSharingTest, an_inventory_counts_a_file_once) {
+  resident(1).reset();
+  share(1, 2).reset();
+  resident(3).reset();
+  const std::uint64_t used = tier_->used_bytes();
+  tier_ = must(RawTier::open(io_, raw_));
+  EXPECT_EQ(must(tier_->take_inventory()).objects.size(), 3U);
+  EXPECT_EQ(tier_->used_bytes(), used);
+  EXPECT_EQ(tier_->shared_bytes(), kData);
+  EXPECT_EQ(must(tier_->take_inventory()).objects.size(), 3U) << "again";
+  EXPECT_EQ(tier_->used_bytes(), used);
+}
+
+TEST_F(RawTierSharingTest, what_is_known_from_rows_is_counted_once_after_a_look) {
+  resident(1).reset();
+  share(1, 2).reset();
+  resident(3).reset();
+  tier_ = must(RawTier::open(io_, raw_));
+  for (const std::uint64_t id : {1U, 2U, 3U, 4U}) tier_->account(ObjectId{id}, kData);  // the last one is not there
+  EXPECT_GE(tier_->used_bytes(), 4 * kData);
+  const auto shared = tier_->find_shared({ObjectId{1}, ObjectId{2}, ObjectId{3}, ObjectId{4}});
+  EXPECT_EQ(shared, (std::vector{std::pair{ObjectId{2}, ObjectId{1}}}));
+  EXPECT_LT(tier_->used_bytes(), 4 * kData);
+  EXPECT_EQ(tier_->shared_bytes(), kData);
+  EXPECT_EQ(tier_->find_shared({ObjectId{1}, ObjectId{2}}).size(), 1U) << "again";
+  EXPECT_EQ(tier_->shared_bytes(), kData);
 }
 
 }  // namespace

@@ -75,7 +75,9 @@ inline IndexRow make_row(std::uint64_t id, std::string path, std::string source 
           .allocated_bytes = id * 512,
           .last_use_ns = 77,
           .uses = id,
-          .read_percent = static_cast<std::uint8_t>(id % 101)};
+          .read_percent = static_cast<std::uint8_t>(id % 101),
+          .packed_tier = id % 4 == 0 ? "packed" : "",
+          .packed_id = ObjectId{id % 4 == 0 ? id * 3 : 0}};
 }
 
 }  // namespace arenacache::store

@@ -7,6 +7,7 @@
 #include <optional>
 #include <vector>
 
+#include "arenacache/base/hash.h"
 #include "arenacache/store/ids.h"
 
 namespace arenacache::store {
@@ -30,6 +31,8 @@ class BlockMap {
   void clear(BlockIndex block);
   /// The first block at or after `from` that is not present.
   [[nodiscard]] std::optional<BlockIndex> next_missing(BlockIndex from) const;
+  /// XXH3-128 of all checksums: equal for files that are likely to have the same bytes, and no proof of it.
+  [[nodiscard]] base::Hash128 fingerprint() const;
   void check_invariants() const;
 
  private:

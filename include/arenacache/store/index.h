@@ -30,6 +30,13 @@ struct IndexRow {
   std::int64_t last_use_ns = 0;  ///< wall clock
   std::uint64_t uses = 0;
   std::uint8_t read_percent = 100;  ///< of the file, by past loads
+  std::uint8_t load_habit = 0;  ///< 0..3: how surely an open of it reads nearly all of it
+  std::string packed_tier{};  ///< the packed tier that has a copy; empty: none
+  ObjectId packed_id{};  ///< of that copy; 0: none
+
+  [[nodiscard]] bool has_packed() const { return !packed_tier.empty(); }
+  /// It has a raw file: whole, or, without a copy that could be read when it was written, some blocks of it.
+  [[nodiscard]] bool has_raw() const { return resident || !has_packed() || allocated_bytes > 0; }
 };
 
 /// A path the owner pinned.
@@ -51,8 +58,9 @@ struct IndexContents {
   std::vector<IndexRow> rows;
   std::vector<PinRow> pins;
   std::vector<ListingRow> listings;
-  std::map<std::string, std::uint64_t> counters;  ///< lifetime counters by name
+  std::map<std::string, std::uint64_t> counters;  ///< lifetime counters by name, and other numbers to be remembered
   ObjectId next_id{};  ///< larger than any id ever given
+  bool is_new = false;  ///< there was no file: what the store has besides was another index's
   bool clean = false;  ///< the last life ended with close(), not with a crash
   bool was_reset =
       false;  ///< the file was unreadable and set aside, or missing beside a full raw tier: rebuild from sidecars
@@ -86,6 +94,8 @@ class Index {
   virtual base::Result<void> sync() = 0;
   /// An id never given before, also after a crash. Never blocks (ids are reserved in runs).
   virtual ObjectId next_id() = 0;
+  /// Something has the id `id`, though this index may not have given it: none up to it is given any more.
+  virtual void pass_over(ObjectId id) = 0;
   [[nodiscard]] virtual std::uint64_t file_bytes() const = 0;  ///< database, WAL included
   /// Writes everything out and marks the end of a clean life. Idempotent.
   virtual base::Result<void> close() = 0;

@@ -27,6 +27,7 @@ class NoIndex final : public Index {
   void after_durable(std::move_only_function<void()> job) override { job(); }
   base::Result<void> sync() override { return {}; }
   ObjectId next_id() override { return ObjectId{next_id_.fetch_add(1)}; }
+  void pass_over(ObjectId /*id*/) override {}
   [[nodiscard]] std::uint64_t file_bytes() const override { return 0; }
   base::Result<void> close() override { return {}; }
 

@@ -3,8 +3,10 @@
 // system can do that. Promises: writes nothing. Threads: one. Locks: none. Never: knows what a wrong block leads to.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 
 #include "arenacache/base/buffer.h"
 #include "arenacache/base/result.h"
@@ -20,6 +22,8 @@ class RawCheck {
 
   /// Reads one block and compares. Blocks on the disk. ErrorKind::corrupt: other bytes; ErrorKind::store: it cannot be read.
   base::Result<void> check(BlockIndex block, std::uint64_t checksum);
+  /// The bytes of the block that check() last found right, until the next call.
+  [[nodiscard]] std::span<const std::byte> bytes() const { return block_.span().first(length_); }
 
  private:
   RawCheck(std::shared_ptr<RawFile> direct, std::shared_ptr<RawFile> buffered, std::uint64_t size);
@@ -28,6 +32,7 @@ class RawCheck {
   std::shared_ptr<RawFile> buffered_;
   std::uint64_t size_;
   base::Buffer block_;
+  std::size_t length_ = 0;
 };
 
 }  // namespace arenacache::store

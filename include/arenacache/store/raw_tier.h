@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // RawTier: whole objects, byte for byte at their own offsets, in sparse files `raw/ab/<id>` with a sidecar each.
 // Promises: ids never repeat; a file once made resident is never written, punched or truncated again (mappings outlive their
-// handles and would see it); used_bytes() is what the disk really gave, doomed files included until their last RawFile goes.
+// handles and would see it), so objects of the same bytes may share one (link()); used_bytes() is what the disk really gave, a shared
+// file once, doomed files included until their last RawFile goes.
 // Threads: any. Locks: its own mutex for the bookkeeping, never held across I/O. Never: decides what to keep.
 #pragma once
 
@@ -12,6 +13,7 @@
 #include <span>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "arenacache/base/extent.h"
@@ -79,6 +81,9 @@ class RawTier : public std::enable_shared_from_this<RawTier> {
 
   /// Makes the data file of a new object (sparse, `size` bytes long, mode 0600) and reserves nothing.
   base::Result<std::shared_ptr<RawFile>> create(ObjectId id, std::uint64_t size);
+  /// Makes the data file of the resident object `from` that of the new object `to` too: a hard link. Neither may be written from then
+  /// on. The name is durable once `to` has its sidecar. ENOENT: `from` is gone. EPERM, EOPNOTSUPP: the file system has no hard links.
+  base::Result<std::shared_ptr<RawFile>> link(ObjectId from, ObjectId to);
   /// For reading and writing; on a disk that lets nobody write, for reading.
   base::Result<std::shared_ptr<RawFile>> open_file(ObjectId id);
   /// For reading what the disk has, whatever the page cache says; read() takes whole sectors (4 KiB) only. Where the file system
@@ -88,6 +93,8 @@ class RawTier : public std::enable_shared_from_this<RawTier> {
   base::Result<Sidecar> read_sidecar(ObjectId id);
   /// Unlinks sidecar, then data. Held RawFiles read on; their bytes count as doomed until the last one goes.
   base::Result<void> remove(ObjectId id);
+  /// The same, and a power cut does not bring it back.
+  base::Result<void> remove_durably(ObjectId id);
   /// Reads every sidecar and removes orphans: for rebuild, and to collect what a crash left. Bounded by what is there.
   /// Accounts what it returns. Leaves alone what is open or being written; names that are not the tier's are not touched.
   base::Result<RawInventory> take_inventory();
@@ -95,10 +102,20 @@ class RawTier : public std::enable_shared_from_this<RawTier> {
   base::Result<std::vector<ObjectId>> stored_ids();
   /// Adds to the bookkeeping an object that the index knows (on start).
   void account(ObjectId id, std::uint64_t allocated_bytes);
+  /// Looks which of `ids`, accounted already, share a data file, and counts that once. Returns each but the first one of a file, with
+  /// that. What cannot be looked at is left out.
+  std::vector<std::pair<ObjectId, ObjectId>> find_shared(const std::vector<ObjectId>& ids);
+  /// The kernel has the object's file open, of `bytes`, and no RawFile of ours stands for that: they count while what is returned
+  /// lives, as doomed where the object was removed, or will be.
+  std::shared_ptr<const void> hold_for_kernel(ObjectId id, std::uint64_t bytes);
 
   [[nodiscard]] std::uint64_t used_bytes() const;  ///< allocated, sidecars and doomed files included
   [[nodiscard]] std::uint64_t doomed_bytes() const;
   [[nodiscard]] std::uint64_t allocated_bytes(ObjectId id) const;  ///< of the data file; 0 for an object not accounted
+  [[nodiscard]] std::uint64_t shared_bytes() const;  ///< that data files would take more if no two objects shared one
+  [[nodiscard]] unsigned sharers(ObjectId id) const;  ///< objects on disk that have its data file, itself included
+  /// What its data file is known by: equal for objects that share one. An id that was never accounted is its own.
+  [[nodiscard]] ObjectId data_of(ObjectId id) const;
   /// Recounts everything and compares with the sums.
   void check_invariants() const;
 
@@ -106,18 +123,24 @@ class RawTier : public std::enable_shared_from_this<RawTier> {
   friend class RawFile;
   class Hold;
 
+  /// What is known of one data file. Lives as long as an entry has it.
+  struct Data {
+    ObjectId first{};  ///< the object that it was made for, or was first seen as
+    std::uint64_t bytes = 0;
+    std::uint32_t names = 0;  ///< entries that are on disk; 0 with bytes: doomed
+    bool is_resident = false;  ///< a sidecar said so in this life
+  };
   /// What is known of one object. Lives as long as it is on disk or somebody holds it.
   struct Entry {
-    std::uint64_t data_bytes = 0;
+    std::shared_ptr<Data> data;  ///< never null
     std::uint64_t sidecar_bytes = 0;
     std::uint32_t holds = 0;  ///< RawFiles, and calls that are at work on it
     bool is_on_disk = false;  ///< false with bytes: doomed
-    bool is_resident = false;  ///< its sidecar said so in this life
     bool has_lost_write = false;  ///< a write-back failed: what it holds is not what was written
-    [[nodiscard]] std::uint64_t bytes() const { return data_bytes + sidecar_bytes; }
   };
   using Entries = std::unordered_map<ObjectId, Entry>;
   struct Found;
+  struct Stock;
 
   RawTier(base::FileIo& io, std::string directory);
 
@@ -130,9 +153,9 @@ class RawTier : public std::enable_shared_from_this<RawTier> {
   base::Result<void> write_temporary(const std::string& path, std::span<const std::byte> bytes);
   base::Result<void> unlink_if_there(const std::string& path);
 
-  base::Result<void> take_folder(unsigned folder, RawInventory& inventory);
-  base::Result<void> take_object(ObjectId id, const Found& found, RawInventory& inventory);
-  base::Result<bool> is_whole(const Sidecar& sidecar, ObjectId id);
+  base::Result<void> take_folder(unsigned folder, Stock& stock);
+  base::Result<void> take_object(ObjectId id, const Found& found, Stock& stock);
+  base::Result<bool> is_whole(const Sidecar& sidecar, ObjectId id, Stock& stock);
 
   void hold(ObjectId id);
   void release(ObjectId id);
@@ -144,15 +167,23 @@ class RawTier : public std::enable_shared_from_this<RawTier> {
   [[nodiscard]] bool is_held(ObjectId id) const;
   [[nodiscard]] bool is_resident(ObjectId id) const;
   [[nodiscard]] bool has_lost_write(ObjectId id) const;
-  void resize_locked(Entry& entry, std::uint64_t data_bytes, std::uint64_t sidecar_bytes) AC_REQUIRES(mutex_);
+  /// `id` has the data file of `with`.
+  void join(ObjectId id, ObjectId with);
+  Entry& entry_locked(ObjectId id) AC_REQUIRES(mutex_);
+  void count_locked(const Data& data, bool add) AC_REQUIRES(mutex_);
+  void resize_data_locked(Data& data, std::uint64_t bytes) AC_REQUIRES(mutex_);
+  void resize_sidecar_locked(Entry& entry, std::uint64_t bytes) AC_REQUIRES(mutex_);
+  void set_on_disk_locked(Entry& entry, bool is_on_disk) AC_REQUIRES(mutex_);
+  void set_data_locked(Entry& entry, std::shared_ptr<Data> data) AC_REQUIRES(mutex_);
   void erase_if_done_locked(Entries::iterator it) AC_REQUIRES(mutex_);
 
   base::FileIo& io_;
   const std::string directory_;
   mutable base::Mutex mutex_;
   Entries entries_ AC_GUARDED_BY(mutex_);
-  std::uint64_t used_bytes_ AC_GUARDED_BY(mutex_) = 0;  ///< sum of bytes() over all entries
-  std::uint64_t doomed_bytes_ AC_GUARDED_BY(mutex_) = 0;  ///< the same over those not on disk
+  std::uint64_t used_bytes_ AC_GUARDED_BY(mutex_) = 0;  ///< sum over all data files, each once, and all sidecars
+  std::uint64_t doomed_bytes_ AC_GUARDED_BY(mutex_) = 0;  ///< the same over what has no name on the disk
+  std::uint64_t shared_bytes_ AC_GUARDED_BY(mutex_) = 0;  ///< sum over data files, as often as they have names but one
   std::uint64_t next_temporary_ AC_GUARDED_BY(mutex_) = 0;
 };
 
