@@ -112,14 +112,16 @@ class Parser {
   }
 
   Result<void> keep(Setting setting) {
-    if (setting.option->table != "mount") {
+    if (!is_repeated(setting.option->table)) {
       flags_.settings.push_back(std::move(setting));
       return {};
     }
-    if (std::ranges::find(flags_.mount, setting.option, &Setting::option) != flags_.mount.end()) {
-      return refuse(setting.place, "it was given twice; several mounts need a file with a [[mount]] for each");
+    auto& settings = setting.option->table == "tier" ? flags_.tier : flags_.mount;
+    if (std::ranges::find(settings, setting.option, &Setting::option) != settings.end()) {
+      return refuse(setting.place, text("it was given twice; several ", setting.option->table,
+                                        "s need a file with a [[", setting.option->table, "]] for each"));
     }
-    flags_.mount.push_back(std::move(setting));
+    settings.push_back(std::move(setting));
     return {};
   }
 

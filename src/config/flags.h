@@ -13,6 +13,7 @@ namespace arenacache::config {
 
 struct Flags {
   std::vector<Setting> settings;  ///< in the order given: the last of a kind wins
+  std::vector<Setting> tier;      ///< --tier-capacity and the like: one packed tier, each once
   std::vector<Setting> mount;     ///< --source, --mount, --name: one mount, each once
   std::string file;               ///< --config, absolute; empty: none
   bool check = false;

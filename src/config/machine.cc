@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <system_error>
 #include <vector>
@@ -23,6 +24,7 @@ namespace {
 using base::ErrorKind;
 using base::Result;
 using base::text;
+using LooksAt = std::function<void(const std::string&)>;
 
 std::string cause_of(int errno_value) { return base::errno_error(ErrorKind::invalid, errno_value, "").what.substr(2); }
 
@@ -53,14 +55,16 @@ Result<void> check_empty(const Config& config, const std::string& key, const std
                          "or the source itself"));
 }
 
-Result<void> check_mount(const Config& config, std::size_t index) {
+Result<void> check_mount(const Config& config, std::size_t index, const LooksAt& looks_at) {
   const MountConfig& mount = config.mounts[index];
   const std::string source_key = mount_key(index, "source");
   const std::string mountpoint_key = mount_key(index, "mountpoint");
+  looks_at(mount.source);
   AC_ASSIGN(const struct stat source, check_folder(config, source_key, mount.source, "; is its disk mounted?"));
   if (::access(mount.source.c_str(), R_OK | X_OK) != 0) {
     return refuse_key(config, source_key, text(mount.source, " cannot be read: ", cause_of(errno)));
   }
+  looks_at(mount.mountpoint);
   AC_ASSIGN(const struct stat mountpoint, check_folder(config, mountpoint_key, mount.mountpoint,
                                                        text("; make it with `mkdir -p ", mount.mountpoint, "`")));
   if (source.st_dev == mountpoint.st_dev && source.st_ino == mountpoint.st_ino) return {};
@@ -71,7 +75,7 @@ Result<void> check_mount(const Config& config, std::size_t index) {
 bool is_of_the_disk(int cause) { return cause == EIO || cause == EROFS; }
 
 /// The store, or the folder nearest above it, can be written to.
-Result<void> check_store(const Config& config) {
+Result<void> check_store_on_disk(const Config& config) {
   std::filesystem::path folder = config.store.path;
   struct stat raw = {};
   while (::stat(folder.c_str(), &raw) != 0) {
@@ -96,6 +100,7 @@ std::string without_symlinks(const std::string& path) {
 Config without_symlinks(Config config) {
   config.store.path = without_symlinks(config.store.path);
   config.daemon.socket = without_symlinks(config.daemon.socket);
+  for (TierConfig& tier : config.tiers) tier.path = without_symlinks(tier.path);
   for (MountConfig& mount : config.mounts) {
     mount.source = without_symlinks(mount.source);
     mount.mountpoint = without_symlinks(mount.mountpoint);
@@ -105,9 +110,9 @@ Config without_symlinks(Config config) {
 
 }  // namespace
 
-Result<void> check_machine(const Config& config) {
-  for (std::size_t index = 0; index < config.mounts.size(); ++index) AC_TRY(check_mount(config, index));
-  AC_TRY(check_store(config));
+Result<void> check_machine(const Config& config, const LooksAt& looks_at) {
+  for (std::size_t index = 0; index < config.mounts.size(); ++index) AC_TRY(check_mount(config, index, looks_at));
+  AC_TRY(check_store_on_disk(config));
   return check_path_rules(without_symlinks(config));
 }
 

@@ -15,6 +15,7 @@
 #include "arenacache/base/units.h"
 #include "arenacache/config/config.h"
 #include "option_values.h"
+#include "written_values.h"
 
 namespace arenacache::config {
 
@@ -29,6 +30,8 @@ OriginConfig& part(const OptionTarget& target, const OriginConfig* /*which*/) { 
 FuseConfig& part(const OptionTarget& target, const FuseConfig* /*which*/) { return *target.fuse; }
 RamConfig& part(const OptionTarget& target, const RamConfig* /*which*/) { return *target.ram; }
 ScrubConfig& part(const OptionTarget& target, const ScrubConfig* /*which*/) { return *target.scrub; }
+PackConfig& part(const OptionTarget& target, const PackConfig* /*which*/) { return *target.pack; }
+TierConfig& part(const OptionTarget& target, const TierConfig* /*which*/) { return *target.tier; }
 MountConfig& part(const OptionTarget& target, const MountConfig* /*which*/) { return *target.mount; }
 
 template <class Struct, class Field>
@@ -46,6 +49,8 @@ constexpr OptionAccess access() {
   return {
       .set = [](const Option& option, const OptionValue& value,
                 const OptionTarget& target) { return read_value(option, value, field_of<Member>(target)); },
+      .get = [](const Option& option,
+                const OptionTarget& target) { return written_value(option, field_of<Member>(target)); },
       .same = [](const OptionTarget& left,
                  const OptionTarget& right) { return field_of<Member>(left) == field_of<Member>(right); },
       .copy = [](const OptionTarget& from, const OptionTarget& to) { field_of<Member>(to) = field_of<Member>(from); }};
@@ -63,12 +68,14 @@ constexpr std::array<Words, 1> kPolicies = {"lru"};
 constexpr std::array<Words, 3> kFidelities = {"auto", "inode", "path"};
 constexpr std::array<Words, 2> kPassthroughs = {"auto", "off"};
 constexpr std::array<Words, 3> kOriginKinds = {"slow", "fast", "auto"};
+constexpr std::array<Words, 4> kPackLevels = {"store", "lz4", "fast", "high"};
 static_assert(static_cast<std::size_t>(base::LogLevel::off) == 4 && static_cast<std::size_t>(CacheMode::off) == 2 &&
               static_cast<std::size_t>(FidelityChoice::path) == 2 &&
-              static_cast<std::size_t>(OriginKind::automatic) == 2 && static_cast<std::size_t>(Passthrough::off) == 1);
+              static_cast<std::size_t>(OriginKind::automatic) == 2 && static_cast<std::size_t>(Passthrough::off) == 1 &&
+              static_cast<std::size_t>(PackLevel::high) == 3);
 
-constexpr std::array<Words, 9> kTables = {"daemon", "store", "cache", "fill", "origin",
-                                          "fuse",   "ram",   "scrub", "mount"};
+constexpr std::array<Words, 11> kTables = {"daemon", "store", "cache", "fill", "origin", "fuse",
+                                           "ram",    "scrub", "pack",  "tier", "mount"};
 
 // clang-format off: a row stays a row
 constexpr auto kOptions = std::to_array<Option>({
@@ -125,6 +132,9 @@ constexpr auto kOptions = std::to_array<Option>({
     {.table = "cache", .key = "serve_stale", .type = toggle, .default_text = "true",
      .help = "serve the stored version while the source does not answer", .access = access<&CacheConfig::serve_stale>(),
      .is_reloadable = true, .is_per_mount = true},
+    {.table = "cache", .key = "promote_after", .type = count, .default_text = "2",
+     .help = "a packed file used so often within a day is unpacked again; 0: only when asked",
+     .access = access<&CacheConfig::promote_after>(), .is_reloadable = true, .is_per_mount = true, .most = 100},
 
     {.table = "fill", .key = "threads", .type = count, .default_text = "2",
      .help = "how many files are copied into the store at once, over all mounts", .access = access<&FillConfig::threads>(),
@@ -168,10 +178,35 @@ constexpr auto kOptions = std::to_array<Option>({
     {.table = "ram", .key = "capacity", .type = capacity, .default_text = R"("50%")",
      .help = "the most that is read into memory ahead of programs that load files from the store; 0: nothing is",
      .access = access<&RamConfig::capacity>(), .is_reloadable = true},
+    {.table = "ram", .key = "chunks", .type = size, .default_text = R"("256MiB")",
+     .help = "how much of packed files is kept in memory, decoded", .access = access<&RamConfig::chunks>(),
+     .is_reloadable = true},
 
     {.table = "scrub", .key = "interval", .type = duration, .default_text = R"("30d")",
      .help = "how long after one scrub of the store the next one begins by itself; 0s: only when asked",
      .access = access<&ScrubConfig::interval>(), .is_reloadable = true},
+
+    {.table = "pack", .key = "threads", .type = count, .default_text = "1",
+     .help = "how many files are packed at once, when nobody else wants the processor; 0: none unless asked",
+     .access = access<&PackConfig::threads>(), .is_reloadable = true, .most = 64},
+    {.table = "pack", .key = "ahead", .type = capacity, .default_text = R"("10%")",
+     .help = "how much of the store is kept packed as well, so that its room is there at once; a percent is of store.capacity",
+     .access = access<&PackConfig::ahead>(), .is_reloadable = true},
+
+    {.table = "tier", .key = "name", .type = text, .default_text = R"("")",
+     .help = "what the packed tier is called; empty: the last part of its path", .access = access<&TierConfig::name>()},
+    {.table = "tier", .key = "path", .type = path, .default_text = R"("")",
+     .help = "the folder that holds packed files, on an SSD or a hard disk; empty, of the first one: packed in the store",
+     .access = access<&TierConfig::path>()},
+    {.table = "tier", .key = "capacity", .type = capacity, .default_text = R"("0")",
+     .help = "the most that the tier takes of its disk; must be set", .access = access<&TierConfig::capacity>(),
+     .is_reloadable = true},
+    {.table = "tier", .key = "keep_free", .type = capacity, .default_text = R"("2GiB")",
+     .help = "the free space that the tier's disk must keep", .access = access<&TierConfig::keep_free>(),
+     .is_reloadable = true},
+    {.table = "tier", .key = "level", .type = choice, .default_text = R"("fast")",
+     .help = "what is spent on packing; high: more time for a little less room; lz4: the fastest to read; store: nothing",
+     .access = access<&TierConfig::level>(), .choices = kPackLevels},
 
     {.table = "mount", .key = "name", .type = text, .default_text = R"("")",
      .help = "what stats and logs call the mount; empty: the last part of the mountpoint",
@@ -229,24 +264,20 @@ OptionTarget target_of(Config& config) {
           .fuse = &config.fuse,
           .ram = &config.ram,
           .scrub = &config.scrub,
-          .mount = nullptr};
+          .pack = &config.pack};
 }
 
+OptionTarget target_of(TierConfig& tier) { return {.tier = &tier}; }
+
 OptionTarget target_of(MountConfig& mount) {
-  return {.daemon = nullptr,
-          .store = nullptr,
-          .cache = &mount.cache,
-          .fill = &mount.fill,
-          .origin = &mount.origin,
-          .fuse = nullptr,
-          .ram = nullptr,
-          .scrub = nullptr,
-          .mount = &mount};
+  return {.cache = &mount.cache, .fill = &mount.fill, .origin = &mount.origin, .mount = &mount};
 }
 
 std::span<const Option> options() { return kOptions; }
 
 std::span<const std::string_view> option_tables() { return kTables; }
+
+bool is_repeated(std::string_view table) { return table == "tier" || table == "mount"; }
 
 const Option* find_option(std::string_view table, std::string_view key) {
   const auto found =

@@ -28,8 +28,9 @@ bool is_same_or_inside(std::string_view path, std::string_view folder) {
   return path == folder || is_inside(path, folder);
 }
 
-/// "mount.1.source" and "mount.1.cache.mode" as their options; null for what is none.
+/// "mount.1.source", "mount.1.cache.mode" and "tier.0.path" as their options; null for what is none.
 const Option* option_of(std::string_view key) {
+  if (key.starts_with("tier.")) return find_option("tier", key.substr(key.rfind('.') + 1));
   if (key.starts_with("mount.")) {
     key.remove_prefix(std::string_view("mount.").size());
     key.remove_prefix(std::min(key.size(), key.find('.') + 1));
@@ -46,29 +47,61 @@ std::string short_flag_of(const Option& option) {
   return flag_of(option);
 }
 
-Result<void> check_store(const Config& config, std::size_t index) {
-  const std::string& store = config.store.path;
+/// A folder of ours, the store or a packed tier, against a mount.
+struct OwnFolder {
+  std::string what;  ///< "the store"
+  std::string key;   ///< its path's
+  std::string path;
+};
+
+Result<void> check_own_folder(const Config& config, const OwnFolder& own, std::size_t index) {
   const MountConfig& mount = config.mounts[index];
-  if (is_same_or_inside(store, mount.source)) {
-    return refuse_key(config, "store.path",
-                      text("the store ", store, " lies in the source ", mount.source,
+  if (is_same_or_inside(own.path, mount.source)) {
+    return refuse_key(config, own.key,
+                      text(own.what, ' ', own.path, " lies in the source ", mount.source,
                            ": the mount would show it and cache its files; choose a folder outside of the source"));
   }
-  if (is_same_or_inside(mount.source, store)) {
+  if (is_same_or_inside(mount.source, own.path)) {
     return refuse_key(config, mount_key(index, "source"),
-                      text("the source ", mount.source, " lies in the store ", store,
-                           ": the store deletes what it does not know; choose another folder for the store"));
+                      text("the source ", mount.source, " lies in ", own.what, ' ', own.path, ": ", own.what,
+                           " deletes what it does not know; choose another folder for ", own.what));
   }
-  if (is_same_or_inside(mount.mountpoint, store)) {
-    return refuse_key(
-        config, mount_key(index, "mountpoint"),
-        text("the mountpoint ", mount.mountpoint, " lies in the store ", store, "; choose a folder outside of it"));
+  if (is_same_or_inside(mount.mountpoint, own.path)) {
+    return refuse_key(config, mount_key(index, "mountpoint"),
+                      text("the mountpoint ", mount.mountpoint, " lies in ", own.what, ' ', own.path,
+                           "; choose a folder outside of it"));
   }
-  if (is_inside(store, mount.mountpoint)) {
-    return refuse_key(config, "store.path",
-                      text("the store ", store, " lies in the mountpoint ", mount.mountpoint,
+  if (is_inside(own.path, mount.mountpoint)) {
+    return refuse_key(config, own.key,
+                      text(own.what, ' ', own.path, " lies in the mountpoint ", mount.mountpoint,
                            ": the mount would hide it; choose a folder outside of it"));
   }
+  return {};
+}
+
+OwnFolder tier_folder(const Config& config, std::size_t tier) {
+  return {.what = text("the packed tier \"", config.tiers[tier].name, '"'),
+          .key = text("tier.", tier, ".path"),
+          .path = config.tiers[tier].path};
+}
+
+/// A tier may lie in the store, beside its files; no two folders of ours are one.
+Result<void> check_tier_path(const Config& config, std::size_t tier) {
+  const auto own = tier_folder(config, tier);
+  const std::string& store = config.store.path;
+  if (is_same_or_inside(store, own.path) || is_same_or_inside(own.path, store + "/raw")) {
+    return refuse_key(config, own.key,
+                      text(own.path, " has other files of the store ", store, "; choose a folder of its own, such as ",
+                           store, "/packed"));
+  }
+  for (std::size_t earlier = 0; earlier < tier; ++earlier) {
+    const std::string& other = config.tiers[earlier].path;
+    if (!is_same_or_inside(own.path, other) && !is_same_or_inside(other, own.path)) continue;
+    return refuse_key(config, own.key,
+                      text("the packed tiers \"", config.tiers[earlier].name, "\" and \"", config.tiers[tier].name,
+                           "\" lie in one folder; choose a folder of its own for each"));
+  }
+  for (std::size_t mount = 0; mount < config.mounts.size(); ++mount) AC_TRY(check_own_folder(config, own, mount));
   return {};
 }
 
@@ -138,9 +171,10 @@ std::unexpected<base::Error> refuse_key(const Config& config, const std::string&
 Result<void> check_path_rules(const Config& config) {
   for (std::size_t index = 0; index < config.mounts.size(); ++index) {
     AC_TRY(check_twins(config, index));
-    AC_TRY(check_store(config, index));
+    AC_TRY(check_own_folder(config, {.what = "the store", .key = "store.path", .path = config.store.path}, index));
     AC_TRY(check_mountpoint(config, index));
   }
+  for (std::size_t tier = 0; tier < config.tiers.size(); ++tier) AC_TRY(check_tier_path(config, tier));
   return {};
 }
 

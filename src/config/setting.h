@@ -19,14 +19,16 @@ struct Setting {
   std::string place;  ///< "/etc/arenacache/config.toml:12", or the flag as it was given
 };
 
-struct MountSettings {
+/// One [[tier]] or [[mount]].
+struct TableSettings {
   std::string place;  ///< where it begins
   std::vector<Setting> settings;
 };
 
 struct Document {
   std::vector<Setting> settings;
-  std::vector<MountSettings> mounts;
+  std::vector<TableSettings> tiers;
+  std::vector<TableSettings> mounts;
 };
 
 /// `PLACE: what`, of ErrorKind::invalid.

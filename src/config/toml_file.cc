@@ -50,6 +50,8 @@ class Reader {
     for (const auto& [key, node] : root) {
       if (key.str() == "mount") {
         read_mounts(key, node, document);
+      } else if (key.str() == "tier") {
+        read_tiers(key, node, document);
       } else {
         read_top(key, node, settings);
       }
@@ -93,12 +95,28 @@ class Reader {
     }
   }
 
-  void read_mounts(const toml::key& key, const toml::node& node, Document& document) {
+  /// The tables of a [[table]]; null: it is written otherwise, which is a problem.
+  const toml::array* tables_of(const toml::key& key, const toml::node& node) {
     const toml::array* array = node.as_array();
-    if (array == nullptr || !array->is_homogeneous<toml::table>()) {
-      add_problem(key, "mounts are a list of tables: write [[mount]], with two brackets");
-      return;
+    if (array != nullptr && array->is_homogeneous<toml::table>()) return array;
+    add_problem(key, text(key.str(), "s are a list of tables: write [[", key.str(), "]], with two brackets"));
+    return nullptr;
+  }
+
+  void read_tiers(const toml::key& key, const toml::node& node, Document& document) {
+    const toml::array* array = tables_of(key, node);
+    if (array == nullptr) return;
+    for (const toml::node& element : *array) {
+      std::vector<LinedSetting> settings;
+      for (const auto& [inner, value] : *element.as_table()) read_option("tier", inner, value, settings);
+      document.tiers.push_back(
+          {.place = place(element.source().begin.line), .settings = in_order(std::move(settings))});
     }
+  }
+
+  void read_mounts(const toml::key& key, const toml::node& node, Document& document) {
+    const toml::array* array = tables_of(key, node);
+    if (array == nullptr) return;
     for (const toml::node& element : *array) {
       std::vector<LinedSetting> settings;
       for (const auto& [inner, value] : *element.as_table()) read_in_mount(inner, value, settings);

@@ -69,7 +69,7 @@ void append_option(std::string& out, const Option& option) {
 std::string usage() {
   std::string out(kHead);
   for (const std::string_view table : option_tables()) {
-    out += table == "mount" ? "\nThe mount:\n" : text("\nOf [", table, "]:\n");
+    out += is_repeated(table) ? text("\nThe ", table, ":\n") : text("\nOf [", table, "]:\n");
     for (const Option& option : options()) {
       if (option.table == table) append_option(out, option);
     }

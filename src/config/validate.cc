@@ -62,6 +62,31 @@ Result<void> check_store(const Config& config) {
   return {};
 }
 
+Result<void> check_tier(const Config& config, std::size_t index) {
+  const TierConfig& tier = config.tiers[index];
+  const std::string prefix = text("tier.", index, '.');
+  if (tier.path.empty()) {
+    return refuse_key(config, prefix + "path", "it is not set: name a folder for the packed files of this tier");
+  }
+  AC_TRY(check_absolute(config, prefix + "path", tier.path));
+  if (tier.path == "/") return refuse_key(config, prefix + "path", "a tier must be a folder of its own, not /");
+  if (tier.capacity == Capacity{}) {
+    return refuse_key(config, prefix + "capacity",
+                      "it is not set: say how much of its disk the tier may take, such as \"200GiB\" or \"40%\"");
+  }
+  if (!has_only(tier.name, kNameLetters) || tier.name.size() > kLongestName || tier.name == "raw") {
+    return refuse_key(config, prefix + "name",
+                      text("the name \"", tier.name, "\" must be 1 to ", kLongestName,
+                           " letters a-z, digits, \"_\" or \"-\", and not \"raw\""));
+  }
+  for (std::size_t earlier = 0; earlier < index; ++earlier) {
+    if (config.tiers[earlier].name != tier.name) continue;
+    return refuse_key(config, prefix + "name",
+                      text("two packed tiers are called \"", tier.name, "\": give one of them another name"));
+  }
+  return {};
+}
+
 Result<void> check_mount(const Config& config, std::size_t index) {
   const MountConfig& mount = config.mounts[index];
   const std::string source = mount_key(index, "source");
@@ -91,6 +116,7 @@ Result<void> check_mount(const Config& config, std::size_t index) {
 Result<void> validate(const Config& config) {
   AC_TRY(check_daemon(config));
   AC_TRY(check_store(config));
+  for (std::size_t index = 0; index < config.tiers.size(); ++index) AC_TRY(check_tier(config, index));
   if (config.mounts.empty()) {
     return config.file.empty()
                ? refuse_key(config, "--source", "nothing is to be mounted: give --source DIR and --mount DIR")

@@ -13,7 +13,7 @@
 namespace arenacache::handover {
 
 inline constexpr std::uint64_t kMagic = 0x7265766f646e6168;  // "handover"
-inline constexpr std::uint32_t kFormat = 1;
+inline constexpr std::uint32_t kFormat = 4;
 
 inline constexpr std::size_t kPage = 4096;
 inline constexpr std::size_t kSlots = 4096;
@@ -23,8 +23,14 @@ inline constexpr std::size_t kMostIntent = 192;
 inline constexpr std::size_t kMostReply = 512;
 inline constexpr std::size_t kMostInit = 1024;
 
-/// Threads whose last open was answered ESTALE, as many as are remembered.
-inline constexpr std::size_t kSentAway = 256;
+/// A thread whose last open was answered ESTALE; 0: none.
+struct SentAwayCell {
+  std::uint32_t thread;
+  std::uint32_t is_writer;  ///< 0 or 1
+  std::uint64_t node;  ///< that it was shown since, to be opened for writing; 0: none
+};
+/// As many as are remembered.
+inline constexpr std::size_t kSentAway = 240;
 
 struct Header {
   std::uint64_t magic;
@@ -34,8 +40,7 @@ struct Header {
   std::uint64_t next_file;
   std::uint64_t next_folder;
   std::uint64_t cells_used;  ///< no cell from here on was ever written
-  std::uint64_t sent_away_count;  ///< threads that ever were; the last ones lie in sent_away, round and round
-  std::uint32_t sent_away[kSentAway];  // NOLINT(modernize-avoid-c-arrays): a layout
+  SentAwayCell sent_away[kSentAway];  // NOLINT(modernize-avoid-c-arrays): a layout
 };
 static_assert(sizeof(Header) <= kPage);
 
@@ -69,10 +74,13 @@ struct RequestHead {
 };
 
 inline constexpr std::size_t kCellBytes = 64;
+inline constexpr std::size_t kNodeCells = 2;
+/// Cell 0 is never given out: its number says "no record". The two after it are the top folder's.
+inline constexpr std::size_t kFirstCell = 1 + kNodeCells;
 /// Names for tens of millions of files; pages of it exist once they are written.
 inline constexpr std::size_t kCells = std::size_t{1} << 26U;
 
-enum class CellTag : std::uint32_t { free = 0, node = 1, link = 2, handle = 3, more = 4 };
+enum class CellTag : std::uint32_t { free = 0, node = 1, link = 2, handle = 3, more = 4, lost_link = 5 };
 
 // Looking at a page makes it exist, so what is looked at of every slot lies close together.
 inline constexpr std::size_t kStatesAt = 2 * kPage;

@@ -22,11 +22,19 @@ namespace {
 constexpr std::size_t kMostName = 255;
 
 #pragma pack(push, 4)  // a body begins after a tag of four bytes
+/// Two cells: what hardly ever changes in the first.
 struct NodeBody {
-  std::uint32_t mode;
-  std::uint64_t node, device, inode, lookups, size;
-  std::int64_t mtime_ns;
-  std::uint32_t is_indexed;
+  std::uint8_t is_indexed;
+  KernelPages pages;
+  std::uint16_t unused;
+  std::uint64_t node, lookups, device, inode, size;
+  std::int64_t modify_ns;
+  std::uint32_t has_attributes;  ///< 0 while they are written
+};
+struct NodeMore {
+  std::uint64_t blocks;
+  std::int64_t access_ns, change_ns;
+  std::uint32_t mode, link_count, user, group, block_size, special_device;
 };
 
 struct LinkBody {
@@ -38,6 +46,8 @@ struct LinkBody {
 struct HandleBody {
   HandleKind kind;
   std::uint8_t bypasses_pages;  ///< 0 or 1; no bool, which must not be read from any byte
+  std::uint8_t follows;  ///< the same
+  std::uint8_t drops_pages;  ///< the same
   std::int32_t access;
   std::uint64_t handle, node, opened_by, backing_key;
   std::int32_t backing_id;
@@ -69,6 +79,39 @@ T read(const std::byte* body) {
 /// The bytes of a name that its first cell has room for.
 constexpr std::size_t kNameInFirst = kBodyBytes - sizeof(LinkBody);
 
+template <class T>
+void set(std::byte* field, const T& value) {
+  std::memcpy(field, &value, sizeof value);
+}
+
+NodeAttributes attributes_in(const NodeBody& body, const NodeMore& more) {
+  return {.device = body.device,
+          .inode = body.inode,
+          .size = body.size,
+          .blocks = more.blocks,
+          .access_ns = more.access_ns,
+          .modify_ns = body.modify_ns,
+          .change_ns = more.change_ns,
+          .mode = more.mode,
+          .link_count = more.link_count,
+          .user = more.user,
+          .group = more.group,
+          .block_size = more.block_size,
+          .special_device = more.special_device};
+}
+
+NodeMore more_of(const NodeAttributes& attributes) {
+  return {.blocks = attributes.blocks,
+          .access_ns = attributes.access_ns,
+          .change_ns = attributes.change_ns,
+          .mode = attributes.mode,
+          .link_count = attributes.link_count,
+          .user = attributes.user,
+          .group = attributes.group,
+          .block_size = attributes.block_size,
+          .special_device = attributes.special_device};
+}
+
 std::size_t cells_for_name(std::size_t bytes) {
   return bytes <= kNameInFirst ? 1 : 1 + (bytes - kNameInFirst + kBodyBytes - 1) / kBodyBytes;
 }
@@ -78,8 +121,7 @@ std::size_t cells_for_name(std::size_t bytes) {
 Records::Records(Header& header, std::span<std::byte> cells)
     : header_(header), cells_(reinterpret_cast<Cell*>(cells.data()), cells.size() / sizeof(Cell)) {
   static_assert(sizeof(Cell) == kCellBytes);
-  // Cell 0 is never given out: its number says "no record".
-  if (header_.cells_used == 0) header_.cells_used = 1;
+  header_.cells_used = std::max<std::uint64_t>(header_.cells_used, kFirstCell);
 }
 
 Records::Cell* Records::cell(RecordId id) const { return &cells_[std::to_underlying(id)]; }
@@ -109,21 +151,35 @@ void Records::free_cells(std::size_t first, std::size_t count) {
 }
 
 RecordId Records::add(const NodeRecord& node) {
-  const RecordId id = obtain(1);
+  const RecordId id = obtain(kNodeCells);
   if (id == kNoRecord) return id;
-  write(cell(id)->body, NodeBody{.mode = node.mode,
-                                 .node = node.node,
-                                 .device = node.device,
-                                 .inode = node.inode,
-                                 .lookups = node.lookups,
-                                 .size = node.size,
-                                 .mtime_ns = node.mtime_ns,
-                                 .is_indexed = node.is_indexed ? 1U : 0U});
-  std::atomic_ref(cell(id)->tag).store(CellTag::node, std::memory_order_release);
+  Cell* const first = cell(id);
+  const NodeAttributes& attributes = node.attributes;
+  write(first->body, NodeBody{.is_indexed = node.is_indexed ? std::uint8_t{1} : std::uint8_t{0},
+                              .pages = node.pages,
+                              .unused = 0,
+                              .node = node.node,
+                              .lookups = node.lookups,
+                              .device = attributes.device,
+                              .inode = attributes.inode,
+                              .size = attributes.size,
+                              .modify_ns = attributes.modify_ns,
+                              .has_attributes = node.has_attributes ? 1U : 0U});
+  write(first[1].body, more_of(attributes));
+  std::atomic_ref(first[1].tag).store(CellTag::more, std::memory_order_release);
+  std::atomic_ref(first->tag).store(CellTag::node, std::memory_order_release);
   return id;
 }
 
 RecordId Records::add_link(std::uint64_t node, std::uint64_t parent, std::string_view name) {
+  return add_name(std::to_underlying(CellTag::link), node, parent, name);
+}
+
+RecordId Records::add_lost_link(std::uint64_t node, std::uint64_t parent, std::string_view name) {
+  return add_name(std::to_underlying(CellTag::lost_link), node, parent, name);
+}
+
+RecordId Records::add_name(std::uint32_t tag, std::uint64_t node, std::uint64_t parent, std::string_view name) {
   AC_CHECK(name.size() <= kMostName);
   const std::size_t count = cells_for_name(name.size());
   const RecordId id = obtain(count);
@@ -139,7 +195,7 @@ RecordId Records::add_link(std::uint64_t node, std::uint64_t parent, std::string
     std::atomic_ref(more.tag).store(CellTag::more, std::memory_order_release);
     done += here;
   }
-  std::atomic_ref(first->tag).store(CellTag::link, std::memory_order_release);
+  std::atomic_ref(first->tag).store(CellTag{tag}, std::memory_order_release);
   return id;
 }
 
@@ -149,6 +205,8 @@ RecordId Records::add(const HandleRecord& handle) {
   Cell* const first = cell(id);
   write(first->body, HandleBody{.kind = handle.kind,
                                 .bypasses_pages = handle.bypasses_pages ? std::uint8_t{1} : std::uint8_t{0},
+                                .follows = handle.follows ? std::uint8_t{1} : std::uint8_t{0},
+                                .drops_pages = handle.drops_pages ? std::uint8_t{1} : std::uint8_t{0},
                                 .access = handle.access,
                                 .handle = handle.handle,
                                 .node = handle.node,
@@ -169,10 +227,12 @@ void Records::remove(RecordId id) {
   if (id == kNoRecord) return;
   Cell* const first = cell(id);
   std::size_t count = 1;
-  if (first->tag == CellTag::link) {
+  if (first->tag == CellTag::link || first->tag == CellTag::lost_link) {
     count = cells_for_name(std::min<std::size_t>(read<LinkBody>(first->body).name_bytes, kMostName));
   } else if (first->tag == CellTag::handle) {
     count = kHandleCells;
+  } else if (first->tag == CellTag::node) {
+    count = kNodeCells;
   }
   std::atomic_ref(first->tag).store(CellTag::free, std::memory_order_release);
   for (std::size_t index = 1; index < count; ++index) first[index].tag = CellTag::free;
@@ -184,16 +244,61 @@ void Records::set_lookups(RecordId node, std::uint64_t lookups) {
   std::memcpy(cell(node)->body + offsetof(NodeBody, lookups), &lookups, sizeof lookups);
 }
 
-void Records::set_version(RecordId node, std::uint64_t size, std::int64_t mtime_ns) {
+void Records::set_attributes(RecordId node, const NodeAttributes& attributes, KernelPages pages) {
   if (node == kNoRecord) return;
-  std::memcpy(cell(node)->body + offsetof(NodeBody, size), &size, sizeof size);
-  std::memcpy(cell(node)->body + offsetof(NodeBody, mtime_ns), &mtime_ns, sizeof mtime_ns);
+  std::byte* const body = cell(node)->body;
+  std::byte* const has_attributes = body + offsetof(NodeBody, has_attributes);
+  // Whoever dies in between leaves the mode of one moment with the owner of another, and pages of either.
+  set(has_attributes, std::uint32_t{0});
+  set_pages(node, KernelPages::unknown);
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  set(body + offsetof(NodeBody, device), attributes.device);
+  set(body + offsetof(NodeBody, inode), attributes.inode);
+  set(body + offsetof(NodeBody, size), attributes.size);
+  set(body + offsetof(NodeBody, modify_ns), attributes.modify_ns);
+  write(cell(node)[1].body, more_of(attributes));
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  set_pages(node, pages);
+  set(has_attributes, std::uint32_t{1});
+}
+
+void Records::set_pages(RecordId node, KernelPages pages) {
+  if (node == kNoRecord) return;
+  set(cell(node)->body + offsetof(NodeBody, pages), pages);
+}
+
+void Records::clear_attributes(RecordId node) {
+  if (node == kNoRecord) return;
+  set(cell(node)->body + offsetof(NodeBody, has_attributes), std::uint32_t{0});
+}
+
+std::optional<NodeAttributes> Records::root() const {
+  const Cell* const first = cell(kRootRecord);
+  const auto body = read<NodeBody>(first->body);
+  if (body.has_attributes != 1) return std::nullopt;
+  return attributes_in(body, read<NodeMore>(first[1].body));
 }
 
 void Records::set_indexed(RecordId node, bool is_indexed) {
   if (node == kNoRecord) return;
-  const std::uint32_t value = is_indexed ? 1 : 0;
-  std::memcpy(cell(node)->body + offsetof(NodeBody, is_indexed), &value, sizeof value);
+  set(cell(node)->body + offsetof(NodeBody, is_indexed), is_indexed ? std::uint8_t{1} : std::uint8_t{0});
+}
+
+void Records::set_node_of(RecordId link, std::uint64_t node) {
+  if (link == kNoRecord) return;
+  std::memcpy(cell(link)->body + offsetof(LinkBody, node), &node, sizeof node);
+}
+
+void Records::set_follows(RecordId handle) {
+  if (handle == kNoRecord) return;
+  std::byte& follows = cell(handle)->body[offsetof(HandleBody, follows)];
+  std::atomic_ref(follows).store(std::byte{1}, std::memory_order_relaxed);  // two may see it at once
+}
+
+void Records::clear_drops_pages(RecordId handle) {
+  if (handle == kNoRecord) return;
+  std::byte& drops_pages = cell(handle)->body[offsetof(HandleBody, drops_pages)];
+  std::atomic_ref(drops_pages).store(std::byte{0}, std::memory_order_relaxed);
 }
 
 std::uint64_t Records::next_node() const { return header_.next_node; }
@@ -203,18 +308,36 @@ void Records::set_next_node(std::uint64_t next) {
 std::uint64_t& Records::next_file() { return header_.next_file; }
 std::uint64_t& Records::next_folder() { return header_.next_folder; }
 
-void Records::note_sent_away(std::uint32_t thread) {
-  header_.sent_away[header_.sent_away_count % kSentAway] = thread;
-  std::atomic_ref(header_.sent_away_count).store(header_.sent_away_count + 1, std::memory_order_release);
+std::size_t Records::add_sent_away(const SentAwayRecord& record) {
+  static_assert(kMostSentAway == kSentAway);
+  const auto* const free = std::ranges::find(header_.sent_away, 0U, &SentAwayCell::thread);
+  if (free == std::end(header_.sent_away)) return kSentAway;
+  const auto place = static_cast<std::size_t>(free - std::begin(header_.sent_away));
+  SentAwayCell& cell = header_.sent_away[place];
+  cell.is_writer = record.is_writer ? 1 : 0;
+  cell.node = record.node;
+  std::atomic_ref(cell.thread).store(record.thread, std::memory_order_release);
+  return place;
 }
 
-void Records::forget_sent_away(std::uint32_t thread) { std::ranges::replace(header_.sent_away, thread, 0U); }
+void Records::show_sent_away(std::size_t place, std::uint64_t node) {
+  if (place >= kSentAway) return;
+  std::atomic_ref(header_.sent_away[place].node).store(node, std::memory_order_release);
+}
 
-std::vector<std::uint32_t> Records::sent_away() const {
-  std::vector<std::uint32_t> threads;
-  std::ranges::copy_if(header_.sent_away, std::back_inserter(threads),
-                       [](std::uint32_t thread) { return thread != 0; });
-  return threads;
+void Records::remove_sent_away(std::size_t place) {
+  if (place >= kSentAway) return;
+  std::atomic_ref(header_.sent_away[place].thread).store(0, std::memory_order_release);
+}
+
+std::vector<std::pair<std::size_t, SentAwayRecord>> Records::sent_away() const {
+  std::vector<std::pair<std::size_t, SentAwayRecord>> all;
+  for (std::size_t place = 0; place < kSentAway; ++place) {
+    const SentAwayCell& cell = header_.sent_away[place];
+    if (cell.thread == 0) continue;
+    all.emplace_back(place, SentAwayRecord{.thread = cell.thread, .is_writer = cell.is_writer == 1, .node = cell.node});
+  }
+  return all;
 }
 
 std::size_t Records::used_bytes() const {
@@ -228,18 +351,18 @@ std::size_t Records::stock_one(std::size_t at, Left& left) const {
   const Cell* const first = cell(id);
   switch (first->tag) {
     case CellTag::node: {
+      if (at + kNodeCells > header_.cells_used) return 0;
       const auto body = read<NodeBody>(first->body);
       left.nodes.emplace_back(id, NodeRecord{.node = body.node,
-                                             .device = body.device,
-                                             .inode = body.inode,
                                              .lookups = body.lookups,
-                                             .size = body.size,
-                                             .mtime_ns = body.mtime_ns,
-                                             .mode = body.mode,
-                                             .is_indexed = body.is_indexed != 0});
-      return 1;
+                                             .attributes = attributes_in(body, read<NodeMore>(first[1].body)),
+                                             .has_attributes = body.has_attributes == 1,
+                                             .is_indexed = body.is_indexed != 0,
+                                             .pages = body.pages});
+      return kNodeCells;
     }
-    case CellTag::link: {
+    case CellTag::link:
+    case CellTag::lost_link: {
       const auto body = read<LinkBody>(first->body);
       const std::size_t count = cells_for_name(body.name_bytes);
       if (body.name_bytes > kMostName || at + count > header_.cells_used) return 0;
@@ -250,7 +373,7 @@ std::size_t Records::stock_one(std::size_t at, Left& left) const {
       };
       take(first->body + sizeof(LinkBody), kNameInFirst);
       for (std::size_t index = 1; index < count; ++index) take(first[index].body, kBodyBytes);
-      left.links.emplace_back(id, std::move(link));
+      (first->tag == CellTag::link ? left.links : left.lost_links).emplace_back(id, std::move(link));
       return count;
     }
     case CellTag::handle: {
@@ -270,7 +393,9 @@ std::size_t Records::stock_one(std::size_t at, Left& left) const {
                                                  .gid = body.gid,
                                                  .access = body.access,
                                                  .kind = body.kind,
-                                                 .bypasses_pages = body.bypasses_pages != 0});
+                                                 .bypasses_pages = body.bypasses_pages != 0,
+                                                 .follows = body.follows != 0,
+                                                 .drops_pages = body.drops_pages != 0});
       return kHandleCells;
     }
     case CellTag::free:
@@ -283,7 +408,7 @@ std::size_t Records::stock_one(std::size_t at, Left& left) const {
 Records::Left Records::take_stock() {
   Left left;
   header_.cells_used = std::min<std::uint64_t>(header_.cells_used, cells_.size());
-  std::size_t at = 1;
+  std::size_t at = kFirstCell;
   while (at < header_.cells_used) {
     if (const std::size_t count = stock_one(at, left); count > 0) {
       const base::MutexLock lock(mutex_);

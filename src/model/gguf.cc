@@ -64,9 +64,9 @@ struct Counts {
 };
 
 /// Walks the header once, in its order.
-class Walk {
+class GgufWalk {
  public:
-  explicit Walk(HeadCursor cursor) : cursor_(cursor) {}
+  explicit GgufWalk(HeadCursor cursor) : cursor_(cursor) {}
 
   /// Magic, version and counts.
   Taken<Counts> begin();
@@ -94,7 +94,7 @@ class Walk {
   bool had_alignment_ = false;
 };
 
-Taken<Counts> Walk::begin() {
+Taken<Counts> GgufWalk::begin() {
   AC_ASSIGN(const auto magic, cursor_.take(kMagic.size()));
   if (!std::ranges::equal(magic, kMagic)) return broken("it does not begin as one");
   AC_ASSIGN(const auto version, cursor_.take<std::uint32_t>());
@@ -109,13 +109,13 @@ Taken<Counts> Walk::begin() {
   return counts;
 }
 
-Taken<std::string_view> Walk::take_string() {
+Taken<std::string_view> GgufWalk::take_string() {
   AC_ASSIGN(const auto length, cursor_.take<std::uint64_t>());
   AC_ASSIGN(const auto bytes, cursor_.take_extra(length));
   return characters(bytes);
 }
 
-Taken<std::string_view> Walk::take_name(std::string_view what) {
+Taken<std::string_view> GgufWalk::take_name(std::string_view what) {
   AC_ASSIGN(const auto length, cursor_.take<std::uint64_t>());
   // Before the bytes are there: nobody shall fetch megabytes only to hear that they are too many.
   if (length > kMaxNameBytes) return broken(base::text("the name of a ", what, " has ", length, " bytes"));
@@ -123,7 +123,7 @@ Taken<std::string_view> Walk::take_name(std::string_view what) {
   return characters(bytes);
 }
 
-Taken<void> Walk::pass_pairs(std::uint64_t pairs) {
+Taken<void> GgufWalk::pass_pairs(std::uint64_t pairs) {
   for (std::uint64_t i = 0; i < pairs; ++i) {
     cursor_.arrived(kMinPairBytes);
     AC_ASSIGN(const auto key, take_name("key"));
@@ -137,7 +137,7 @@ Taken<void> Walk::pass_pairs(std::uint64_t pairs) {
   return {};
 }
 
-Taken<void> Walk::take_alignment(std::uint32_t type) {
+Taken<void> GgufWalk::take_alignment(std::uint32_t type) {
   if (type != kTypeUint32 || std::exchange(had_alignment_, true))
     return broken("its alignment is no number, or twice there");
   AC_ASSIGN(alignment_, cursor_.take<std::uint32_t>());
@@ -145,7 +145,7 @@ Taken<void> Walk::take_alignment(std::uint32_t type) {
   return {};
 }
 
-Taken<void> Walk::pass_value(std::uint32_t type, unsigned depth) {
+Taken<void> GgufWalk::pass_value(std::uint32_t type, unsigned depth) {
   if (type == kTypeArray) return pass_array(depth);
   if (type >= kValueBytes.size()) return broken(base::text("it has a value of the unknown type ", type));
   if (type == kTypeString) {
@@ -156,7 +156,7 @@ Taken<void> Walk::pass_value(std::uint32_t type, unsigned depth) {
   return {};
 }
 
-Taken<void> Walk::pass_array(unsigned depth) {
+Taken<void> GgufWalk::pass_array(unsigned depth) {
   if (depth == kMaxArrayDepth) return broken(base::text("its arrays nest deeper than ", kMaxArrayDepth));
   AC_ASSIGN(const auto type, cursor_.take<std::uint32_t>());
   AC_ASSIGN(const auto count, cursor_.take<std::uint64_t>());
@@ -174,7 +174,7 @@ Taken<void> Walk::pass_array(unsigned depth) {
   return {};
 }
 
-Taken<TensorInfo> Walk::next_tensor() {
+Taken<TensorInfo> GgufWalk::next_tensor() {
   cursor_.arrived(kMinTensorBytes);
   TensorInfo tensor;
   AC_ASSIGN(tensor.name, take_name("tensor"));
@@ -206,9 +206,9 @@ base::Result<void> add(TableBuilder& builder, const TensorInfo& tensor, std::uin
 }
 
 /// @param tensors a walk that stands before the first of `count` tensors.
-Taken<base::Result<TensorTable>> read_table(Walk tensors, std::uint64_t count, std::uint64_t file_size) {
+Taken<base::Result<TensorTable>> read_table(GgufWalk tensors, std::uint64_t count, std::uint64_t file_size) {
   // First to the end, as only that tells where the data begins.
-  Walk to_end = tensors;
+  GgufWalk to_end = tensors;
   for (std::uint64_t i = 0; i < count; ++i) AC_TRY(to_end.next_tensor());
   // A file without tensors need not be padded.
   const std::uint64_t data_begin = count == 0 ? to_end.position() : to_end.data_begin();
@@ -224,7 +224,7 @@ Taken<base::Result<TensorTable>> read_table(Walk tensors, std::uint64_t count, s
 }
 
 Taken<base::Result<TensorTable>> read(std::span<const std::byte> head, std::uint64_t limit, std::uint64_t file_size) {
-  Walk walk(HeadCursor(head, limit));
+  GgufWalk walk(HeadCursor(head, limit));
   AC_ASSIGN(const Counts counts, walk.begin());
   AC_TRY(walk.pass_pairs(counts.pairs));
   return read_table(walk, counts.tensors, file_size);

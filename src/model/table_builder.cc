@@ -24,7 +24,7 @@ constexpr std::size_t kMaxQuotedBytes = 64;
 constexpr std::uint64_t kOpenEnd = std::numeric_limits<std::uint64_t>::max();
 
 template <class... Parts>
-std::unexpected<base::Error> refuse(const Parts&... parts) {
+std::unexpected<base::Error> refuse_tensor(const Parts&... parts) {
   return base::fail(base::ErrorKind::invalid, 0, base::text(parts...));
 }
 
@@ -42,12 +42,13 @@ std::string shown_name(std::string_view name) {
 }
 
 base::Result<void> TableBuilder::add(const Entry& entry) {
-  if (table_.rows_.size() == kMaxTensors) return refuse("it has more than ", kMaxTensors, " tensors");
-  if (entry.name.size() > kMaxNameBytes) return refuse("the name of a tensor has ", entry.name.size(), " bytes");
-  if (entry.shape.size() > kMaxDimensions) return refuse("tensor ", shown_name(entry.name), " has too many dimensions");
+  if (table_.rows_.size() == kMaxTensors) return refuse_tensor("it has more than ", kMaxTensors, " tensors");
+  if (entry.name.size() > kMaxNameBytes) return refuse_tensor("the name of a tensor has ", entry.name.size(), " bytes");
+  if (entry.shape.size() > kMaxDimensions)
+    return refuse_tensor("tensor ", shown_name(entry.name), " has too many dimensions");
   const std::uint64_t data_bytes = file_size_ - table_.data_begin_;
   if (entry.offset > data_bytes || entry.length.value_or(0) > data_bytes - entry.offset) {
-    return refuse("tensor ", shown_name(entry.name), " does not lie in the file");
+    return refuse_tensor("tensor ", shown_name(entry.name), " does not lie in the file");
   }
   const std::uint64_t begin = table_.data_begin_ + entry.offset;
   table_.rows_.push_back({.begin = begin,
@@ -88,14 +89,15 @@ base::Result<void> TableBuilder::check_names() const {
   for (const auto& row : table_.rows_) names.push_back(all.substr(row.name, row.name_length));
   std::ranges::sort(names);
   const auto twice = std::ranges::adjacent_find(names);
-  if (twice != names.end()) return refuse("two tensors are named ", shown_name(*twice));
+  if (twice != names.end()) return refuse_tensor("two tensors are named ", shown_name(*twice));
   return {};
 }
 
 base::Result<void> TableBuilder::check_overlaps() const {
   for (std::size_t i = 1; i < table_.rows_.size(); ++i) {
     if (table_.rows_[i].begin >= table_.rows_[i - 1].end) continue;
-    return refuse("tensors ", shown_name(table_.at(i - 1).name), " and ", shown_name(table_.at(i).name), " overlap");
+    return refuse_tensor("tensors ", shown_name(table_.at(i - 1).name), " and ", shown_name(table_.at(i).name),
+                         " overlap");
   }
   return {};
 }

@@ -109,4 +109,8 @@ bool find_place(int directory, const std::string& path, Place& place) {
 
 std::string descriptor_path(int fd) { return base::text("/proc/self/fd/", fd); }
 
+std::string joined(const std::string& folder, std::string_view name) {
+  return folder.empty() ? std::string(name) : base::text(folder, '/', name);
+}
+
 }  // namespace arenacache::origin

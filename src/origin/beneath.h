@@ -4,7 +4,11 @@
 // Threads: any. Errors: -1 and errno, as system calls give them.
 #pragma once
 
+#include <dirent.h>
+
+#include <memory>
 #include <string>
+#include <string_view>
 
 #include "arenacache/base/unique_fd.h"
 
@@ -22,6 +26,14 @@ struct Place {
 
 /// Opens the directory that `path` is in. False: errno says why ("" has none: EBUSY).
 [[nodiscard]] bool find_place(int directory, const std::string& path, Place& place);
+
+struct CloseDirectory {
+  void operator()(DIR* directory) const { ::closedir(directory); }
+};
+using Directory = std::unique_ptr<DIR, CloseDirectory>;
+
+/// The path of `name` in `folder`; "" is the top.
+[[nodiscard]] std::string joined(const std::string& folder, std::string_view name);
 
 /// "/proc/self/fd/N": for calls that take no descriptor opened with O_PATH.
 [[nodiscard]] std::string descriptor_path(int fd);

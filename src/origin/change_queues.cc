@@ -9,8 +9,8 @@
 
 namespace arenacache::origin {
 
-ChangeQueues::ChangeQueues(std::shared_ptr<Origin> origin, unsigned threads)
-    : origin_(std::move(origin)), max_threads_(std::max(1U, threads)) {}
+ChangeQueues::ChangeQueues(std::shared_ptr<Origin> origin, const GuardLimits& limits)
+    : origin_(std::move(origin)), max_threads_(std::max(1U, limits.change_threads)), is_held_(limits.holds_changes) {}
 
 void ChangeQueues::submit(std::span<const ChangeKey> keys, std::move_only_function<void(Origin&)> call) {
   AC_CHECK(keys.size() == 1 || keys.size() == 2);
@@ -49,13 +49,19 @@ void ChangeQueues::finish_locked(const Change& change) {
 }
 
 void ChangeQueues::dispatch_locked() {
-  if (ready_.empty()) return;
+  if (ready_.empty() || is_held_) return;
   wake_.notify_one();
   while (idle_ < ready_.size() && alive_ < max_threads_) {
     if (!start_detached("origin-change", this, [self = shared_from_this()] { self->serve(); })) return;
     ++idle_;
     ++alive_;
   }
+}
+
+void ChangeQueues::let_go() {
+  const base::MutexLock lock(mutex_);
+  is_held_ = false;
+  dispatch_locked();
 }
 
 void ChangeQueues::serve() {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // ChangeQueues: the half of GuardedOrigin for calls that change something: one queue a key, a change at the head of all its
 // queues runs. It enters its queues in one step, so that any two changes meet in the same order everywhere: no deadlock.
-// Promises: those of guarded_origin.h. Threads: grown on demand up to `threads`, then kept; waited for by stop().
+// Promises: those of guarded_origin.h. Threads: grown on demand up to `change_threads`, then kept; waited for by stop().
 // Locks: its own mutex, never held while a change runs or is destroyed.
 #pragma once
 
@@ -20,9 +20,11 @@ namespace arenacache::origin {
 
 class ChangeQueues : public std::enable_shared_from_this<ChangeQueues> {
  public:
-  ChangeQueues(std::shared_ptr<Origin> origin, unsigned threads);
+  ChangeQueues(std::shared_ptr<Origin> origin, const GuardLimits& limits);
 
   void submit(std::span<const ChangeKey> keys, std::move_only_function<void(Origin&)> call);
+  /// What was held back may run.
+  void let_go();
   void stop();
 
  private:
@@ -52,6 +54,7 @@ class ChangeQueues : public std::enable_shared_from_this<ChangeQueues> {
   unsigned alive_ AC_GUARDED_BY(mutex_) = 0;
   unsigned idle_ AC_GUARDED_BY(mutex_) = 0;  ///< of them: about to take work or to wait for it
   unsigned stopping_ AC_GUARDED_BY(mutex_) = 0;  ///< of them: inside stop()
+  bool is_held_ AC_GUARDED_BY(mutex_);  ///< nothing runs until let_go()
   bool is_stopped_ AC_GUARDED_BY(mutex_) = false;
 };
 

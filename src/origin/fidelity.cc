@@ -20,6 +20,7 @@
 #include "arenacache/base/hash.h"
 #include "arenacache/base/text.h"
 #include "arenacache/base/unique_fd.h"
+#include "arenacache/origin/source_facts.h"
 #include "fidelity_probe.h"
 #include "file_system_uuid.h"
 
@@ -169,7 +170,7 @@ Fidelity fidelity_of(std::int64_t magic, std::string_view name) {
   return fidelity;
 }
 
-base::Result<Fidelity> probe_fidelity(int fd, config::FidelityChoice choice) {
+base::Result<SourceFacts> ask_source(int fd) {
   struct ::statfs space{};
   struct ::stat attributes{};
   if (::fstatfs(fd, &space) != 0 || ::fstat(fd, &attributes) != 0) {
@@ -178,10 +179,17 @@ base::Result<Fidelity> probe_fidelity(int fd, config::FidelityChoice choice) {
   const std::string device = base::text(major(attributes.st_dev), ':', minor(attributes.st_dev));
   const MountLine mount = find_mount(read_mountinfo(), device);
   const auto magic = static_cast<std::int64_t>(static_cast<std::uint32_t>(space.f_type));
-  Fidelity fidelity = fidelity_of(magic, mount.type);
+  return SourceFacts{.magic = magic,
+                     .type = mount.type,
+                     .id = make_id(find_known(magic), space, fd, attributes.st_dev, mount),
+                     .device = attributes.st_dev};
+}
+
+Fidelity fidelity_from(const SourceFacts& facts, config::FidelityChoice choice) {
+  Fidelity fidelity = fidelity_of(facts.magic, facts.type);
   if (choice == config::FidelityChoice::path) fidelity.stable_inodes = false;
   if (choice == config::FidelityChoice::inode) fidelity.stable_inodes = true;
-  if (fidelity.stable_inodes) fidelity.file_system_id = make_id(find_known(magic), space, fd, attributes.st_dev, mount);
+  if (fidelity.stable_inodes) fidelity.file_system_id = facts.id;
   if (fidelity.file_system_id == 0 && choice == config::FidelityChoice::automatic) fidelity.stable_inodes = false;
   return fidelity;
 }

@@ -1,19 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// probe_fidelity: asks the kernel which file system a descriptor is on, and looks up what that one can be trusted for.
+// What a kind of file system can be trusted for, and where the kernel tells which one is mounted.
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <string_view>
 
-#include "arenacache/base/result.h"
-#include "arenacache/config/config.h"
 #include "arenacache/origin/fidelity.h"
 
 namespace arenacache::origin {
-
-/// `fd` may be O_PATH. Blocks (statfs).
-base::Result<Fidelity> probe_fidelity(int fd, config::FidelityChoice choice);
 
 /// What a file system can be trusted for: `magic` is statfs' f_type, `name` its name in mountinfo ("" if unknown). The id is
 /// left 0.

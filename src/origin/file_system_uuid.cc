@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "file_system_uuid.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -11,7 +10,6 @@
 #include <cctype>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 
 #include "arenacache/base/unique_fd.h"
 #include "beneath.h"
@@ -42,13 +40,9 @@ std::string from_kernel(int fd) {
   return digits;
 }
 
-struct CloseDirectory {
-  void operator()(DIR* directory) const { ::closedir(directory); }
-};
-
 // udev's names: "/dev/disk/by-uuid/UUID" is a symlink to the device.
 std::string from_udev(dev_t device) {
-  const std::unique_ptr<DIR, CloseDirectory> names(::opendir("/dev/disk/by-uuid"));
+  const Directory names(::opendir("/dev/disk/by-uuid"));
   if (!names) return {};
   while (const ::dirent* entry = ::readdir(names.get())) {
     struct ::stat node{};

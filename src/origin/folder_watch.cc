@@ -29,10 +29,6 @@ constexpr unsigned kAttributes = IN_ATTRIB | IN_MODIFY | IN_CLOSE_WRITE;
 constexpr unsigned kWanted = kNames | kAttributes | IN_ONLYDIR | IN_EXCL_UNLINK;
 constexpr std::size_t kBufferBytes = std::size_t{64} << 10U;
 
-std::string joined(const std::string& folder, std::string_view name) {
-  return folder.empty() ? std::string(name) : base::text(folder, '/', name);
-}
-
 }  // namespace
 
 std::unique_ptr<FolderWatch> FolderWatch::start(int source, std::weak_ptr<ChangeListener> listener,
@@ -56,9 +52,10 @@ FolderWatch::FolderWatch(int source, std::weak_ptr<ChangeListener> listener, std
       most_watches_(most_watches),
       events_(std::move(events)),
       stop_(std::move(stop)),
-      thread_([this] { run(); }) {
-  ::pthread_setname_np(thread_.native_handle(), "origin-watch");
-}
+      thread_([this] {
+        ::pthread_setname_np(::pthread_self(), "origin-watch");
+        run();
+      }) {}
 
 FolderWatch::~FolderWatch() {
   const std::uint64_t one = 1;

@@ -6,7 +6,7 @@
 
 #include "arenacache/base/hash.h"
 #include "arenacache/config/config.h"
-#include "fidelity_probe.h"
+#include "arenacache/origin/source_facts.h"
 
 namespace arenacache::origin {
 
@@ -29,9 +29,12 @@ ForeignInodes::Device ForeignInodes::device(dev_t number, int fd) {
     if (const auto found = devices_.find(number); found != devices_.end()) return found->second;
   }
   // Also for a failed probe: paths are always a safe name.
-  const auto fidelity = probe_fidelity(fd, config::FidelityChoice::automatic);
+  const auto facts = ask_source(fd);
   Device device;
-  if (fidelity) device = {.id = fidelity->file_system_id, .has_stable_inodes = fidelity->stable_inodes};
+  if (facts) {
+    const Fidelity fidelity = fidelity_from(*facts, config::FidelityChoice::automatic);
+    device = {.id = fidelity.file_system_id, .has_stable_inodes = fidelity.stable_inodes};
+  }
   const base::MutexLock lock(mutex_);
   return devices_.emplace(number, device).first->second;
 }

@@ -13,7 +13,7 @@ GuardedOrigin::GuardedOrigin(std::shared_ptr<Origin> origin, base::Clock& clock,
     : origin_(std::move(origin)),
       health_(std::make_shared<HealthWatch>(origin_, clock)),
       looks_(std::make_shared<LookPool>(origin_, health_, clock, limits)),
-      changes_(std::make_shared<ChangeQueues>(origin_, limits.change_threads)) {}
+      changes_(std::make_shared<ChangeQueues>(origin_, limits)) {}
 
 GuardedOrigin::~GuardedOrigin() { stop(); }
 
@@ -25,6 +25,8 @@ void GuardedOrigin::change(std::span<const ChangeKey> keys, std::move_only_funct
   calls_.fetch_add(1, std::memory_order_relaxed);
   changes_->submit(keys, std::move(call));
 }
+
+void GuardedOrigin::let_changes_go() { changes_->let_go(); }
 
 unsigned GuardedOrigin::lost_threads() const { return looks_->lost() + health_->hanging(); }
 

@@ -16,6 +16,7 @@
 #include "caller_scope.h"
 #include "local_file.h"
 #include "origin_error.h"
+#include "waitless_open.h"
 
 namespace arenacache::origin {
 namespace {
@@ -30,9 +31,12 @@ base::Result<std::shared_ptr<OriginFile>> LocalOrigin::create(const std::string&
   Place place;
   if (!find_place(directory_.get(), path, place)) return failed("create", path);
   const int flags = (options.flags & kCreateFlags) | O_CREAT | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC;
-  base::UniqueFd fd(
-      as_caller(caller, [&] { return ::openat(place.directory, place.name.c_str(), flags, options.mode & 07777); }));
-  if (!fd.is_open()) return failed("create", path);
+  base::UniqueFd fd(as_caller(caller, [&] {
+    return open_waitless([&](int waitless) {
+      return ::openat(place.directory, place.name.c_str(), flags | waitless, options.mode & 07777);
+    });
+  }));
+  if (!fd.is_open() || !is_file_or_folder(fd.get())) return failed("create", path);
   return std::make_shared<LocalFile>(std::move(fd), path, inodes_);
 }
 

@@ -17,11 +17,11 @@
 #include "arenacache/base/text.h"
 #include "beneath.h"
 #include "caller_scope.h"
-#include "fidelity_probe.h"
 #include "folder_watch.h"
 #include "foreign_inodes.h"
 #include "local_file.h"
 #include "origin_error.h"
+#include "waitless_open.h"
 
 namespace arenacache::origin {
 namespace {
@@ -29,16 +29,7 @@ namespace {
 // What open(2)'s flags may ask for. Not O_DIRECT: our buffers are not aligned. Not O_APPEND: write_at says it for each write.
 constexpr int kOpenFlags = O_ACCMODE | O_DIRECTORY | O_NOATIME | O_SYNC | O_DSYNC;
 
-struct CloseDirectory {
-  void operator()(DIR* directory) const { ::closedir(directory); }
-};
-using Directory = std::unique_ptr<DIR, CloseDirectory>;
-
 bool is_dot(std::string_view name) { return name == "." || name == ".."; }
-
-std::string joined(const std::string& directory, std::string_view name) {
-  return directory.empty() ? std::string(name) : base::text(directory, '/', name);
-}
 
 /// Reads an xattr or their list: asks for the size, then for the bytes, again if it grew in between.
 template <class Call>
@@ -59,21 +50,12 @@ bool read_sized(const Call& call, std::string& out) {
 
 }  // namespace
 
-LocalOrigin::LocalOrigin(base::UniqueFd directory, Fidelity fidelity, std::shared_ptr<ForeignInodes> inodes)
-    : directory_(std::move(directory)), fidelity_(std::move(fidelity)), inodes_(std::move(inodes)) {}
+LocalOrigin::LocalOrigin(base::UniqueFd directory, const SourceFacts& facts, FidelityChoice choice)
+    : directory_(std::move(directory)),
+      fidelity_(fidelity_from(facts, choice)),
+      inodes_(std::make_shared<ForeignInodes>(facts.device)) {}
 
 LocalOrigin::~LocalOrigin() = default;
-
-base::Result<std::shared_ptr<LocalOrigin>> LocalOrigin::create(base::UniqueFd directory, FidelityChoice choice) {
-  AC_ASSIGN(Fidelity fidelity, probe_fidelity(directory.get(), choice));
-  Attributes attributes{};
-  if (::fstat(directory.get(), &attributes) != 0) return failed("stat", "");
-  if (!S_ISDIR(attributes.st_mode)) {
-    return base::fail_errno(base::ErrorKind::origin, ENOTDIR, "cannot take the source for an origin");
-  }
-  auto inodes = std::make_shared<ForeignInodes>(attributes.st_dev);
-  return std::shared_ptr<LocalOrigin>(new LocalOrigin(std::move(directory), std::move(fidelity), std::move(inodes)));
-}
 
 void LocalOrigin::listen(const std::weak_ptr<ChangeListener>& listener) {
   // The kernel knows of changes made on this machine alone.
@@ -161,11 +143,13 @@ base::Result<std::string> LocalOrigin::read_link(const std::string& path) {
 base::Result<std::shared_ptr<OriginFile>> LocalOrigin::open(const std::string& path, int flags, const Caller* caller) {
   base::UniqueFd fd;
   const auto attempt = [&] {
-    fd = open_beneath(directory_.get(), path, (flags & kOpenFlags) | O_NOCTTY);
-    return fd.get();
+    return open_waitless([&](int waitless) {
+      fd = open_beneath(directory_.get(), path, (flags & kOpenFlags) | O_NOCTTY | waitless);
+      return fd.get();
+    });
   };
   const int result = caller == nullptr ? attempt() : as_daemon_or_caller(*caller, attempt);
-  if (result < 0) return failed("open", path);
+  if (result < 0 || !is_file_or_folder(result)) return failed("open", path);
   return std::make_shared<LocalFile>(std::move(fd), path, inodes_);
 }
 

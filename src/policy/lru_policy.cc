@@ -39,6 +39,12 @@ std::optional<Key> LruPolicy::victim() const {
   return order_.front();
 }
 
+void LruPolicy::visit_victims(const std::function<bool(Key)>& visit) const {
+  for (const Key key : order_) {
+    if (!visit(key)) return;
+  }
+}
+
 void LruPolicy::check_invariants() const {
   std::size_t free_entries = 0;
   for (const auto& [key, entry] : entries_) {

@@ -55,7 +55,7 @@ class Server::Loop {
         wake_(std::move(wake)),
         workers_("rpc-worker", options_.workers) {}
 
-  void start() {
+  void serve() {
     thread_ = std::thread([this] { run(); });
   }
   void stop();
@@ -106,9 +106,10 @@ void Server::Loop::stop() {
     stopping_ = true;
   }
   wake();
-  if (!thread_.joinable()) return;
-  thread_.join();
+  if (!listener_.fd.is_open()) return;
+  if (thread_.joinable()) thread_.join();
   workers_.stop();
+  deliver_answers();  // of methods that ran until now: theirs may be what stops us
   clients_.clear();
   listener_.remove_file();
   listener_.fd.reset();
@@ -259,19 +260,20 @@ bool Server::Loop::is_stopping() {
   return stopping_;
 }
 
-Result<std::unique_ptr<Server>> Server::start(ServerOptions options, MethodTable methods, base::Clock& clock) {
+Result<std::unique_ptr<Server>> Server::listen(ServerOptions options, MethodTable methods, base::Clock& clock) {
   AC_ASSIGN(ListeningSocket listener, listen_at(options.socket_path, options.socket_group));
   UniqueFd wake(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!wake.is_open()) return fail_errno(ErrorKind::store, errno, "cannot make an eventfd");
   auto loop =
       std::make_unique<Loop>(std::move(options), std::move(methods), clock, std::move(listener), std::move(wake));
-  loop->start();
   return std::unique_ptr<Server>(new Server(std::move(loop)));
 }
 
 Server::Server(std::unique_ptr<Loop> loop) : loop_(std::move(loop)) {}
 
 Server::~Server() { stop(); }
+
+void Server::serve() { loop_->serve(); }
 
 void Server::stop() { loop_->stop(); }
 

@@ -17,6 +17,7 @@
 #include <system_error>
 #include <vector>
 
+#include "arenacache/base/tasks.h"
 #include "arenacache/base/text.h"
 
 namespace arenacache::rpc {
@@ -64,6 +65,14 @@ Result<void> set_nonblocking(const UniqueFd& fd, const std::string& path) {
   return {};
 }
 
+/// Whoever listens at the other end has been killed, and is kept from ending by what it waits for.
+bool listener_is_over(const UniqueFd& connection) {
+  ucred peer{};
+  socklen_t length = sizeof peer;
+  return ::getsockopt(connection.get(), SOL_SOCKET, SO_PEERCRED, &peer, &length) == 0 && peer.pid > 0 &&
+         base::is_over(peer.pid);
+}
+
 /// Success when a new socket may take the path: nothing is there, or a socket nobody listens at.
 Result<void> check_path_is_free(const std::string& path) {
   struct stat found{};
@@ -78,7 +87,9 @@ Result<void> check_path_is_free(const std::string& path) {
   AC_ASSIGN(const sockaddr_un address, address_of(path));
   AC_ASSIGN(const UniqueFd probe, new_socket(path));
   AC_TRY(set_nonblocking(probe, path));
-  if (::connect(probe.get(), generic(address), sizeof address) == 0 || errno == EAGAIN) {
+  const bool is_connected = ::connect(probe.get(), generic(address), sizeof address) == 0;
+  if (is_connected && listener_is_over(probe)) return {};
+  if (is_connected || errno == EAGAIN) {
     return fail(ErrorKind::invalid, EADDRINUSE,
                 text("a daemon answers at ", path, " already: stop it, or choose another socket"));
   }

@@ -88,6 +88,22 @@ cache.mode = "use-only"
   EXPECT_EQ(command.config.store.path, "/ssd/store");
 }
 
+TEST(CommandLine, one_packed_tier_needs_no_file) {
+  const CommandLine command = must(parse({"--tier-capacity", "3GiB", "--store", "/s", "--tier-level=high"}));
+  ASSERT_EQ(command.config.tiers.size(), 1U);
+  EXPECT_EQ(command.config.tiers[0].name, "packed");
+  EXPECT_EQ(command.config.tiers[0].path, "/s/packed");
+  EXPECT_EQ(command.config.tiers[0].capacity.bytes, 3 * base::kGiB);
+  EXPECT_EQ(command.config.tiers[0].level, PackLevel::high);
+  EXPECT_TRUE(must(parse({"--store", "/s"})).config.tiers.empty());
+  const test::TempDir dir;
+  const std::string file = dir.write_file("config.toml", "[[tier]]\ncapacity = \"1GiB\"\n");
+  EXPECT_EQ(parse({"--config", file, "--tier-capacity", "2GiB"}).error().what,
+            text("--tier-capacity: ", file, " has tiers of its own; add a [[tier]] there"));
+  EXPECT_EQ(parse({"--tier-capacity", "2GiB", "--tier-capacity", "2GiB"}).error().what,
+            "--tier-capacity: it was given twice; several tiers need a file with a [[tier]] for each");
+}
+
 TEST(CommandLine, the_last_of_a_flag_wins) {
   EXPECT_EQ(must(parse({"--fill-threads", "3", "--fill-threads", "4"})).config.fill.threads, 4U);
 }

@@ -79,7 +79,7 @@ TEST(Options, have_the_defaults_that_a_config_has) {
   const test::TempDir dir;
   std::string toml;
   for (const std::string_view table : option_tables()) {
-    toml += table == "mount" ? "[[mount]]\n" : text("[", table, "]\n");
+    toml += is_repeated(table) ? text("[[", table, "]]\n") : text("[", table, "]\n");
     for (const Option& option : options()) {
       if (option.table == table) toml += text(option.key, " = ", option.default_text, "\n");
     }
@@ -87,10 +87,15 @@ TEST(Options, have_the_defaults_that_a_config_has) {
   Config written = must(load_file(dir.write_file("defaults.toml", toml)));
   Config fresh;
   for (const Option& option : options()) {
-    if (option.table == "mount") continue;
+    if (is_repeated(option.table)) continue;
     EXPECT_TRUE(option.access.same(target_of(written), target_of(fresh))) << key_of(option);
   }
   EXPECT_EQ(written.mounts.at(0).source, "");
+  TierConfig tier;
+  for (const Option& option : options()) {
+    if (option.table != "tier" || option.key == "name") continue;
+    EXPECT_TRUE(option.access.same(target_of(written.tiers.at(0)), target_of(tier))) << key_of(option);
+  }
 }
 
 TEST(Options, are_a_table_without_twins_and_with_help) {
@@ -133,6 +138,7 @@ TEST(Options, the_default_file_is_valid_toml_when_uncommented) {
   const auto loaded = load_file(dir.write_file("uncommented.toml", toml));
   ASSERT_TRUE(test::is_ok(loaded));
   EXPECT_EQ(loaded->mounts.size(), 1U);
+  EXPECT_EQ(loaded->tiers.size(), 1U);
 }
 
 TEST(Options, stand_in_the_docs_with_type_default_and_whether_they_reload) {
@@ -143,7 +149,7 @@ TEST(Options, stand_in_the_docs_with_type_default_and_whether_they_reload) {
     if (row == found.end()) continue;
     EXPECT_TRUE(row->second.starts_with(text(to_string(option.type), " | `", option.default_text, "` | ")))
         << key_of(option) << ": " << row->second;
-    const std::string_view per_mount = option.table == "mount" ? "-" : option.is_per_mount ? "yes" : "no";
+    const std::string_view per_mount = is_repeated(option.table) ? "-" : option.is_per_mount ? "yes" : "no";
     EXPECT_TRUE(row->second.ends_with(text(" | ", per_mount, " | ", option.is_reloadable ? "yes" : "no", " |")))
         << key_of(option) << ": " << row->second;
     for (const std::string_view word : option.choices) {

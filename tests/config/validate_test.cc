@@ -62,6 +62,39 @@ TEST_F(ValidateTest, says_what_is_missing) {
             ":3: mount.mountpoint: it is not set: name an empty folder, or the source itself");
 }
 
+TEST_F(ValidateTest, says_what_is_wrong_with_a_packed_tier) {
+  const auto of = [&](std::string_view tiers) {
+    return sentence(text("[store]\npath = \"/s\"\n[[mount]]\nsource = \"/a\"\nmountpoint = \"/b\"\n", tiers));
+  };
+  EXPECT_EQ(of("[[tier]]\ncapacity = \"1GiB\"\n[[tier]]\npath = \"/d/x\"\ncapacity = \"50%\"\n"), "");
+  EXPECT_EQ(
+      of("[[tier]]\n"),
+      ":6: tier.capacity: it is not set: say how much of its disk the tier may take, such as \"200GiB\" or \"40%\"");
+  EXPECT_EQ(of("[[tier]]\ncapacity = 1\n[[tier]]\ncapacity = 1\n"),
+            ":8: tier.path: it is not set: name a folder for the packed files of this tier");
+  EXPECT_EQ(of("[[tier]]\ncapacity = 1\npath = \"x\"\n"),
+            ":8: tier.path: the path \"x\" must be absolute, it must begin with \"/\"");
+  EXPECT_EQ(of("[[tier]]\ncapacity = 1\nname = \"raw\"\n"),
+            ":8: tier.name: the name \"raw\" must be 1 to 64 letters a-z, digits, \"_\" or \"-\", and not \"raw\"");
+  EXPECT_EQ(of("[[tier]]\ncapacity = 1\n[[tier]]\ncapacity = 1\npath = \"/d/packed\"\n"),
+            ":8: tier.name: two packed tiers are called \"packed\": give one of them another name");
+  EXPECT_EQ(
+      of("[[tier]]\ncapacity = 1\npath = \"/a/x\"\n"),
+      ":8: tier.path: the packed tier \"x\" /a/x lies in the source /a: the mount would show it and cache its files; "
+      "choose a folder outside of the source");
+  EXPECT_EQ(
+      of("[[tier]]\ncapacity = 1\npath = \"/b/x\"\n"),
+      ":8: tier.path: the packed tier \"x\" /b/x lies in the mountpoint /b: the mount would hide it; choose a folder "
+      "outside of it");
+  EXPECT_EQ(of("[[tier]]\ncapacity = 1\npath = \"/s/raw/x\"\n"),
+            ":8: tier.path: /s/raw/x has other files of the store /s; choose a folder of its own, such as /s/packed");
+  EXPECT_EQ(of("[[tier]]\ncapacity = 1\npath = \"/s\"\n"),
+            ":8: tier.path: /s has other files of the store /s; choose a folder of its own, such as /s/packed");
+  EXPECT_EQ(
+      of("[[tier]]\ncapacity = 1\n[[tier]]\ncapacity = 1\npath = \"/s/packed/x\"\n"),
+      ":10: tier.path: the packed tiers \"packed\" and \"x\" lie in one folder; choose a folder of its own for each");
+}
+
 TEST_F(ValidateTest, says_what_is_wrong_with_a_value) {
   EXPECT_EQ(sentence_of("ssd", {{"m", "/a", "/b"}}),
             ":2: store.path: the path \"ssd\" must be absolute, it must begin with \"/\"");

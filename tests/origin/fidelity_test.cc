@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <set>
 
+#include "arenacache/origin/source_facts.h"
 #include "fidelity_probe.h"
 #include "origin_fixture.h"
 
@@ -71,21 +72,33 @@ TEST(Fidelity, MountinfoIsReadPastOptionalFields) {
 
 TEST_F(LocalOriginTest, TheOwnersChoiceComesBeforeTheList) {
   const base::UniqueFd fd(::open(source().c_str(), O_PATH | O_CLOEXEC));
-  const auto by_path = must(origin::probe_fidelity(fd.get(), FidelityChoice::path));
+  const auto facts = must(origin::ask_source(fd.get()));
+  const auto by_path = origin::fidelity_from(facts, FidelityChoice::path);
   EXPECT_FALSE(by_path.stable_inodes);
   EXPECT_EQ(by_path.file_system_id, 0U);
-  const auto by_inode = must(origin::probe_fidelity(fd.get(), FidelityChoice::inode));
+  const auto by_inode = origin::fidelity_from(facts, FidelityChoice::inode);
   EXPECT_TRUE(by_inode.stable_inodes);
   EXPECT_NE(by_inode.file_system_id, 0U);
-  EXPECT_EQ(must(origin::probe_fidelity(fd.get(), FidelityChoice::inode)).file_system_id, by_inode.file_system_id);
   EXPECT_FALSE(by_inode.file_system.empty());
+  EXPECT_EQ(must(origin::ask_source(fd.get())), facts);
 }
 
-TEST_F(LocalOriginTest, ASourceMustBeAFolder) {
-  const std::string path = write("f", "");
-  const auto made =
-      origin::LocalOrigin::create(base::UniqueFd(::open(path.c_str(), O_RDONLY)), FidelityChoice::automatic);
-  EXPECT_EQ(errno_of(made), ENOTDIR);
+TEST_F(LocalOriginTest, WhatASourceSaidIsKeptAsALine) {
+  const base::UniqueFd fd(::open(source().c_str(), O_PATH | O_CLOEXEC));
+  const auto asked = must(origin::ask_source(fd.get()));
+  const origin::SourceFacts odd{.magic = -7, .type = "a type with spaces", .id = ~0ULL, .device = 1};
+  for (const auto& facts : {asked, odd, origin::SourceFacts{}}) {
+    EXPECT_EQ(must(origin::parse_source_facts(to_text(facts))), facts);
+  }
+  for (const char* line : {"", "1", "1 2", "1 2 3", "1 -2 3 ext4", "x 2 3 ext4", "1  3 ext4"}) {
+    EXPECT_TRUE(has_kind(origin::parse_source_facts(line), base::ErrorKind::invalid)) << line;
+  }
+}
+
+TEST(Fidelity, AFileSystemWithoutAnIdIsKnownByItsPaths) {
+  const origin::SourceFacts nameless{.magic = kExt4, .type = "ext4"};
+  EXPECT_FALSE(origin::fidelity_from(nameless, FidelityChoice::automatic).stable_inodes);
+  EXPECT_TRUE(origin::fidelity_from(nameless, FidelityChoice::inode).stable_inodes) << "the owner's word";
 }
 
 TEST_F(LocalOriginTest, AVersionIsSizeAndTimesAndInode) {

@@ -369,6 +369,31 @@ TEST_F(Guarded, StopWaitsForTheRunningChangeAndDestroysThoseThatWait) {
   EXPECT_EQ(order->count(), 2U);
 }
 
+TEST_F(Guarded, ChangesThatAreHeldRunInOrderOnceTheyAreLetGo) {
+  GuardedOrigin guarded(fake_, clock_, {.holds_changes = true});
+  auto order = std::make_shared<Answers<int>>();
+  for (int number = 1; number <= 3; ++number) {
+    guarded.change(std::array{key(1)}, [order, number](Origin&) { order->add(number); });
+  }
+  look(guarded);
+  ASSERT_TRUE(answers_->await(1)) << "looks do not wait for it";
+  EXPECT_EQ(order->count(), 0U);
+  guarded.let_changes_go();
+  ASSERT_TRUE(order->await(3));
+  EXPECT_EQ(order->all(), (std::vector<int>{1, 2, 3}));
+  guarded.let_changes_go();
+  guarded.change(std::array{key(1)}, [order](Origin&) { order->add(4); });
+  EXPECT_TRUE(order->await(4));
+}
+
+TEST_F(Guarded, StopDestroysWhatIsHeld) {
+  GuardedOrigin guarded(fake_, clock_, {.holds_changes = true});
+  auto held = std::make_shared<int>(1);
+  guarded.change(std::array{key(1)}, [held](Origin&) { FAIL(); });
+  guarded.stop();
+  EXPECT_EQ(held.use_count(), 1);
+}
+
 TEST_F(Guarded, ACompletionMayBeTheLastToHoldTheGuard) {
   auto guarded = std::make_shared<GuardedOrigin>(fake_, clock_, GuardLimits{});
   fake_->close_gate(OriginCall::file_stat);

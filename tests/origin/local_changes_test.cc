@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <fcntl.h>
+#include <signal.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 
@@ -69,6 +71,28 @@ TEST_F(LocalChanges, OpenFilesAreTruncatedAllocatedSyncedAndCopied) {
   EXPECT_EQ(must(from->copy_range(6, *file, 0, 3)), 0U);
   EXPECT_TRUE(is_ok(origin_->sync_directory("")));
   EXPECT_EQ(errno_of(origin_->sync_directory("f")), ENOTDIR);
+}
+
+TEST_F(LocalChanges, AFifoInTheNameOfAFileIsNotWaitedFor) {
+  ASSERT_TRUE(is_ok(origin_->make_node("fifo", S_IFIFO | 0666, 0, me())));
+  for (const int access : {O_RDONLY, O_WRONLY, O_RDWR}) {
+    EXPECT_EQ(errno_of(origin_->open("fifo", access, nullptr)), ENXIO) << access;
+    EXPECT_EQ(errno_of(origin_->create("fifo", {.flags = O_CREAT | access, .mode = 0600}, me())), ENXIO) << access;
+  }
+}
+
+TEST_F(LocalChanges, AFileWithALeaseIsWaitedFor) {
+  {
+    const auto made = must(origin_->create("f", {.flags = O_CREAT | O_RDWR, .mode = 0600}, me()));
+  }
+  ASSERT_NE(::signal(SIGIO, SIG_IGN), SIG_ERR);
+  base::UniqueFd holder(::open(source("f").c_str(), O_RDONLY | O_CLOEXEC));
+  ASSERT_EQ(::fcntl(holder.get(), F_SETLEASE, F_RDLCK), 0);
+  const std::jthread gives_up([&holder] {
+    while (::fcntl(holder.get(), F_GETLEASE) == F_RDLCK) std::this_thread::yield();
+    holder.reset();
+  });
+  EXPECT_TRUE(is_ok(origin_->open("f", O_WRONLY, nullptr)));
 }
 
 TEST_F(LocalChanges, FoldersNodesAndLinksAreMadeAndRemoved) {

@@ -52,7 +52,8 @@ class LocalOriginTest : public testing::Test {
   [[nodiscard]] std::string read(std::string_view name) const { return dir_.read_file("source/" + std::string(name)); }
   [[nodiscard]] std::shared_ptr<origin::LocalOrigin> open_source() const {
     base::UniqueFd fd(::open(source().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    return must(origin::LocalOrigin::create(std::move(fd), config::FidelityChoice::automatic));
+    const auto facts = must(origin::ask_source(fd.get()));
+    return std::make_shared<origin::LocalOrigin>(std::move(fd), facts, config::FidelityChoice::automatic);
   }
   static origin::Caller me() { return {.uid = ::geteuid(), .gid = ::getegid(), .groups = {}, .umask = 022}; }
 

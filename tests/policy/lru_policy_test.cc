@@ -41,6 +41,26 @@ TEST(LruPolicy, HeldKeysAreNeverVictimsAndComeBackAsJustUsed) {
   EXPECT_FALSE(lru.victim().has_value());
 }
 
+TEST(LruPolicy, ShowsThoseThatWouldGoInTheirOrder) {
+  LruPolicy lru;
+  for (std::uint64_t n = 1; n <= 4; ++n) lru.add(key(n));
+  lru.use(key(1));
+  lru.hold(key(3));
+  std::vector<Key> seen;
+  lru.visit_victims([&](Key one) {
+    seen.push_back(one);
+    return true;
+  });
+  EXPECT_EQ(seen, (std::vector<Key>{key(2), key(4), key(1)}));
+  seen.clear();
+  lru.visit_victims([&](Key one) {
+    seen.push_back(one);
+    return seen.size() < 2;
+  });
+  EXPECT_EQ(seen, (std::vector<Key>{key(2), key(4)}));
+  EXPECT_EQ(lru.victim(), key(2)) << "none was taken";
+}
+
 TEST(LruPolicy, UnknownKeysAreIgnored) {
   LruPolicy lru;
   lru.use(key(9));

@@ -4,11 +4,15 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <chrono>
+#include <filesystem>
+#include <fstream>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -74,6 +78,10 @@ class ServerTest : public testing::Test {
   }
 
   void start() {
+    listen();
+    server_->serve();
+  }
+  void listen() {
     MethodTable methods;
     methods.add("ping", [](const json&) -> Result<json> { return json("pong"); });
     methods.add("wait", [this](const json&) -> Result<json> {
@@ -82,7 +90,7 @@ class ServerTest : public testing::Test {
     });
     methods.add("count", [this](const json&) -> Result<json> { return json(++count_); });
     methods.add("big", [](const json&) -> Result<json> { return json(std::string(8U << 20U, 'x')); });
-    server_ = must(Server::start(options_, std::move(methods), clock_));
+    server_ = must(Server::listen(options_, std::move(methods), clock_));
   }
   [[nodiscard]] const std::string& path() const { return options_.socket_path; }
   [[nodiscard]] bool answers() const {
@@ -108,6 +116,22 @@ TEST_F(ServerTest, AnswersTwoClientsAtOnce) {
     EXPECT_EQ(must(one.call("ping", json::object(), 10s)), "pong");
     EXPECT_EQ(must(two.call("ping", json::object(), 10s)), "pong");
   }
+}
+
+TEST_F(ServerTest, WhoComesBeforeItServesWaits) {
+  listen();
+  RawClient early(path());
+  ASSERT_TRUE(early.send(kPing));
+  Client impatient = must(Client::connect(path(), 10s));
+  EXPECT_FALSE(impatient.call("ping", json::object(), 100ms).has_value());
+  server_->serve();
+  EXPECT_EQ(json::parse(early.read_line().value()).at("result"), "pong");
+}
+
+TEST_F(ServerTest, ItNeedNotServe) {
+  listen();
+  server_.reset();
+  EXPECT_FALSE(Client::connect(path(), 10s).has_value());
 }
 
 TEST_F(ServerTest, AnswersManyClientsFromManyThreads) {
@@ -273,6 +297,28 @@ TEST_F(ServerTest, AClientThatLeavesWhileItsMethodRunsHarmsNobody) {
   EXPECT_TRUE(answers());
   gate_.open();
   EXPECT_TRUE(answers());
+}
+
+/// Whether one of our threads has the name.
+bool has_thread(std::string_view name) {
+  return std::ranges::any_of(std::filesystem::directory_iterator("/proc/self/task"), [&](const auto& task) {
+    std::ifstream file(task.path() / "comm");
+    std::string word;
+    return std::getline(file, word) && word == name;
+  });
+}
+
+TEST_F(ServerTest, AMethodThatRunsAtTheStopIsAnswered) {
+  start();
+  RawClient client(path());
+  ASSERT_TRUE(client.send("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"wait\"}\n"));
+  gate_.await_waiting(1);
+  std::thread stopper([&] { server_->stop(); });
+  while (has_thread("rpc")) std::this_thread::yield();  // from here on nobody polls
+  gate_.open();
+  stopper.join();
+  EXPECT_EQ(json::parse(client.read_line().value_or("{}")).value("result", ""), "waited");
+  EXPECT_TRUE(client.is_closed_soon());
 }
 
 TEST_F(ServerTest, StopsWithClientsConnectedAndRemovesItsSocket) {

@@ -52,6 +52,23 @@ struct StoreConfig {
   Capacity keep_free{.bytes = 2 * base::kGiB, .percent = 0};  ///< free space the disk must keep
 };
 
+/// What a packed tier spends on a block; codec::Level has the same.
+enum class PackLevel : std::uint8_t { store, lz4, fast, high };
+
+/// One packed tier.
+struct TierConfig {
+  std::string name{};  ///< [a-z0-9_-]+, unique, not "raw"; default: last part of the path
+  std::string path{};  ///< absolute; the first one's default: "packed" in the store
+  Capacity capacity{};  ///< stored bytes never exceed this; must be set
+  Capacity keep_free{.bytes = 2 * base::kGiB, .percent = 0};  ///< free space its disk must keep
+  PackLevel level = PackLevel::fast;
+};
+
+struct PackConfig {
+  unsigned threads = 1;  ///< objects packed at once; 0: only when asked
+  Capacity ahead{.bytes = 0, .percent = 10};  ///< of the store's capacity: what is packed before its room is needed
+};
+
 struct CacheConfig {
   CacheMode mode = CacheMode::active;
   std::string policy = "lru";
@@ -67,6 +84,7 @@ struct CacheConfig {
   std::optional<std::chrono::nanoseconds> settle;
   std::chrono::nanoseconds patience = std::chrono::milliseconds(100);
   bool serve_stale = true;
+  unsigned promote_after = 2;  ///< uses of a packed file within a day that bring it back to the raw tier; 0: none do
 };
 
 struct FillConfig {
@@ -88,6 +106,7 @@ struct OriginConfig {
 struct RamConfig {
   Capacity capacity{.bytes = 0,
                     .percent = 50};  ///< of the machine's memory, for what is read ahead of programs; 0: nothing is
+  std::uint64_t chunks = 256 * base::kMiB;  ///< what is kept of packed files, decoded
 };
 
 struct ScrubConfig {
@@ -120,10 +139,12 @@ struct Config {
   OriginConfig origin;
   FuseConfig fuse;
   RamConfig ram;
+  PackConfig pack;
   ScrubConfig scrub;
+  std::vector<TierConfig> tiers;  ///< packed ones, in the order in which what has no room goes on
   std::vector<MountConfig> mounts;
   /// Where a key was set, for sentences: "store.path" at "/etc/arenacache/config.toml:12" or "--store"; keys of the second
-  /// mount begin with "mount.1.", and "mount.1" is where it begins. Defaults are not listed.
+  /// mount begin with "mount.1.", and "mount.1" is where it begins; tiers likewise. Defaults are not listed.
   std::map<std::string, std::string> places;
 };
 

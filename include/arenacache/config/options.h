@@ -48,9 +48,12 @@ struct OptionTarget {
   FuseConfig* fuse = nullptr;
   RamConfig* ram = nullptr;
   ScrubConfig* scrub = nullptr;
+  PackConfig* pack = nullptr;
+  TierConfig* tier = nullptr;
   MountConfig* mount = nullptr;
 };
 [[nodiscard]] OptionTarget target_of(Config& config);
+[[nodiscard]] OptionTarget target_of(TierConfig& tier);
 [[nodiscard]] OptionTarget target_of(MountConfig& mount);
 
 struct Option;
@@ -58,6 +61,8 @@ struct Option;
 /// How an option's field is reached; the targets must hold the option's table.
 struct OptionAccess {
   base::Result<void> (*set)(const Option& option, const OptionValue& value, const OptionTarget& target);
+  /// The field as `set` makes the same of it.
+  OptionValue (*get)(const Option& option, const OptionTarget& target);
   bool (*same)(const OptionTarget& left, const OptionTarget& right);
   void (*copy)(const OptionTarget& from, const OptionTarget& to);
 };
@@ -78,13 +83,15 @@ struct Option {
 
 /// All options, by table in the order of the file.
 [[nodiscard]] std::span<const Option> options();
-/// The tables, in that order; "mount" last.
+/// The tables, in that order; the repeated ones last.
 [[nodiscard]] std::span<const std::string_view> option_tables();
+/// The table may be there several times, each a folder of its own: [[tier]], [[mount]].
+[[nodiscard]] bool is_repeated(std::string_view table);
 /// The option, or null.
 [[nodiscard]] const Option* find_option(std::string_view table, std::string_view key);
 /// "cache.min_size".
 [[nodiscard]] std::string key_of(const Option& option);
-/// "--cache-min-size"; those of a mount have short forms only: "--source", "--mount", "--name".
+/// "--cache-min-size"; those of a mount have short forms only: "--source", "--mount", "--name". Those of a tier make one.
 [[nodiscard]] std::string flag_of(const Option& option);
 
 struct ShortFlag {

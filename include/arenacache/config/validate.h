@@ -4,6 +4,9 @@
 // Threads: any. validate() touches nothing; check_machine() blocks on the disks it asks, a hung source included.
 #pragma once
 
+#include <functional>
+#include <string>
+
 #include "arenacache/base/result.h"
 #include "arenacache/config/config.h"
 
@@ -13,7 +16,9 @@ namespace arenacache::config {
 [[nodiscard]] base::Result<void> validate(const Config& config);
 
 /// What only the machine knows: sources and mountpoints are folders, a mountpoint is empty unless it is its source, the store
-/// can be made; and validate()'s rules about paths again with symlinks followed. Expects a validated config.
-[[nodiscard]] base::Result<void> check_machine(const Config& config);
+/// can be made; and validate()'s rules about paths again with symlinks followed. Expects a validated config. `looks_at` hears of each
+/// folder of a mount before it is looked at, as the look may never come back.
+[[nodiscard]] base::Result<void> check_machine(
+    const Config& config, const std::function<void(const std::string&)>& looks_at = [](const std::string&) {});
 
 }  // namespace arenacache::config

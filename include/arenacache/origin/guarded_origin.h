@@ -33,6 +33,7 @@ struct GuardLimits {
   unsigned change_threads = 16;  ///< changes that run at one time
   unsigned max_lost = 64;
   unsigned max_waiting = 4096;  ///< looks that have not started; more are refused
+  bool holds_changes = false;  ///< changes wait for let_changes_go(): another worker's may still be under way
 };
 
 /// How long a look waits, and for what.
@@ -138,6 +139,9 @@ class GuardedOrigin {
   /// `call` itself answers whoever waits; one that stop() finds waiting (or that comes after it) is destroyed unrun, so what
   /// it captured answers in its destructor.
   void change(std::span<const ChangeKey> keys, std::move_only_function<void(Origin&)> call);
+
+  /// Changes that waited for it run from now on. Idempotent.
+  void let_changes_go();
 
   /// Never blocks.
   void listen(const std::weak_ptr<ChangeListener>& listener);

@@ -2,7 +2,8 @@
 // LocalOrigin: a directory of this machine as an origin: a disk, a NAS mount, another FUSE file system.
 // Promises: every path is walked with openat2(RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS) from the descriptor that was opened
 // before the mount covered it, then one name by an *at call: nothing outside the source is ever reached, whatever is renamed
-// or symlinked under us. Paths longer than PATH_MAX are walked in parts. A path with an empty, "." or ".." part: EINVAL.
+// or symlinked under us. Paths longer than PATH_MAX are walked in parts. A path with an empty, "." or ".." part: EINVAL. A FIFO, a
+// socket or a device is not opened, nor waited for: ENXIO.
 // Inode numbers are unique in the whole tree, also where it spans several file systems (foreign_inodes.h).
 // Threads: any. Changes of credentials (fsuid, fsgid, groups) and umask concern the calling thread alone and are put back.
 #pragma once
@@ -21,6 +22,7 @@
 #include "arenacache/config/config.h"
 #include "arenacache/origin/fidelity.h"
 #include "arenacache/origin/origin.h"
+#include "arenacache/origin/source_facts.h"
 
 namespace arenacache::origin {
 
@@ -31,8 +33,8 @@ class ForeignInodes;
 
 class LocalOrigin final : public Origin {
  public:
-  /// Takes the source's directory descriptor. Blocks (statfs).
-  static base::Result<std::shared_ptr<LocalOrigin>> create(base::UniqueFd directory, FidelityChoice choice);
+  /// Takes the source's directory descriptor, and what ask_source() said of it, whenever that was. Asks nobody.
+  LocalOrigin(base::UniqueFd directory, const SourceFacts& facts, FidelityChoice choice);
   ~LocalOrigin() override;
   LocalOrigin(const LocalOrigin&) = delete;
   LocalOrigin& operator=(const LocalOrigin&) = delete;
@@ -71,8 +73,6 @@ class LocalOrigin final : public Origin {
   base::Result<void> sync_directory(const std::string& path) override;
 
  private:
-  LocalOrigin(base::UniqueFd directory, Fidelity fidelity, std::shared_ptr<ForeignInodes> inodes);
-
   const base::UniqueFd directory_;
   const Fidelity fidelity_;
   const std::shared_ptr<ForeignInodes> inodes_;

@@ -3,7 +3,9 @@
 // Promises: victim() is O(1) and never names a held key. Threads: none; the owner guards it. Never: evicts.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -29,6 +31,8 @@ class EvictionPolicy {
   virtual void release(Key key) = 0;
   /// The key that matters least, or nothing when every key is held.
   [[nodiscard]] virtual std::optional<Key> victim() const = 0;
+  /// Shows those that would be victims, in that order, until `visit` returns false.
+  virtual void visit_victims(const std::function<bool(Key)>& visit) const = 0;
   [[nodiscard]] virtual std::size_t size() const = 0;
 };
 

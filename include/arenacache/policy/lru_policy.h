@@ -2,6 +2,7 @@
 // LruPolicy: the key whose last use is oldest goes first. Held keys stand aside and come back as just used.
 #pragma once
 
+#include <functional>
 #include <list>
 #include <unordered_map>
 
@@ -17,6 +18,7 @@ class LruPolicy final : public EvictionPolicy {
   void hold(Key key) override;
   void release(Key key) override;
   [[nodiscard]] std::optional<Key> victim() const override;
+  void visit_victims(const std::function<bool(Key)>& visit) const override;
   [[nodiscard]] std::size_t size() const override { return entries_.size(); }
   void check_invariants() const;
 

@@ -33,13 +33,17 @@ struct ServerOptions {
 
 class Server {
  public:
-  /// Listens and serves. ErrorKind::invalid with a sentence for the owner when the socket cannot be had.
-  static base::Result<std::unique_ptr<Server>> start(ServerOptions options, MethodTable methods, base::Clock& clock);
+  /// Listens: who connects is answered from serve() on. ErrorKind::invalid with a sentence for the owner when the socket cannot be
+  /// had.
+  static base::Result<std::unique_ptr<Server>> listen(ServerOptions options, MethodTable methods, base::Clock& clock);
   ~Server();
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
-  /// Drops all clients, waits for running methods, removes the socket's file. Idempotent.
+  /// Answers from here on, also who has connected already. Call once.
+  void serve();
+  /// Waits for running methods, sends their answers as far as the sockets take them, drops all clients, removes the socket's file.
+  /// Idempotent.
   void stop();
 
  private:
