@@ -6,11 +6,13 @@
 #include <algorithm>
 #include <cerrno>
 #include <future>
+#include <map>
 #include <memory>
 #include <optional>
 #include <ranges>
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "arenacache/base/buffer.h"
@@ -30,17 +32,19 @@ origin::Version version_of(const HandleRecord& record) {
   return {.size = record.size, .mtime_ns = record.mtime_ns, .ctime_ns = record.ctime_ns, .inode = record.inode};
 }
 
-/// Reads a file that has no name any more, by a descriptor that was kept: past the cache, which knows files by their names.
-class NamelessReader final : public cache::Reader {
+/// Reads the origin's file, whatever it has by now: one that follows its writers, or has no name any more, by which the cache
+/// would know it.
+class FollowingReader final : public cache::Reader {
  public:
-  NamelessReader(std::weak_ptr<Filesystem> fs, std::shared_ptr<origin::OriginFile> file, const origin::Version& version)
+  FollowingReader(std::weak_ptr<Filesystem> fs, std::shared_ptr<origin::OriginFile> file,
+                  const origin::Version& version)
       : fs_(std::move(fs)), file_(std::move(file)), version_(version) {}
 
   void read(std::uint64_t offset, std::size_t length, cache::ReadDone done) override {
     const auto fs = fs_.lock();
     if (!fs) return done(base::fail(base::ErrorKind::cancelled, EINTR, "the daemon stops"));
     auto buffer = std::make_shared<base::Buffer>(length);
-    fs->look<std::size_t>(
+    fs->look_patiently<std::size_t>(
         [file = file_, buffer, offset](origin::Origin&) { return file->read_at(buffer->span(), offset); },
         [buffer, done = std::move(done)](base::Result<std::size_t> got) mutable {
           if (!got) return done(std::unexpected(std::move(got).error()));
@@ -49,7 +53,9 @@ class NamelessReader final : public cache::Reader {
   }
   [[nodiscard]] const origin::Version& version() const override { return version_; }
   [[nodiscard]] bool was_hit() const override { return false; }
+  [[nodiscard]] bool follows() const override { return true; }
   base::Result<std::shared_ptr<origin::OriginFile>> origin_file() override { return file_; }
+  void when_ready(base::Job job) override { job(); }
   void note_opened(bool /*by_kernel*/) override {}
   [[nodiscard]] std::optional<cache::BackingFile> backing() const override { return std::nullopt; }
   [[nodiscard]] bool could_back_by_origin() const override { return false; }
@@ -61,80 +67,135 @@ class NamelessReader final : public cache::Reader {
   const origin::Version version_;
 };
 
-/// Opens the origin's file of `record` again, where changes are made: those of the same file wait behind it.
-std::shared_ptr<origin::OriginFile> open_again(const FilesystemPtr& fs, const HandleRecord& record,
-                                               base::UniqueFd kept) {
+/// Opens the file of `node` by its name, or, where it has none, at `path`.
+LateFile::Opened open_by_name(Filesystem& fs, origin::Origin& origin, NodeId node, const std::string& path, int access,
+                              const origin::Caller& caller) {
+  if (fs.nodes().path(node)) {
+    return at_path(fs, node, [&](const std::string& now) { return origin.open(now, access, &caller); });
+  }
+  if (path.empty()) return std::unexpected(gone_error());
+  return origin.open(path, access, &caller);
+}
+
+/// For the log: which open file was lost, and why.
+std::string loss_of(Filesystem& fs, const HandleRecord& record, const std::string& path, const base::Error& error) {
+  const bool has_name = fs.nodes().path(NodeId{record.node}).has_value();
+  const std::string_view where = has_name ? "by its name" : path.empty() ? "nowhere to be found" : "by another name";
+  return base::text("an open file is lost: inode ", record.inode, ", ", record.size, " bytes, ",
+                    record.kind == HandleKind::writing ? "written" : "read", ", ", where,
+                    record.follows ? "" : ", of one version", ": ", error.what);
+}
+
+/// Opens the origin's file of `record` again, where changes are made: those of the same file wait behind it. By `kept`; or by its
+/// name, or, where its node has none, at `path`.
+std::shared_ptr<origin::OriginFile> open_again(const FilesystemPtr& fs, const HandleRecord& record, base::UniqueFd kept,
+                                               const std::string& path) {
   auto promise = std::make_shared<std::promise<LateFile::Opened>>();
   auto file = std::make_shared<LateFile>(promise->get_future().share());
-  const NodeId node{record.node};
-  const bool is_by_name = !kept.is_open();
-  fs->change(node_key(node), [fs, node, promise, is_by_name, inode = record.inode, access = record.access,
-                              caller = origin::Caller{.uid = record.uid, .gid = record.gid, .groups = {}, .umask = 0},
-                              kept = std::move(kept)](origin::Origin& origin) mutable {
-    LateFile::Opened opened = std::unexpected(gone_error());
-    guarded("opening a file again", [&] {
-      opened = kept.is_open()
-                   ? origin.take_file(std::move(kept))
-                   : at_path(*fs, node, [&](const std::string& path) { return origin.open(path, access, &caller); });
-    });
-    // Another file has the name by now: what is open is lost, and nothing is written into the other one.
-    if (opened && is_by_name && fs->fidelity().stable_inodes) {
-      const auto now = (*opened)->stat();
-      if (!now || now->st_ino != inode) opened = std::unexpected(gone_error());
-    }
-    if (!opened) base::log_warn(base::text("a file that is open for writing is lost: ", opened.error().what));
-    promise->set_value(std::move(opened));
-  });
+  fs->change(node_key(NodeId{record.node}),
+             [fs, path, record, promise, kept = std::move(kept)](origin::Origin& origin) mutable {
+               const origin::Caller caller{.uid = record.uid, .gid = record.gid, .groups = {}, .umask = 0};
+               const bool is_by_name = !kept.is_open();
+               LateFile::Opened opened = std::unexpected(gone_error());
+               guarded("opening a file again", [&] {
+                 opened = is_by_name ? open_by_name(*fs, origin, NodeId{record.node}, path, record.access, caller)
+                                     : origin.take_file(std::move(kept));
+               });
+               // Another file has the name by now: what is open is lost, and nothing is written into the other one.
+               if (opened && is_by_name && fs->fidelity().stable_inodes) {
+                 const auto now = (*opened)->stat();
+                 if (!now || now->st_ino != record.inode) opened = std::unexpected(gone_error());
+               }
+               const bool is_missed = record.backing_id == 0;  // else the kernel has it
+               if (!opened && is_missed) base::log_warn(loss_of(*fs, record, path, opened.error()));
+               promise->set_value(std::move(opened));
+             });
   return file;
 }
 
-/// Puts together what one open was; null: it cannot be.
+/// Where the file of `record` is, though its node has no name: another node took that over, or the store knows. Empty: nowhere.
+std::string path_without_name(Filesystem& fs, const HandleRecord& record) {
+  // Whoever follows its writers reads what the inode has now.
+  const auto version = record.follows ? std::nullopt : std::optional(version_of(record));
+  if (auto path = fs.nodes().path_of_twin(NodeId{record.node}, version)) return std::move(*path);
+  return fs.engine().path_of(fs.source(), version_of(record)).value_or(std::string());
+}
+
+std::shared_ptr<cache::Reader> reader_again(const FilesystemPtr& fs, const HandleRecord& record, base::UniqueFd kept) {
+  const auto where = fs->nodes().path(NodeId{record.node});
+  const bool is_kept = kept.is_open();
+  const std::string path = where ? where->path : is_kept ? std::string() : path_without_name(*fs, record);
+  auto file = is_kept || record.follows || path.empty() ? open_again(fs, record, std::move(kept), path) : nullptr;
+  if (record.follows || path.empty()) {
+    return std::make_shared<FollowingReader>(fs, std::move(file), version_of(record));
+  }
+  cache::OpenRequest request{.file = {.source = fs->source(), .path = path, .version = version_of(record)},
+                             .pid = 0,
+                             .has_writer = false,
+                             .caller = nullptr,
+                             .origin_file = std::move(file)};
+  if (record.uid != 0) {
+    request.caller = std::make_shared<const origin::Caller>(
+        origin::Caller{.uid = record.uid, .gid = record.gid, .groups = {}, .umask = 0});
+  }
+  return fs->engine().open(request);
+}
+
+/// Puts together what one open was.
 std::shared_ptr<FileHandle> make_handle(const FilesystemPtr& fs, const HandleRecord& record, base::UniqueFd kept) {
   auto handle = std::make_shared<FileHandle>();
   handle->node = NodeId{record.node};
   handle->access = record.access;
+  handle->bypasses_pages = record.bypasses_pages;
+  handle->drops_pages = record.drops_pages;
   handle->is_kept = kept.is_open();
-  const auto where = fs->nodes().path(handle->node);
-  cache::FileRef file{
-      .source = fs->source(), .path = where ? where->path : std::string(), .version = version_of(record)};
-  if (record.kind == HandleKind::writing) {
-    handle->file = open_again(fs, record, std::move(kept));
-    handle->writer = fs->engine().open_for_writing(file);
-  } else if (kept.is_open()) {
-    handle->reader = std::make_shared<NamelessReader>(fs, open_again(fs, record, std::move(kept)), file.version);
-  } else {
-    cache::OpenRequest request{.file = std::move(file), .pid = 0, .has_writer = false, .caller = nullptr};
-    if (record.uid != 0) {
-      request.caller = std::make_shared<const origin::Caller>(
-          origin::Caller{.uid = record.uid, .gid = record.gid, .groups = {}, .umask = 0});
-    }
-    handle->reader = fs->engine().open(request);
+  if (record.kind != HandleKind::writing) {
+    handle->reader = reader_again(fs, record, std::move(kept));
+    return handle;
   }
+  const auto where = fs->nodes().path(handle->node);
+  handle->file = open_again(fs, record, std::move(kept), {});
+  handle->writer = fs->engine().open_for_writing(
+      {.source = fs->source(), .path = where ? where->path : std::string(), .version = version_of(record)});
   return handle;
 }
 
-bool adopt_file(const FilesystemPtr& fs, handover::RecordId id, const HandleRecord& record, base::UniqueFd kept) {
+/// Those who hold the store's files that the kernel has.
+using Backings = std::map<std::uint64_t, std::shared_ptr<const void>>;
+
+/// Before anything is opened: an open may drop an object that another one reads.
+Backings hold_backings(const Filesystem& fs, const handover::Records::Left& left) {
+  Backings held;
+  for (const auto& [id, record] : left.handles) {
+    if (record.backing_id == 0) continue;
+    held.emplace(record.backing_key, fs.engine().hold_backing(cache::BackingKey{record.backing_key}, record.size));
+  }
+  return held;
+}
+
+bool adopt_file(const FilesystemPtr& fs, handover::RecordId id, const HandleRecord& record, base::UniqueFd kept,
+                const Backings& held) {
   const cache::BackingKey backing{record.backing_id != 0 ? record.backing_key : 0};
   const OpenKind kind = record.kind == HandleKind::writing ? OpenKind::write : OpenKind::read;
   const bool has_node = fs->nodes().adopt_open({.node = NodeId{record.node},
                                                 .kind = kind,
                                                 .version = version_of(record),
                                                 .backing = backing,
-                                                .bypasses = record.bypasses_pages});
+                                                .bypasses = record.bypasses_pages,
+                                                .drops_pages = record.drops_pages});
   if (!has_node) return false;
   auto handle = make_handle(fs, record, std::move(kept));
-  if (!handle) {
-    fs->nodes().close(NodeId{record.node}, kind);
-    return false;
-  }
   handle->record = id;
-  if (backing != cache::kNoBacking) handle->backing = fs->backings().adopt(handle->node, backing, record.backing_id);
+  if (backing != cache::kNoBacking) {
+    handle->backing = fs->backings().adopt(handle->node, backing, record.backing_id, held.at(record.backing_key));
+  }
   fs->files().adopt(HandleId{record.handle}, std::move(handle));
   return true;
 }
 
-bool adopt_open(const FilesystemPtr& fs, handover::RecordId id, const HandleRecord& record, base::UniqueFd kept) {
-  if (record.kind != HandleKind::folder) return adopt_file(fs, id, record, std::move(kept));
+bool adopt_open(const FilesystemPtr& fs, handover::RecordId id, const HandleRecord& record, base::UniqueFd kept,
+                const Backings& held) {
+  if (record.kind != HandleKind::folder) return adopt_file(fs, id, record, std::move(kept), held);
   auto handle = std::make_shared<DirectoryHandle>(NodeId{record.node});
   handle->record = id;
   fs->directories().adopt(HandleId{record.handle}, std::move(handle));
@@ -146,6 +207,7 @@ bool adopt_open(const FilesystemPtr& fs, handover::RecordId id, const HandleReco
 std::size_t adopt(const FilesystemPtr& fs, Inheritance& inheritance, const std::vector<handover::Slot*>& left) {
   auto stock = fs->records().take_stock();
   fs->nodes().adopt(stock);
+  const Backings held = hold_backings(*fs, stock);
   std::set<std::uint64_t> unanswered;
   for (const handover::Slot* slot : left) {
     if (slot->reply().empty()) unanswered.insert(slot->number());
@@ -160,7 +222,7 @@ std::size_t adopt(const FilesystemPtr& fs, Inheritance& inheritance, const std::
         found != inheritance.kept.end() && record.kind != HandleKind::folder) {
       kept = std::move(found->second);
     }
-    if (!unanswered.contains(record.opened_by) && adopt_open(fs, id, record, std::move(kept))) {
+    if (!unanswered.contains(record.opened_by) && adopt_open(fs, id, record, std::move(kept), held)) {
       ++count;
       continue;
     }
@@ -194,7 +256,10 @@ void record_open(Filesystem& fs, const Reply& reply, HandleId id, FileHandle& ha
                                     .gid = reply.requester().gid,
                                     .access = handle.access,
                                     .kind = handle.file ? HandleKind::writing : HandleKind::reading,
-                                    .bypasses_pages = decision.bypass_pages});
+                                    .bypasses_pages = decision.bypass_pages,
+                                    .drops_pages = decision.drops_pages});
+  // A change that came meanwhile may have found no record.
+  if (handle.reader && handle.reader->follows()) fs.records().set_follows(handle.record);
 }
 
 void record_open(Filesystem& fs, const Reply& reply, HandleId id, DirectoryHandle& handle) {
@@ -209,6 +274,12 @@ void forget_open(Filesystem& fs, HandleId id, const FileHandle& handle) {
   if (handle.is_kept.load() && fs.keeper() != nullptr) fs.keeper()->drop(std::to_underlying(id));
 }
 
+void record_followers(Filesystem& fs) {
+  fs.files().for_each([&](const FileHandle& handle) {
+    if (handle.reader && handle.reader->follows()) fs.records().set_follows(handle.record);
+  });
+}
+
 void keep_open_file(Filesystem& fs, HandleId id, FileHandle& handle) {
   if (fs.keeper() == nullptr) return;
   const auto file = origin_file_of(handle);
@@ -221,9 +292,36 @@ void keep_open_file(Filesystem& fs, HandleId id, FileHandle& handle) {
 }
 
 void keep_open_files(Filesystem& fs, NodeId id) {
-  for (const auto& [handle_id, handle] : fs.files().all_of_node(id)) {
-    if (!handle->is_kept.load()) keep_open_file(fs, handle_id, *handle);
+  for (const NodeId node : fs.nodes().incarnations(id)) {
+    for (const auto& [handle_id, handle] : fs.files().all_of_node(node)) {
+      if (!handle->is_kept.load()) keep_open_file(fs, handle_id, *handle);
+    }
   }
+}
+
+bool must_be_kept(Filesystem& fs, const FileHandle& handle) {
+  if (fs.going_names().is_empty() || handle.is_kept.load() || handle.backing || fs.keeper() == nullptr) return false;
+  const auto where = fs.nodes().path(handle.node);
+  return where && fs.going_names().has(where->path);
+}
+
+void keep_open_files_below(Filesystem& fs, const std::string& path) {
+  const std::string below = path + '/';
+  for (const auto& [id, handle] : fs.files().all()) {
+    const bool is_of_now = handle->file || (handle->reader && handle->reader->follows());
+    if (!is_of_now || handle->is_kept.load()) continue;
+    const auto where = fs.nodes().path(handle->node);
+    if (where && where->path.starts_with(below)) keep_open_file(fs, id, *handle);
+  }
+}
+
+bool can_open_again(const Filesystem& fs, const origin::Attributes& attributes, const Requester& requester,
+                    int access) {
+  const uid_t daemon = ::geteuid();
+  if (daemon == 0 && !fs.fidelity().is_network) return true;
+  const mode_t needed = (access == O_WRONLY ? 0 : S_IRUSR) | (access == O_RDONLY ? 0 : S_IWUSR);
+  const uid_t user = daemon == 0 ? requester.uid : daemon;
+  return attributes.st_uid == user && (attributes.st_mode & needed) == needed;
 }
 
 }  // namespace arenacache::vfs

@@ -4,6 +4,7 @@
 // Threads: adopt() before any request; the rest on any, keep_open_files() on the origin's. Locks: none of its own.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "filesystem.h"
@@ -17,12 +18,23 @@ std::size_t adopt(const FilesystemPtr& fs, Inheritance& inheritance, const std::
 /// Before the open is answered.
 void record_open(Filesystem& fs, const Reply& reply, HandleId id, FileHandle& handle, const OpenDecision& decision);
 void record_open(Filesystem& fs, const Reply& reply, HandleId id, DirectoryHandle& handle);
+/// After the engine sent readers to the origin's file, before that changes: a successor is to send them there too.
+void record_followers(Filesystem& fs);
 /// Before the handle's number means nothing any more.
 void forget_open(Filesystem& fs, HandleId id, const FileHandle& handle);
 
 /// A descriptor of the file behind `handle` goes to the keeper. May block on the origin.
 void keep_open_file(Filesystem& fs, HandleId id, FileHandle& handle);
+/// Whether a successor, which knows of the user and the group who opened it and of no other groups, could open a file of these
+/// attributes again with `access`.
+[[nodiscard]] bool can_open_again(const Filesystem& fs, const origin::Attributes& attributes,
+                                  const Requester& requester, int access);
+/// The folder at `path` is about to be moved: what is open below it, for writing or beside who writes, might be found under neither
+/// name. May block on the origin.
+void keep_open_files_below(Filesystem& fs, const std::string& path);
 /// A name of node `id` is about to go: a successor could not open its files again. May block on the origin.
 void keep_open_files(Filesystem& fs, NodeId id);
+/// Whether an open that is about to be answered must be given to the keeper first: its name is going.
+[[nodiscard]] bool must_be_kept(Filesystem& fs, const FileHandle& handle);
 
 }  // namespace arenacache::vfs

@@ -10,7 +10,7 @@ namespace arenacache::vfs {
 
 namespace {
 
-using Said = base::Result<origin::Attributes>;
+using AttributesSaid = base::Result<origin::Attributes>;
 
 }  // namespace
 
@@ -24,11 +24,11 @@ void check_node(const FilesystemPtr& fs, NodeId id, bool is_known,
   AttributeCheck check;
   check.is_known = is_known;
   check.call = [fs, id](origin::Origin& origin) { return stat_node(*fs, origin, id); };
-  check.late = [fs, id, asked](const Said& said) {
+  check.late = [fs, id, asked](const AttributesSaid& said) {
     note_attributes(*fs, id, said, asked);
     fs->kernel().attributes_changed(id);  // it was given what was known
   };
-  check.answer = [fs, id, asked, answer = std::move(answer)](std::optional<Said> said) mutable {
+  check.answer = [fs, id, asked, answer = std::move(answer)](std::optional<AttributesSaid> said) mutable {
     if (!said) return answer(std::nullopt);
     const Seen seen = note_attributes(*fs, id, *said, asked);
     answer(NodeSaid{.said = std::move(*said), .seen = seen});
@@ -36,7 +36,7 @@ void check_node(const FilesystemPtr& fs, NodeId id, bool is_known,
   start(fs, std::move(check));
 }
 
-Seen note_attributes(Filesystem& fs, NodeId id, const Said& said, ChangeStamp asked) {
+Seen note_attributes(Filesystem& fs, NodeId id, const AttributesSaid& said, ChangeStamp asked) {
   if (said) {
     const Seen seen = fs.nodes().attributes_seen(id, *said, asked, fs.clock().now());
     if (seen != Seen::other_file) return seen;

@@ -40,8 +40,9 @@ std::shared_ptr<const BackingIds::Hold> BackingIds::acquire(NodeId node, const c
   return std::make_shared<const Hold>(*this, node, file, at->second.id);
 }
 
-std::shared_ptr<const BackingIds::Hold> BackingIds::adopt(NodeId node, cache::BackingKey key, std::int32_t id) {
-  const cache::BackingFile file{.key = key, .descriptor = -1, .owner = nullptr};
+std::shared_ptr<const BackingIds::Hold> BackingIds::adopt(NodeId node, cache::BackingKey key, std::int32_t id,
+                                                          std::shared_ptr<const void> owner) {
+  const cache::BackingFile file{.key = key, .descriptor = -1, .owner = std::move(owner)};
   base::MutexLock lock(mutex_);
   Share& share = shares_.try_emplace({node, key}, Share{.file = file, .id = id}).first->second;
   ++share.holds;

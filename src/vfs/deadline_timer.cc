@@ -8,9 +8,11 @@
 
 namespace arenacache::vfs {
 
-DeadlineTimer::DeadlineTimer(base::Clock& clock) : clock_(clock), thread_([this] { run(); }) {
-  ::pthread_setname_np(thread_.native_handle(), "vfs-deadline");
-}
+DeadlineTimer::DeadlineTimer(base::Clock& clock)
+    : clock_(clock), thread_([this] {
+        ::pthread_setname_np(::pthread_self(), "vfs-deadline");
+        run();
+      }) {}
 
 DeadlineTimer::~DeadlineTimer() { stop(); }
 

@@ -83,7 +83,10 @@ Filesystem::Filesystem(const MirrorOptions& options, std::shared_ptr<handover::A
   const auto top = listings_.find("");
   const auto source = top ? top->source() : std::nullopt;
   if (!source) return;
-  static_cast<void>(nodes_.attributes_seen(kRootNode, source->top, nodes_.stamp(), top->validated()));
+  // What an earlier worker of this mount left is as new, or newer.
+  if (!nodes_.state(kRootNode)->has_attributes) {
+    static_cast<void>(nodes_.attributes_seen(kRootNode, source->top, nodes_.stamp(), top->validated()));
+  }
   space_.set(source->space, top->validated(), space_.changes());
 }
 
@@ -167,13 +170,14 @@ bool Filesystem::begin_check_behind() {
 void Filesystem::stop() {
   timer_.stop();
   kernel_.stop();
+  kernel_pages_.stop();
   backings_.stop();
   directories_.remove_all();
   // Closing a file of the origin may block: where changes may.
   for (auto& handle : files_.remove_all()) {
     const origin::ChangeKey key = node_key(handle->node);
     // Who writes past us may do so until the end.
-    if (handle->file) note_attributes_unknown(*this, handle->node);
+    if (handle->file && handle->backing) note_data_unknown(*this, handle->node);
     change(key, [held = std::move(handle)](origin::Origin&) mutable { held.reset(); });
   }
   listing_writer_.stop();

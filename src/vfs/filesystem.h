@@ -27,6 +27,7 @@
 #include "arenacache/vfs/handle_table.h"
 #include "arenacache/vfs/mirror.h"
 #include "arenacache/vfs/node_table.h"
+#include "going_names.h"
 #include "kernel_notifier.h"
 #include "known_space.h"
 #include "listing_writer.h"
@@ -71,7 +72,7 @@ class Filesystem : public std::enable_shared_from_this<Filesystem> {
   [[nodiscard]] HandleTable<FileHandle>& files() { return files_; }
   [[nodiscard]] HandleTable<DirectoryHandle>& directories() { return directories_; }
   [[nodiscard]] BackingIds& backings() { return backings_; }
-  [[nodiscard]] cache::Engine& engine() { return engine_; }
+  [[nodiscard]] cache::Engine& engine() const { return engine_; }
   [[nodiscard]] cache::SourceId source() const { return source_; }
   [[nodiscard]] const origin::Fidelity& fidelity() const { return origin_.fidelity(); }
   [[nodiscard]] base::Clock& clock() { return clock_; }
@@ -79,8 +80,11 @@ class Filesystem : public std::enable_shared_from_this<Filesystem> {
   [[nodiscard]] DirectoryCache& listings() { return listings_; }
   [[nodiscard]] ListingWriter& listing_writer() { return listing_writer_; }
   [[nodiscard]] KernelNotifier& kernel() { return kernel_; }
+  /// Tells of pages alone: no folder that a program holds is in their way.
+  [[nodiscard]] KernelNotifier& kernel_pages() { return kernel_pages_; }
   [[nodiscard]] KnownSpace& space() { return space_; }
   [[nodiscard]] MissingNames& missing_names() { return missing_names_; }
+  [[nodiscard]] GoingNames& going_names() { return going_names_; }
   [[nodiscard]] handover::Records& records() { return area_->records(); }
   /// May be null.
   [[nodiscard]] DescriptorKeeper* keeper() { return keeper_.get(); }
@@ -181,8 +185,10 @@ class Filesystem : public std::enable_shared_from_this<Filesystem> {
   DirectoryCache listings_;
   DeadlineTimer timer_;
   KernelNotifier kernel_;
+  KernelNotifier kernel_pages_;
   KnownSpace space_;
   MissingNames missing_names_;
+  GoingNames going_names_;
   ListingWriter listing_writer_;
 };
 

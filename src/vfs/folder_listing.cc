@@ -16,8 +16,8 @@ namespace arenacache::vfs {
 
 namespace {
 
-// "arclist1" as this machine writes it: another byte order, or another layout, is another magic.
-constexpr std::uint64_t kMagic = 0x317473696C637261ULL;
+// "arclist2" as this machine writes it: another byte order, or another layout, is another magic.
+constexpr std::uint64_t kMagic = 0x327473696C637261ULL;
 
 std::uint64_t next_id() {
   static std::atomic<std::uint64_t> ids{0};
@@ -44,7 +44,7 @@ void FolderListing::note_age_locked(base::TimePoint validated) { validated_ = st
 
 std::optional<origin::Attributes> FolderListing::attributes(std::size_t index) const {
   base::MutexLock lock(mutex_);
-  if (index >= attributes_.size() || attributes_[index].is_known == 0) return std::nullopt;
+  if (index >= attributes_.size() || !attributes_[index].is_known()) return std::nullopt;
   return unpack_locked(attributes_[index]);
 }
 
@@ -56,12 +56,49 @@ void FolderListing::set_attributes(std::size_t index, const origin::Attributes& 
     if (changed->second > asked) return;
     changed_.erase(changed);
   }
-  const auto packed = pack_locked(attributes);
+  auto packed = pack_locked(attributes);
   if (!packed) return;
   if (attributes_.empty()) attributes_.resize(snapshot_->size());
+  const PackedAttributes& was = attributes_[index];
+  if (was.has_no_acl() && was.change_ns == packed->change_ns) packed->flags |= kHasNoAcl;
   attributes_[index] = *packed;
   note_age_locked(validated);
   ++changes_;
+}
+
+void FolderListing::set_has_no_acl(std::size_t index, const origin::Attributes& attributes, bool has_none) {
+  base::MutexLock lock(mutex_);
+  if (index >= attributes_.size()) return;
+  PackedAttributes& entry = attributes_[index];
+  if (!entry.is_known() || entry.change_ns != to_ns(attributes.st_ctim) || entry.has_no_acl() == has_none) return;
+  entry.flags ^= kHasNoAcl;
+  ++changes_;
+}
+
+bool FolderListing::has_no_acl(std::size_t index, const origin::Attributes& attributes) const {
+  base::MutexLock lock(mutex_);
+  if (index >= attributes_.size()) return false;
+  const PackedAttributes& entry = attributes_[index];
+  return entry.has_no_acl() && entry.change_ns == to_ns(attributes.st_ctim);
+}
+
+void FolderListing::take_acls_of(const FolderListing& older) {
+  std::vector<std::pair<std::size_t, std::int64_t>> without;  // where in `older`, at which change time
+  {
+    base::MutexLock lock(older.mutex_);
+    for (std::size_t i = 0; i < older.attributes_.size(); ++i) {
+      if (older.attributes_[i].has_no_acl()) without.emplace_back(i, older.attributes_[i].change_ns);
+    }
+  }
+  base::MutexLock lock(mutex_);
+  for (const auto& [old_index, change_ns] : without) {
+    const auto index = snapshot_->find(older.snapshot_->entry(old_index).name);
+    if (!index) continue;
+    if (attributes_.empty()) attributes_.resize(snapshot_->size());
+    PackedAttributes& entry = attributes_[*index];
+    if (!entry.is_known()) entry.change_ns = change_ns;
+    if (entry.change_ns == change_ns) entry.flags |= kHasNoAcl;
+  }
 }
 
 void FolderListing::forget_attributes(std::string_view name, ChangeStamp now) {
@@ -69,7 +106,7 @@ void FolderListing::forget_attributes(std::string_view name, ChangeStamp now) {
   if (!index) return;
   base::MutexLock lock(mutex_);
   changed_[*index] = now;
-  if (*index >= attributes_.size() || attributes_[*index].is_known == 0) return;
+  if (*index >= attributes_.size() || attributes_[*index].flags == 0) return;
   attributes_[*index] = {};
   ++changes_;
 }
@@ -118,7 +155,7 @@ std::optional<FolderListing::PackedAttributes> FolderListing::pack_locked(const 
                           .change_ns = to_ns(attributes.st_ctim),
                           .blocks = static_cast<std::uint32_t>(attributes.st_blocks),
                           .profile = number->second,
-                          .is_known = 1};
+                          .flags = kIsKnown};
 }
 
 origin::Attributes FolderListing::unpack_locked(const PackedAttributes& packed) const {
@@ -187,7 +224,7 @@ bool FolderListing::is_sound_locked() const {
   if (!attributes_.empty() && attributes_.size() != snapshot_->size()) return false;
   if (profiles_.size() > std::numeric_limits<std::uint16_t>::max()) return false;
   return std::ranges::all_of(attributes_, [this](const PackedAttributes& packed) AC_REQUIRES(mutex_) {
-    return packed.is_known == 0 || packed.profile < profiles_.size();
+    return !packed.is_known() || packed.profile < profiles_.size();
   });
 }
 

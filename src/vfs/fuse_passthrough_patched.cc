@@ -14,7 +14,7 @@ namespace arenacache::vfs {
 
 namespace {
 
-struct RequestHead {
+struct PatchedRequestHead {
   std::uint32_t length, opcode;
   std::uint64_t unique;
 };
@@ -22,7 +22,7 @@ constexpr std::size_t kRequestHeadBytes = 40;
 struct InitRequest {
   std::uint32_t major, minor, max_readahead, flags, flags2;
 };
-struct ReplyHead {
+struct PatchedReplyHead {
   std::uint32_t length;
   std::int32_t error;
   std::uint64_t unique;
@@ -89,7 +89,7 @@ int reply_backed_open(fuse_req_t request, const fuse_entry_param* entry, fuse_fi
 
 void see_request(PassthroughAsked& asked, std::span<const std::byte> request) {
   if (asked.init_request != 0 || request.size() < kRequestHeadBytes + sizeof(InitRequest)) return;
-  const auto head = take<RequestHead>(request);
+  const auto head = take<PatchedRequestHead>(request);
   if (head.opcode != kInit) return;
   const auto init = take<InitRequest>(request.subspan(kRequestHeadBytes));
   asked.is_offered = (init.flags & kInitExtended) != 0 && (init.flags2 & kPassthrough2) != 0;
@@ -106,8 +106,9 @@ void see_reply(const PassthroughAsked& asked, std::span<const iovec> parts) {
     });
     return;
   }
-  if (asked.stack_depth == 0 || !asked.is_offered || parts.empty() || parts[0].iov_len < sizeof(ReplyHead)) return;
-  const auto head = take<ReplyHead>({static_cast<const std::byte*>(parts[0].iov_base), parts[0].iov_len});
+  if (asked.stack_depth == 0 || !asked.is_offered || parts.empty() || parts[0].iov_len < sizeof(PatchedReplyHead))
+    return;
+  const auto head = take<PatchedReplyHead>({static_cast<const std::byte*>(parts[0].iov_base), parts[0].iov_len});
   const auto body = body_of(parts);
   if (head.unique != asked.init_request || head.error != 0 || body.size() < sizeof(InitReply)) return;
   change<InitReply>(body.first(sizeof(InitReply)), [&asked](InitReply& init) {

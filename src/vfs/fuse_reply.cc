@@ -173,6 +173,7 @@ bool Reply::answer(Send send) {
 
 void Reply::fail(const base::Error& error) {
   desk_->report(operation_, error);
+  if (was_begun_before()) base::log_info(base::text(operation_, ", begun by an earlier worker, failed: ", error.what));
   answer([&](fuse_req_t request) { return ::fuse_reply_err(request, errno_of(error)); });
 }
 

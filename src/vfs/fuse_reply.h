@@ -105,6 +105,8 @@ class Reply {
     static_assert(std::is_trivially_copyable_v<T>);
     slot_->intend(std::as_bytes(std::span(&intent, 1)));
   }
+  /// An earlier worker was about to change something, and may have.
+  [[nodiscard]] bool was_begun_before() const { return !slot_->earlier_intent().empty(); }
   /// What an earlier worker was about to change, and may have.
   template <class T>
   [[nodiscard]] std::optional<T> earlier() const {

@@ -18,6 +18,7 @@
 #include "arenacache/base/log.h"
 #include "arenacache/base/text.h"
 #include "fuse_device_io.h"
+#include "fuse_request_check.h"
 
 namespace arenacache::vfs {
 
@@ -42,8 +43,13 @@ void take_wake_signal_only() {
   ::pthread_sigmask(SIG_SETMASK, &signals, nullptr);
 }
 
-/// linux/fuse.h: FORGET, INTERRUPT, BATCH_FORGET.
-bool is_never_answered(std::uint32_t opcode) { return opcode == 2 || opcode == 36 || opcode == 42; }
+/// linux/fuse.h: FUSE_NOTIFY_REPLY. It answers what nobody here asks; libfuse would keep it for good.
+constexpr std::uint32_t kNotifyReply = 41;
+
+/// linux/fuse.h: FORGET, INTERRUPT, NOTIFY_REPLY, BATCH_FORGET.
+bool is_never_answered(std::uint32_t opcode) {
+  return opcode == 2 || opcode == 36 || opcode == kNotifyReply || opcode == 42;
+}
 
 /// Whether two replies to INIT agree in what changes how the two sides speak: the protocol, its flags, the largest request. How
 /// far the kernel reads ahead, and how many requests it has in flight, is what it was told first.
@@ -161,7 +167,9 @@ void FuseSession::run_left(const std::vector<handover::Slot*>& left) {
     } else if (!is_waited_for(*slot)) {
       slot->settle();
     } else if (is_given_up(*slot)) {
-      refuse(*slot);
+      base::log_error(base::text("a request was being worked on at two crashes and is answered with an error: opcode ",
+                                 slot->opcode(), ", number ", slot->number()));
+      refuse(*slot, EIO);
     } else {
       handle(*slot);
     }
@@ -177,8 +185,10 @@ void FuseSession::start_threads() {
     running_ = count;
   }
   for (unsigned i = 0; i < count; ++i) {
-    threads_.emplace_back([this] { run(); });
-    ::pthread_setname_np(threads_.back().native_handle(), base::text("fuse-", i).c_str());
+    threads_.emplace_back([this, i] {
+      ::pthread_setname_np(::pthread_self(), base::text("fuse-", i).c_str());
+      run();
+    });
   }
 }
 
@@ -203,14 +213,12 @@ bool FuseSession::is_given_up(const handover::Slot& slot) const {
   return handover::RequestSlots::note_crash(slot) > 1 && context_.gives_up;
 }
 
-void FuseSession::refuse(handover::Slot& slot) const {
+void FuseSession::refuse(handover::Slot& slot, int errno_value) const {
   struct {  // linux/fuse.h: fuse_out_header
     std::uint32_t length;
     std::int32_t error;
     std::uint64_t number;
-  } const answer{.length = sizeof answer, .error = -EIO, .number = slot.number()};
-  base::log_error(base::text("a request was being worked on at two crashes and is answered with an error: opcode ",
-                             slot.opcode(), ", number ", slot.number()));
+  } const answer{.length = sizeof answer, .error = -errno_value, .number = slot.number()};
   if (::write(descriptor(), &answer, sizeof answer) < 0) base::log_debug("nobody waits for it any more");
   slot.settle();
 }
@@ -256,6 +264,12 @@ bool FuseSession::receive(handover::Slot& slot) {
 void FuseSession::handle(handover::Slot& slot) {
   // Said of once: after a crash in between the kernel has one reference more than it knows of here, and a node stays.
   if (is_never_answered(slot.opcode())) slot.settle();
+  if (slot.opcode() == kNotifyReply) return;
+  if (!is_whole(slot.request())) {
+    base::log_error(base::text("a request is not whole: opcode ", slot.opcode(), ", number ", slot.number()));
+    if (!slot.is_settled()) refuse(slot, EINVAL);
+    return;
+  }
   slot_at_hand() = &slot;
   give_to_libfuse(slot.request());
   slot_at_hand() = nullptr;

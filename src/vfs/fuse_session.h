@@ -75,8 +75,8 @@ class FuseSession {
   /// Handles the request in `slot`.
   void handle(handover::Slot& slot);
   void give_to_libfuse(std::span<std::byte> request);
-  /// EIO, for a request that was there when several workers died.
-  void refuse(handover::Slot& slot) const;
+  /// Answers with an error.
+  void refuse(handover::Slot& slot, int errno_value) const;
   [[nodiscard]] bool is_waited_for(const handover::Slot& slot) const;
   [[nodiscard]] bool is_given_up(const handover::Slot& slot) const;
 

@@ -50,4 +50,9 @@ void FuseKernelChannel::expire_attributes(NodeId node) {
   ::fuse_lowlevel_notify_inval_inode(desk_->session(), std::to_underlying(node), kNoData, 0);
 }
 
+void FuseKernelChannel::drop_pages(NodeId node) {
+  constexpr off_t kAll = 0;  // a length of 0: to the end
+  ::fuse_lowlevel_notify_inval_inode(desk_->session(), std::to_underlying(node), kAll, 0);
+}
+
 }  // namespace arenacache::vfs

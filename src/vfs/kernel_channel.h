@@ -19,6 +19,7 @@ class FuseKernelChannel final : public KernelChannel {
   void enter() override;
   void expire_entry(NodeId parent, const std::string& name) override;
   void expire_attributes(NodeId node) override;
+  void drop_pages(NodeId node) override;
 
  private:
   const std::shared_ptr<ReplyDesk> desk_;

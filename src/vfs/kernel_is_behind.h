@@ -11,10 +11,10 @@ namespace arenacache::vfs {
 /// `known`: what the node table had; `now`: what the origin said, of which `seen` was made. True: answer ESTALE, once: the
 /// kernel asks for the name and comes again, and what it finds then was seen just now.
 [[nodiscard]] inline bool kernel_is_behind(Filesystem& fs, NodeId id, Seen seen, const NodeState& known,
-                                           const origin::Attributes& now, pid_t thread) {
+                                           const origin::Attributes& now, pid_t thread, OpenKind kind) {
   if (seen != Seen::taken || !known.has_version) return false;
   if (origin::version_of(known.attributes).same_data(origin::version_of(now))) return false;
-  if (!fs.nodes().send_away(thread)) return false;
+  if (!fs.nodes().send_away(thread, kind)) return false;
   fs.kernel().attributes_changed(id);
   return true;
 }

@@ -42,6 +42,30 @@ void tell_kernel(Filesystem& fs, NodeId id) {
   if (const auto where = fs.nodes().path(id)) fs.kernel().entry_changed(where->parent, where->name);
 }
 
+bool same_change(const origin::Attributes& a, const origin::Attributes& b) {
+  return a.st_ctim.tv_sec == b.st_ctim.tv_sec && a.st_ctim.tv_nsec == b.st_ctim.tv_nsec;
+}
+
+/// Where a node is listed.
+struct ListedPlace {
+  FolderListingPtr listing;
+  std::optional<std::size_t> index;  ///< nothing: the node is the source's top folder, and this its listing
+  origin::Attributes attributes;  ///< the node's
+};
+
+std::optional<ListedPlace> listed_place(Filesystem& fs, NodeId id) {
+  const auto where = fs.nodes().path(id);
+  const auto state = fs.nodes().state(id);
+  if (!where || !state || !state->has_attributes) return std::nullopt;
+  ListedPlace place{.listing = listing_of(fs, id == kRootNode ? id : where->parent),
+                    .index = std::nullopt,
+                    .attributes = state->attributes};
+  if (!place.listing) return std::nullopt;
+  if (id == kRootNode) return place;
+  place.index = place.listing->snapshot()->find(where->name);
+  return place.index ? std::optional(std::move(place)) : std::nullopt;
+}
+
 }  // namespace
 
 FolderListingPtr listing_of(Filesystem& fs, NodeId folder) {
@@ -75,21 +99,49 @@ void note_listed(Filesystem& fs, Name name, const Entry& entry, ChangeStamp aske
   const auto index = listing ? listing->snapshot()->find(name.name) : std::nullopt;
   // An old listing is made anew when it is asked for; with new attributes it would not be newer.
   if (!index || entry.validated < listing->validated() || listing->validated() <= fs.fresh_since()) return;
-  listing->set_attributes(*index, entry.attributes, entry.validated, asked);
+  set_listed(*listing, *index, entry, asked);
   fs.listing_writer().note_change();
 }
 
+void set_listed(FolderListing& listing, std::size_t index, const Entry& entry, ChangeStamp asked) {
+  listing.set_attributes(index, entry.attributes, entry.validated, asked);
+  if (entry.has_no_acl) listing.set_has_no_acl(index, entry.attributes, true);
+}
+
+void note_listed_acl(Filesystem& fs, NodeId id) {
+  const auto acl = fs.nodes().acl(id);
+  const bool has_none = acl && acl->empty();
+  const auto place = listed_place(fs, id);
+  if (!place) return;
+  if (place->index) {
+    place->listing->set_has_no_acl(*place->index, place->attributes, has_none);
+  } else if (auto source = place->listing->source(); source && same_change(source->top, place->attributes)) {
+    source->top_has_no_acl = has_none ? 1 : 0;
+    place->listing->set_source(*source, place->listing->validated());
+  }
+  fs.listing_writer().note_change();
+}
+
+bool is_listed_without_acl(Filesystem& fs, NodeId id) {
+  const auto place = listed_place(fs, id);
+  if (!place) return false;
+  if (place->index) return place->listing->has_no_acl(*place->index, place->attributes);
+  const auto source = place->listing->source();
+  return source && source->top_has_no_acl != 0 && same_change(source->top, place->attributes);
+}
+
 void keep_listing(Filesystem& fs, NodeId folder, const std::string& path, const FolderListingPtr& listing) {
+  if (const auto older = fs.listings().find(path)) listing->take_acls_of(*older);
   fs.listings().put(path, listing);
   // Looked at after it was put: a change that is not seen here drops it itself.
   const auto now = path_of(fs, folder);
   if (!now || *now != path || fs.nodes().names_changed_since(folder, listing->asked())) fs.listings().drop(path);
-  fs.listing_writer().note_change();
+  fs.listing_writer().note_listing();
 }
 
-void note_name_added(Filesystem& fs, NodeId parent) {
-  fs.nodes().name_added(parent);
-  drop_listing(fs, parent);
+void note_name_added(Filesystem& fs, Name name) {
+  fs.nodes().name_added(name);
+  drop_listing(fs, name.parent);
 }
 
 void note_name_removed(Filesystem& fs, Name name) {
@@ -124,6 +176,11 @@ void note_attributes_changed(Filesystem& fs, NodeId id, const origin::Attributes
 
 void note_attributes_unknown(Filesystem& fs, NodeId id) {
   fs.nodes().attributes_unknown(id);
+  forget_as_entry(fs, id);
+}
+
+void note_data_unknown(Filesystem& fs, NodeId id) {
+  fs.nodes().data_unknown(id);
   forget_as_entry(fs, id);
 }
 

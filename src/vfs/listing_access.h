@@ -4,6 +4,7 @@
 // that leaves no listing believed that was made before it. Threads: any. Locks: none of its own. Never: asks the origin.
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <string>
 
@@ -19,17 +20,24 @@ namespace arenacache::vfs {
 [[nodiscard]] bool is_listed(Filesystem& fs, Name name);
 /// The origin, asked at `asked`, said this of `name` just now.
 void note_listed(Filesystem& fs, Name name, const Entry& entry, ChangeStamp asked);
+/// The same into a listing, at `index`.
+void set_listed(FolderListing& listing, std::size_t index, const Entry& entry, ChangeStamp asked);
+/// Whether the node's ACL is known to be none, or not, goes to the listing that has it.
+void note_listed_acl(Filesystem& fs, NodeId id);
+/// What the node is listed with says that it has no ACL.
+[[nodiscard]] bool is_listed_without_acl(Filesystem& fs, NodeId id);
 /// Keeps a listing of `folder` that was asked for at `path`, unless something changed meanwhile.
 void keep_listing(Filesystem& fs, NodeId folder, const std::string& path, const FolderListingPtr& listing);
 
 // Changes through the mount: told after the origin has made them.
-void note_name_added(Filesystem& fs, NodeId parent);
+void note_name_added(Filesystem& fs, Name name);
 void note_name_removed(Filesystem& fs, Name name);
 void note_name_moved(Filesystem& fs, Name from, Name to);
 void note_names_exchanged(Filesystem& fs, Name first, Name second);
 void note_attributes_changed(Filesystem& fs, NodeId id, const origin::Attributes* before,
                              const origin::Attributes& after);
 void note_attributes_unknown(Filesystem& fs, NodeId id);
+void note_data_unknown(Filesystem& fs, NodeId id);
 
 // Changes behind our back: the kernel is told too.
 /// `name` in the folder at `path` came, went or is another file.

@@ -10,13 +10,15 @@ namespace arenacache::vfs {
 namespace {
 
 constexpr auto kBetweenWrites = std::chrono::seconds(15);
+constexpr auto kUntilListingIsWritten = std::chrono::seconds(3);
 
 }  // namespace
 
 ListingWriter::ListingWriter(DirectoryCache& cache, base::Clock& clock)
-    : cache_(cache), clock_(clock), thread_([this] { run(); }) {
-  ::pthread_setname_np(thread_.native_handle(), "vfs-listings");
-}
+    : cache_(cache), clock_(clock), thread_([this] {
+        ::pthread_setname_np(::pthread_self(), "vfs-listings");
+        run();
+      }) {}
 
 ListingWriter::~ListingWriter() { stop(); }
 
@@ -24,6 +26,13 @@ void ListingWriter::note_change() {
   base::MutexLock lock(mutex_);
   if (has_changes_) return;
   has_changes_ = true;
+  wake_.notify_one();
+}
+
+void ListingWriter::note_listing() {
+  base::MutexLock lock(mutex_);
+  if (has_listing_) return;
+  has_changes_ = has_listing_ = true;
   wake_.notify_one();
 }
 
@@ -45,10 +54,14 @@ void ListingWriter::run() {
       wake_.wait(lock);
       continue;
     }
-    const base::TimePoint due = clock_.now() + kBetweenWrites;
-    while (!is_stopped_ && clock_.now() < due) clock_.wait_until(lock, wake_, due);
+    const base::TimePoint begun = clock_.now();
+    while (!is_stopped_) {
+      const base::TimePoint due = begun + (has_listing_ ? kUntilListingIsWritten : kBetweenWrites);
+      if (clock_.now() >= due) break;
+      clock_.wait_until(lock, wake_, due);
+    }
     if (is_stopped_) return;
-    has_changes_ = false;
+    has_changes_ = has_listing_ = false;
     lock.unlock();
     cache_.write(false);
     lock.lock();

@@ -21,6 +21,8 @@ class ListingWriter {
 
   /// Something changed.
   void note_change();
+  /// A folder was listed: the next worker is to have that soon, as it may have to do without the source.
+  void note_listing();
   /// Writes all, ages included, and ends. Idempotent.
   void stop();
 
@@ -32,6 +34,7 @@ class ListingWriter {
   base::Mutex mutex_;
   base::CondVar wake_;
   bool has_changes_ AC_GUARDED_BY(mutex_) = false;
+  bool has_listing_ AC_GUARDED_BY(mutex_) = false;
   bool is_stopped_ AC_GUARDED_BY(mutex_) = false;
   std::thread thread_;
 };

@@ -31,6 +31,7 @@ class FuseMirror final : public Mirror {
         left_(std::move(left)),
         changes_(std::make_shared<OriginChanges>(fs_)) {
     fs_->kernel().attach(std::make_shared<FuseKernelChannel>(desk_));
+    fs_->kernel_pages().attach(std::make_shared<FuseKernelChannel>(desk_));
     fs_->listen(changes_);
     fs_->watch_listed();
   }
@@ -41,6 +42,7 @@ class FuseMirror final : public Mirror {
   void leave() override {
     desk_->leave();
     session_->stop();
+    fs_->listing_writer().stop();
   }
 
   // No new requests; then nobody waits; then nothing is held. What the origin still owes finds Filesystem alive and answers

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// NodeTable: taking over the nodes and names of an earlier worker. Of each node its number, inode and names come along; what it is
-// like now is for the origin to say.
+// NodeTable: taking over the nodes and names of an earlier worker. Of each node its number, names and attributes come along; whether
+// those still hold is for the origin to say.
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -13,7 +13,6 @@
 #include <vector>
 
 #include "arenacache/vfs/node_table.h"
-#include "node_times.h"
 
 namespace arenacache::vfs {
 
@@ -23,7 +22,7 @@ constexpr std::size_t kMostName = 255;
 /// No mount gives as many numbers, nor as many references: what claims to have is garbage, and one more would be none.
 constexpr std::uint64_t kMostNumber = std::uint64_t{1} << 62U;
 
-bool is_name(std::string_view name) {
+bool is_file_name(std::string_view name) {
   return !name.empty() && name.size() <= kMostName && name != "." && name != ".." &&
          name.find_first_of(std::string_view("/\0", 2)) == std::string_view::npos;
 }
@@ -43,22 +42,12 @@ bool is_at_or_above(const std::unordered_map<NodeId, Node>& nodes, NodeId upper,
   return false;
 }
 
-CompactAttributes attributes_of(const handover::NodeRecord& record) {
-  origin::Attributes attributes{};
-  attributes.st_dev = record.device;
-  attributes.st_ino = record.inode;
-  attributes.st_mode = record.mode & S_IFMT;
-  attributes.st_size = static_cast<off_t>(record.size);
-  attributes.st_mtim = to_timespec(record.mtime_ns);
-  return CompactAttributes(attributes);
-}
-
 }  // namespace
 
 void NodeTable::adopt(const handover::Records::Left& left) {
   base::MutexLock lock(mutex_);
   if (records_->next_node() <= kMostNumber) next_id_ = std::max(next_id_, records_->next_node());
-  for (const std::uint32_t thread : records_->sent_away()) sent_away_.push_back(static_cast<pid_t>(thread));
+  sent_away_.adopt();
   for (const auto& [id, record] : left.nodes) {
     const NodeId node_id{record.node};
     if (node_id <= kRootNode || record.node > kMostNumber || nodes_.contains(node_id)) {
@@ -67,10 +56,12 @@ void NodeTable::adopt(const handover::Records::Left& left) {
     }
     next_id_ = std::max(next_id_, record.node + 1);
     Node& node = nodes_[node_id];
-    node.attributes = attributes_of(record);
+    node.attributes = CompactAttributes(record.attributes);
+    node.has_attributes = record.has_attributes;
     node.has_version = true;
     node.lookups = std::min(record.lookups, kMostNumber);
     node.record = id;
+    adopt_pages_locked(node, record.pages);
     if (record.is_indexed && stable_inodes_) by_inode_.put(key_of(node), node_id, KeyOfNode{nodes_});
   }
   for (const auto& [id, record] : left.links) {
@@ -78,7 +69,8 @@ void NodeTable::adopt(const handover::Records::Left& left) {
     Node* const node = find_locked(NodeId{record.node});
     const Node* const parent = find_locked(name.parent);
     const bool is_usable = node != nullptr && NodeId{record.node} != kRootNode && parent != nullptr &&
-                           (name.parent == kRootNode || parent->attributes.type() == S_IFDIR) && is_name(record.name);
+                           (name.parent == kRootNode || parent->attributes.type() == S_IFDIR) &&
+                           is_file_name(record.name);
     // Nothing is below what has no names in it yet.
     const bool is_ring =
         is_usable && (node->children > 0 || node == parent) && is_at_or_above(nodes_, NodeId{record.node}, name.parent);
@@ -91,6 +83,22 @@ void NodeTable::adopt(const handover::Records::Left& left) {
     link->next = std::exchange(node->links, link);
     ++nodes_.at(name.parent).children;
   }
+  for (const auto& [id, record] : left.lost_links) adopt_lost_name_locked(id, record);
+}
+
+void NodeTable::adopt_lost_name_locked(handover::RecordId id, const handover::LinkRecord& record) {
+  if (!is_file_name(record.name)) return records_->remove(id);
+  keep_lost_locked({.node = NodeId{record.node}, .parent = NodeId{record.parent}, .name = record.name, .record = id});
+}
+
+void NodeTable::adopt_pages_locked(Node& node, handover::KernelPages pages) {
+  if (pages == handover::KernelPages::none || node.attributes.type() != S_IFREG) return;
+  node.open = std::make_unique<OpenState>();
+  if (pages == handover::KernelPages::current && node.has_attributes) {
+    node.open->kernel_pages = node.attributes.version();
+  } else {
+    node.open->has_unknown_pages = true;
+  }
 }
 
 bool NodeTable::adopt_open(const AdoptedOpen& adopted) {
@@ -100,15 +108,30 @@ bool NodeTable::adopt_open(const AdoptedOpen& adopted) {
   if (!node->open) node->open = std::make_unique<OpenState>();
   OpenState& open = *node->open;
   ++(adopted.kind == OpenKind::read ? open.readers : open.writers);
+  if (adopted.drops_pages) ++open.dropping;
   if (adopted.backing != cache::kNoBacking) {
     open.way = ReadWay::backed;
     open.backing = adopted.backing;
     open.backing_version = adopted.version;
   } else {
     if (open.way == ReadWay::undecided) open.way = ReadWay::served;
-    if (adopted.kind == OpenKind::read && !adopted.bypasses) open.kernel_pages = adopted.version;
+    const bool reads_pages = adopted.kind == OpenKind::read && !adopted.bypasses;
+    if (open.has_unknown_pages && reads_pages) open.kernel_pages = adopted.version;
   }
   return true;
+}
+
+std::optional<std::string> NodeTable::path_of_twin(NodeId id, const std::optional<origin::Version>& version) const {
+  base::MutexLock lock(mutex_);
+  const Node* const node = find_locked(id);
+  if (node == nullptr || (!version && node->attributes.link_count() == 0)) return std::nullopt;
+  const InodeKey key = key_of(*node);
+  const auto twin = std::ranges::find_if(nodes_, [&](const auto& one) {
+    const Node& other = one.second;
+    return other.links != nullptr && key_of(other) == key &&
+           (!version || other.attributes.version().same_data(*version));
+  });
+  return twin == nodes_.end() ? std::nullopt : path_locked(twin->first);
 }
 
 void NodeTable::end_adoption() {
@@ -116,8 +139,21 @@ void NodeTable::end_adoption() {
   std::vector<NodeId> all;
   all.reserve(nodes_.size());
   for (const auto& [id, node] : nodes_) all.push_back(id);
+  for (const NodeId id : all) note_nameless_locked(id);
+  for (const NodeId older : nameless_) {
+    const Node& node = nodes_.at(older);
+    const NodeId current = by_inode_.find(key_of(node), KeyOfNode{nodes_});
+    const bool is_there = current != kNoNode && current != older && node.attributes.link_count() > 0;
+    if (is_there && nodes_.at(current).attributes.version().same_data(node.attributes.version()))
+      node.open->successor = current;
+  }
   for (const NodeId id : all) {
-    if (find_locked(id) != nullptr) drop_if_unused_locked(id);
+    const Node* const node = find_locked(id);
+    if (node == nullptr) continue;
+    // Its maker died while the last name was taken away, and the inode's number may come again. A folder has one name.
+    const bool is_last = node->attributes.type() == S_IFDIR || node->attributes.link_count() <= 1;
+    if (node->links == nullptr && is_last && id != kRootNode) drop_key_locked(id, *node);
+    drop_if_unused_locked(id);
   }
 }
 

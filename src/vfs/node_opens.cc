@@ -10,12 +10,6 @@
 
 namespace arenacache::vfs {
 
-namespace {
-
-constexpr std::size_t kMostSentAway = 256;
-
-}  // namespace
-
 /// Whether pages of version `a` are pages of version `b`. Stricter than same_data() where ctime can be trusted: what changed
 /// in place and had its mtime put back has another ctime, and reading again costs little.
 bool NodeTable::same_pages(const origin::Version& a, const origin::Version& b) const {
@@ -23,16 +17,52 @@ bool NodeTable::same_pages(const origin::Version& a, const origin::Version& b) c
 }
 
 /// Open handles read the version that `attributes` replace, and the file is large enough to be worth a new node.
-bool NodeTable::must_retire(const Node& node, const CompactAttributes& attributes) const {
-  if (!node.has_version || !node.open || node.open->readers == 0 || node.open->writers > 0) return false;
+bool NodeTable::must_retire_locked(NodeId id, const Node& node, const CompactAttributes& attributes) const {
+  if (!node.has_version || !node.open || node.open->readers == 0 || has_writer_locked(id, *node.open)) return false;
   return node.attributes.size() > kLargestUnretiredFile && !node.attributes.version().same_data(attributes.version());
 }
 
-/// Whether `node` can be the one that is seen with `attributes` now.
-bool NodeTable::goes_on_locked(const Node& node, const CompactAttributes& attributes, ChangeStamp asked) const {
+/// Whether `node` can be the one that is seen with `attributes` now. `has_name`: it is known by the name it is seen at.
+bool NodeTable::goes_on_locked(NodeId id, bool has_name, const CompactAttributes& attributes, ChangeStamp asked) const {
+  const Node& node = nodes_.at(id);
   if (node.attributes.type() != attributes.type()) return false;
   if (node.open && node.open->retired) return false;
-  return node.changed_at > asked || !must_retire(node, attributes);
+  // A file with one name, which is new, and with other data: the number of one that is gone was given to it.
+  const bool is_read = node.open && node.open->readers > 0 && node.open->writers == 0;
+  const bool is_renamed = !has_name && attributes.link_count() == 1;
+  if (is_read && is_renamed && !node.attributes.version().same_data(attributes.version())) return false;
+  return is_older_than_ours(asked, node) || !must_retire_locked(id, node, attributes);
+}
+
+/// A change through the mount is newer than what the origin was asked for at `asked`. One that is under way is told when it ends;
+/// until then nobody knows how much of it an answer has, and another version is no sign that the file changed behind our back.
+bool NodeTable::is_older_than_ours(ChangeStamp asked, const Node& node) {
+  return node.changed_at > asked || (node.has_attributes && node.open && node.open->changing > 0);
+}
+
+bool NodeTable::begin_data_change(NodeId id) {
+  base::MutexLock lock(mutex_);
+  Node* const node = find_locked(id);
+  if (node == nullptr || !node->open) return false;
+  ++node->open->changing;
+  return true;
+}
+
+void NodeTable::end_data_change(NodeId id) {
+  base::MutexLock lock(mutex_);
+  if (Node* const node = find_locked(id)) --node->open->changing;
+}
+
+handover::KernelPages NodeTable::pages_of(const Node& node) const {
+  using enum handover::KernelPages;
+  if (!node.open) return none;
+  if (node.open->has_unknown_pages) return unknown;
+  if (!node.open->kernel_pages) return none;
+  return same_pages(*node.open->kernel_pages, node.attributes.version()) ? current : unknown;
+}
+
+void NodeTable::record_pages_locked(const Node& node) {
+  if (records_ != nullptr) records_->set_pages(node.record, pages_of(node));
 }
 
 /// The kernel writes the origin's file by itself: what is known of its size and times is old at once.
@@ -69,7 +99,8 @@ Seen NodeTable::attributes_seen(NodeId id, const origin::Attributes& attributes,
         node->attributes.inode() == compact.inode() && node->attributes.device() == compact.device();
     if (stable_inodes_ && !same_inode) return Seen::other_file;
   }
-  if ((node->open && node->open->retired) || must_retire(*node, compact)) {
+  if (is_older_than_ours(asked, *node)) return Seen::kept;
+  if ((node->open && node->open->retired) || must_retire_locked(id, *node, compact)) {
     node->open->retired = true;
     node->open->newer = compact.version();
     return Seen::kept;
@@ -92,14 +123,36 @@ void NodeTable::attributes_changed(NodeId id, const origin::Attributes* before, 
   }
   const bool same_inode = node->attributes.inode() == compact.inode() && node->attributes.device() == compact.device();
   if (!same_inode && id != kRootNode) drop_key_locked(id, *node);
-  set_attributes_locked(*node, compact);
-  node->validated = now;
-  node->changed_at = advance_locked();
+  const auto take = [&](Node& one) AC_REQUIRES(mutex_) {
+    set_attributes_locked(one, compact);
+    one.acl = AclState::unknown;  // the change time may have stood still
+    one.validated = now;
+    one.changed_at = advance_locked();
+  };
+  take(*node);
+  if (before != nullptr) return;
+  for (const NodeId older : served_beside_locked(id)) {
+    Node& other = nodes_.at(older);
+    other.open->kernel_pages = compact.version();  // once the kernel let go of those that it has
+    take(other);
+  }
 }
 
 void NodeTable::attributes_unknown(NodeId id) {
   base::MutexLock lock(mutex_);
-  if (Node* node = find_locked(id)) unvalidate(*node, advance_locked());
+  if (Node* node = find_locked(id)) {
+    unvalidate(*node, advance_locked());
+    node->acl = AclState::unknown;
+  }
+}
+
+void NodeTable::data_unknown(NodeId id) {
+  attributes_unknown(id);
+  base::MutexLock lock(mutex_);
+  Node* node = find_locked(id);
+  if (node == nullptr) return;
+  node->has_attributes = false;
+  if (records_ != nullptr) records_->clear_attributes(node->record);
 }
 
 OpenDecision NodeTable::open(NodeId id, OpenKind kind, pid_t thread) {
@@ -110,20 +163,28 @@ OpenDecision NodeTable::open(NodeId id, OpenKind kind, pid_t thread) {
   OpenState& open = *node->open;
   OpenDecision decision{.version = node->attributes.version()};
   if (open.retired) {
-    if (!std::exchange(open.estale_sent, true) && std::ranges::find(sent_away_, thread) == sent_away_.end()) {
+    if (!std::exchange(open.estale_sent, true) && !sent_away_.has(thread)) {
       decision.answer = OpenDecision::Answer::look_up_again;
       return decision;
     }
     decision.version = open.newer.value_or(decision.version);
     decision.bypass_pages = true;
-  } else if (open.kernel_pages && same_pages(*open.kernel_pages, decision.version)) {
+  } else if (!open.has_unknown_pages && open.dropping == 0 &&
+             (!open.kernel_pages || same_pages(*open.kernel_pages, decision.version))) {
+    // Not only for speed: pages are dropped when the opener gets to run. A write that is on its way by then has put its bytes into
+    // pages that go, a read fetches the old ones from the origin, and those stay.
     decision.keep_pages = true;
+    open.kernel_pages = decision.version;
   } else if (kind == OpenKind::read && open.readers > 0 && open.writers == 0 && open.kernel_pages &&
              !open.kernel_pages->same_data(decision.version)) {
     decision.bypass_pages = true;
   } else {
     open.kernel_pages = decision.version;
+    open.has_unknown_pages = false;
+    decision.drops_pages = true;
+    ++open.dropping;
   }
+  record_pages_locked(*node);
   decision.has_writer = open.writers > 0;
   ++(kind == OpenKind::read ? open.readers : open.writers);
   return decision;
@@ -135,62 +196,98 @@ OpenWay NodeTable::settle(const Opening& opening) {
   if (node == nullptr || !node->open) return {.answer = OpenWay::Answer::look_up_again};
   OpenState& open = *node->open;
   const OpenWay way = settle_locked(open, opening);
-  const auto sent_away = std::ranges::find(sent_away_, opening.thread);
-  if (sent_away != sent_away_.end()) {
-    sent_away_.erase(sent_away);
-    if (records_ != nullptr) records_->forget_sent_away(static_cast<std::uint32_t>(opening.thread));
-  }
+  record_pages_locked(*node);
   if (way.answer != OpenWay::Answer::look_up_again) return way;
-  note_sent_away_locked(opening.thread);
+  sent_away_.add(opening.thread, opening.kind);
   open.retired = true;
   open.estale_sent = true;
+  if (opening.drops_pages) --open.dropping;
   --(opening.kind == OpenKind::read ? open.readers : open.writers);
   drop_if_unused_locked(opening.node);
   return way;
 }
 
-bool NodeTable::send_away(pid_t thread) {
+bool NodeTable::send_away(pid_t thread, OpenKind kind) {
   base::MutexLock lock(mutex_);
-  if (std::ranges::find(sent_away_, thread) != sent_away_.end()) return false;
-  note_sent_away_locked(thread);
-  return true;
+  return sent_away_.add(thread, kind);
 }
 
 bool NodeTable::was_sent_away(pid_t thread) const {
   base::MutexLock lock(mutex_);
-  return std::ranges::find(sent_away_, thread) != sent_away_.end();
+  return sent_away_.has(thread);
 }
 
-void NodeTable::note_sent_away(pid_t thread) { static_cast<void>(send_away(thread)); }
+void NodeTable::note_sent_away(pid_t thread, OpenKind kind) { static_cast<void>(send_away(thread, kind)); }
 
-void NodeTable::note_sent_away_locked(pid_t thread) {
-  sent_away_.push_back(thread);
-  if (records_ != nullptr) records_->note_sent_away(static_cast<std::uint32_t>(thread));
-  if (sent_away_.size() > kMostSentAway) sent_away_.pop_front();
+void NodeTable::forget_sent_away(pid_t thread) {
+  base::MutexLock lock(mutex_);
+  sent_away_.remove(thread);
+}
+
+Entry NodeTable::keep_for_writer(Name name, const Entry& found, pid_t thread) {
+  base::MutexLock lock(mutex_);
+  Node* node = find_locked(found.id);
+  if (node == nullptr || node->attributes.type() != S_IFREG || !sent_away_.is_writer(thread)) return found;
+  NodeId id = found.id;
+  const auto take_current = [&]() AC_REQUIRES(mutex_) {
+    const NodeId before = id;
+    node = current_locked(name, id);
+    give_reference_locked(*node);
+    forget_locked(before, 1);
+  };
+  const Link* link = link_locked(name);
+  // Somebody else's lookup gave the name another node in between: the one that was found has none, so it cannot be opened.
+  const bool was_overtaken = link != nullptr && link->node != id && key_of(nodes_.at(link->node)) == key_of(*node);
+  if (was_overtaken) take_current();
+  link = link_locked(name);
+  const bool is_backed = node->open && node->open->way == ReadWay::backed;
+  const bool is_stored = is_backed && !cache::is_origin_backing(node->open->backing);
+  // A reader was sent away from it: its next lookup would take the name from the writer's node.
+  const bool is_left = node->open && node->open->retired && !node->open->newer;
+  if ((is_stored || is_left) && link != nullptr && link->node == id) {
+    node->open->retired = true;
+    node->open->newer.reset();
+    take_current();
+  }
+  sent_away_.show(thread, id);
+  return id == found.id ? found : entry_of(id, *node);
+}
+
+/// Somebody has it open for writing, or comes back to.
+bool NodeTable::has_writer_locked(NodeId id, const OpenState& open) const {
+  return open.writers > 0 || sent_away_.is_shown(id);
+}
+
+/// The first open of a node decides. `writer_comes`: a file of the store would keep out the writer who is on the way.
+OpenWay NodeTable::begin_way(OpenState& open, const Opening& opening, bool writer_comes) {
+  const bool can_back = !writer_comes || cache::is_origin_backing(opening.offer);
+  open.way = opening.offer != cache::kNoBacking && can_back ? ReadWay::backed : ReadWay::served;
+  if (open.way == ReadWay::served) return {.answer = OpenWay::Answer::served};
+  open.backing = opening.offer;
+  open.backing_version = opening.version;
+  open.kernel_pages.reset();  // the kernel lets go of them
+  open.has_unknown_pages = false;
+  return {.answer = OpenWay::Answer::backed, .backing = open.backing};
 }
 
 OpenWay NodeTable::settle_locked(OpenState& open, const Opening& opening) {
   using enum OpenWay::Answer;
-  const bool was_sent_away = std::ranges::find(sent_away_, opening.thread) != sent_away_.end();
+  const bool was_sent_away = sent_away_.has(opening.thread);
+  const bool is_reader = opening.kind == OpenKind::read;
+  const bool has_writer = has_writer_locked(opening.node, open);
   const bool is_gone = opening.gone != cache::kNoBacking && open.backing == opening.gone;
   switch (open.way == ReadWay::backed && is_gone ? ReadWay::undecided : open.way) {
     case ReadWay::undecided:
-      open.way = opening.offer != cache::kNoBacking ? ReadWay::backed : ReadWay::served;
-      if (open.way == ReadWay::served) return {.answer = served};
-      open.backing = opening.offer;
-      open.backing_version = opening.version;
-      open.kernel_pages.reset();  // the kernel lets go of them
-      return {.answer = backed, .backing = open.backing};
+      return begin_way(open, opening, is_reader && has_writer);
     case ReadWay::served: {
       // What is open goes on as it is; the name gets a node that the kernel reads by itself.
-      const bool can_move_on = opening.kind == OpenKind::read && opening.offer != cache::kNoBacking &&
-                               open.writers == 0 && !open.retired && !was_sent_away;
+      const bool can_move_on =
+          is_reader && opening.offer != cache::kNoBacking && !has_writer && !open.retired && !was_sent_away;
       return {.answer = can_move_on ? look_up_again : served};
     }
     case ReadWay::backed: {
       // The file itself, whoever reads or writes it.
       if (cache::is_origin_backing(open.backing)) return {.answer = backed, .backing = open.backing};
-      const bool is_reader = opening.kind == OpenKind::read;
       // Evicted and filled again meanwhile, or changed once more: what is open there was the file a moment ago. Who comes by
       // /proc/self/fd finds no other node either.
       const bool has_no_choice = (was_sent_away && opening.may_share) || open.estale_sent;
@@ -200,6 +297,12 @@ OpenWay NodeTable::settle_locked(OpenState& open, const Opening& opening) {
     }
   }
   return {};
+}
+
+void NodeTable::pages_dropped(NodeId id) {
+  base::MutexLock lock(mutex_);
+  Node* const node = find_locked(id);
+  if (node != nullptr && node->open && node->open->dropping > 0) --node->open->dropping;
 }
 
 unsigned NodeTable::close(NodeId id, OpenKind kind) {

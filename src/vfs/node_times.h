@@ -10,8 +10,10 @@ namespace arenacache::vfs {
 
 inline constexpr std::int64_t kNanosecondsPerSecond = 1'000'000'000;
 
+/// A time before the year 1677 or after 2262 wraps, as in origin::version_of(): versions are still told apart by it.
 [[nodiscard]] inline std::int64_t to_ns(const timespec& time) {
-  return time.tv_sec * kNanosecondsPerSecond + time.tv_nsec;
+  return static_cast<std::int64_t>(static_cast<std::uint64_t>(time.tv_sec) * kNanosecondsPerSecond +
+                                   static_cast<std::uint64_t>(time.tv_nsec));
 }
 
 [[nodiscard]] inline timespec to_timespec(std::int64_t ns) {

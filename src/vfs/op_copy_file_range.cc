@@ -2,6 +2,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "data_change.h"
 #include "operations.h"
 #include "origin_access.h"
 
@@ -12,11 +13,12 @@ void copy_file_range(const FilesystemPtr& fs, Reply reply, FilePlace from, FileP
   auto target = fs->files().find(to.handle);
   if (!source || !target || !target->file) return reply.fail(EBADF);
   const origin::ChangeKey key = node_key(target->node);
-  fs->change(key, [fs, source = std::move(source), target = std::move(target), from = from.offset, to = to.offset,
-                   length, reply = std::move(reply)](origin::Origin&) mutable {
+  DataChange change(fs, target->node);
+  fs->change(key, [fs, change = std::move(change), source = std::move(source), target = std::move(target),
+                   from = from.offset, to = to.offset, length, reply = std::move(reply)](origin::Origin&) mutable {
     const auto file = origin_file_of(*source);
     if (!file) return reply.fail(file.error());
-    target->writer->before_data_change();
+    before_data_change(*fs, *target);
     const auto copied = (*file)->copy_range(from, *target->file, to, length);
     note_data_change(*fs, target->node, *target->file);
     if (!copied) return reply.fail(copied.error());

@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <cerrno>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -24,27 +25,42 @@ struct Created {
   origin::Attributes attributes{};
 };
 
+/// Opens the file that an earlier worker made. Whatever its mode, who makes a file may write it: where neither they nor the daemon may
+/// any more, it is made once more. Null: it is to be.
+base::Result<std::shared_ptr<origin::OriginFile>> open_made(origin::Origin& origin, const std::string& path, int flags,
+                                                            const origin::Caller& caller) {
+  const int access = flags & ~(O_CREAT | O_EXCL | O_TRUNC);
+  auto file = origin.open(path, access, &caller);
+  if (file || (file.error().errno_value != EACCES && file.error().errno_value != EPERM)) return file;
+  AC_TRY(origin.unlink(path, caller));
+  return std::shared_ptr<origin::OriginFile>();
+}
+
 /// Creates the file. The kernel asks for it when it knows of no such name; made behind our back, it may be there all the same.
 base::Result<Created> run(Filesystem& fs, origin::Origin& origin, const Reply& reply, const OwnedName& name,
                           const origin::CreateOptions& options) {
   AC_ASSIGN(const std::string path, path_of(fs, name.view()));
   Created created;
+  const origin::Caller caller = caller_of(reply.requester());
   AC_ASSIGN(const bool is_made, was_made_before(fs, origin, reply, name.view(), S_IFREG));
   if (is_made) {
-    // Whatever its mode, who makes a file may write it: so as the daemon.
-    AC_ASSIGN(created.file, origin.open(path, options.flags & ~(O_CREAT | O_EXCL | O_TRUNC), nullptr));
-    note_name_added(fs, name.parent);
+    AC_ASSIGN(created.file, open_made(origin, path, options.flags, caller));
+  }
+  if (created.file) {
+    note_name_added(fs, name.view());
     AC_ASSIGN(created.attributes, created.file->stat());
     return created;
   }
-  const origin::Caller caller = caller_of(reply.requester());
   if (const auto there = origin.stat(path); there && S_ISREG(there->st_mode) && (options.flags & O_EXCL) == 0) {
     created.writer = fs.engine().open_for_writing(file_ref(fs, path, *there));
-    if ((options.flags & O_TRUNC) != 0) created.writer->before_data_change();
+    if ((options.flags & O_TRUNC) != 0) {
+      created.writer->before_data_change();
+      record_followers(fs);
+    }
   }
   AC_ASSIGN(created.file,
             at_path(fs, name.view(), [&](const std::string& now) { return origin.create(now, options, caller); }));
-  note_name_added(fs, name.parent);
+  note_name_added(fs, name.view());
   AC_ASSIGN(created.attributes, created.file->stat());
   return created;
 }
@@ -86,8 +102,14 @@ void answer(const FilesystemPtr& fs, Reply& reply, const OwnedName& name, const 
   if (!opened) return reply.fail(opened.error());
   auto& [entry, decision, handle] = *opened;
   if (handle->reader) handle->reader->note_opened(handle->backing != nullptr);
+  handle->bypasses_pages = decision.bypass_pages;
+  handle->drops_pages = decision.drops_pages;
   const HandleId id = fs->files().add(handle);
   record_open(*fs, reply, id, *handle, decision);
+  if (handle->file && !can_open_again(*fs, created.attributes, reply.requester(), access)) {
+    keep_open_file(*fs, id, *handle);
+  }
+  fs->nodes().forget_sent_away(reply.requester().pid);
   if (reply.created(entry_param(*fs, entry), open_info(id, *handle, decision), backing_id_of(*handle))) return;
   close_handle(fs, id);
   fs->nodes().forget(entry.id, 1);
@@ -100,7 +122,7 @@ void create(const FilesystemPtr& fs, Reply reply, OwnedName name, origin::Create
   fs->change(key, [fs, options, name = std::move(name), reply = std::move(reply)](origin::Origin& origin) mutable {
     // Appending is told with each write.
     const origin::CreateOptions asked{.flags = options.flags & ~(O_APPEND | O_DIRECT), .mode = options.mode};
-    auto created = run(*fs, origin, reply, name, asked);
+    auto created = despite_the_late(reply.was_begun_before(), [&] { return run(*fs, origin, reply, name, asked); });
     if (!created) return reply.fail(created.error());
     answer(fs, reply, name, *created, options.flags & O_ACCMODE);
   });

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <utility>
 
+#include "data_change.h"
 #include "operations.h"
 #include "origin_access.h"
 
@@ -36,9 +37,10 @@ void fallocate(const FilesystemPtr& fs, Reply reply, FilePlace place, std::uint6
   auto handle = fs->files().find(place.handle);
   if (!handle || !handle->file) return reply.fail(EBADF);
   const origin::ChangeKey key = node_key(handle->node);
-  fs->change(key, [fs, handle = std::move(handle), offset = place.offset, length, mode,
+  DataChange change(fs, handle->node);
+  fs->change(key, [fs, change = std::move(change), handle = std::move(handle), offset = place.offset, length, mode,
                    reply = std::move(reply)](origin::Origin&) mutable {
-    handle->writer->before_data_change();
+    before_data_change(*fs, *handle);
     const auto allocated = allocate_once(reply, *handle->file, mode, offset, length);
     note_data_change(*fs, handle->node, *handle->file);
     if (!allocated) return reply.fail(allocated.error());

@@ -9,21 +9,41 @@ namespace arenacache::vfs {
 
 namespace {
 
+constexpr int kAttributeAttempts = 3;
+
 void answer_from_table(Filesystem& fs, Reply& reply, NodeId id) {
   const auto state = fs.nodes().state(id);
   if (!state || !state->has_attributes) return reply.fail(gone_error());
   reply.attributes(state->attributes, fs.kernel_timeout(state->validated));
 }
 
-void answer_with(Filesystem& fs, Reply& reply, NodeId id, const NodeSaid& answer) {
+void ask(const FilesystemPtr& fs, Reply reply, NodeId id, bool is_known, int attempt);
+
+void answer_with(const FilesystemPtr& fs, Reply reply, NodeId id, const NodeSaid& answer, int attempt) {
+  const auto state = fs->nodes().state(id);
   if (answer.seen == Seen::other_file) {
     // Open files go on with the file they have; whoever came by the name looks it up again.
-    const auto state = fs.nodes().state(id);
     if (!state || state->readers + state->writers == 0) return reply.fail(gone_error());
   } else if (!answer.said) {
     return reply.fail(answer.said.error());
+  } else if (state && !state->has_attributes) {
+    // The file changed through the mount meanwhile.
+    if (attempt < kAttributeAttempts) return ask(fs, std::move(reply), id, false, attempt + 1);
+    return reply.attributes(*answer.said, 0);
   }
-  answer_from_table(fs, reply, id);
+  answer_from_table(*fs, reply, id);
+}
+
+void ask(const FilesystemPtr& fs, Reply reply, NodeId id, bool is_known, int attempt) {
+  check_node(fs, id, is_known,
+             [fs, id, attempt, reply = std::move(reply)](const std::optional<NodeSaid>& answer) mutable {
+               if (answer) return answer_with(fs, std::move(reply), id, *answer, attempt);
+               // The origin takes its time; what was known when it was asked may not be any more: then its answer is waited for.
+               const auto state = fs->nodes().state(id);
+               const bool is_lost = state && !state->has_attributes && attempt < kAttributeAttempts;
+               if (is_lost) return ask(fs, std::move(reply), id, false, attempt + 1);
+               answer_from_table(*fs, reply, id);
+             });
 }
 
 }  // namespace
@@ -34,14 +54,7 @@ void getattr(const FilesystemPtr& fs, Reply reply, NodeId id) {
   if (state->validated > fs->fresh_since()) {
     return reply.attributes(state->attributes, fs->kernel_timeout(state->validated));
   }
-  check_node(fs, id, state->has_attributes,
-             [fs, id, reply = std::move(reply)](const std::optional<NodeSaid>& answer) mutable {
-               if (answer) {
-                 answer_with(*fs, reply, id, *answer);
-               } else {
-                 answer_from_table(*fs, reply, id);
-               }
-             });
+  ask(fs, std::move(reply), id, state->has_attributes, 1);
 }
 
 }  // namespace arenacache::vfs

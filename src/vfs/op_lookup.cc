@@ -17,33 +17,42 @@ namespace {
 
 using Said = base::Result<origin::Attributes>;
 
-// The folder's names changed while the origin was asked: ask again, but not for ever.
-constexpr int kAttempts = 3;
+// The name itself came or went while the origin was asked: ask again, but not for ever.
+constexpr int kLookupAttempts = 100;
 
-void ask(const FilesystemPtr& fs, Reply reply, const std::shared_ptr<const OwnedName>& name, int attempt);
+/// `may_be_known`: what is known will do if the origin takes its time.
+void ask(const FilesystemPtr& fs, Reply reply, const std::shared_ptr<const OwnedName>& name, bool may_be_known,
+         int attempt);
+
+void reply_found(Filesystem& fs, Reply& reply, Name name, const Entry& entry) {
+  reply_entry(fs, reply, fs.nodes().keep_for_writer(name, entry, reply.requester().pid));
+}
 
 void answer_with(const FilesystemPtr& fs, Reply reply, const std::shared_ptr<const OwnedName>& name, const Said& said,
                  ChangeStamp asked, int attempt) {
   NodeTable& nodes = fs->nodes();
-  if (attempt == kAttempts) asked = nodes.stamp();
   if (said) {
     if (const auto entry = nodes.entry_seen(name->view(), *said, asked, fs->clock().now())) {
       note_listed(*fs, name->view(), *entry, asked);
-      return reply_entry(*fs, reply, *entry);
+      return reply_found(*fs, reply, name->view(), *entry);
     }
   } else if (said.error().errno_value != ENOENT) {
     return reply.fail(said.error());
   } else if (nodes.name_missing(name->view(), asked)) {
     return reply_no_entry(*fs, reply, name->view());
   }
-  if (attempt == kAttempts) return reply_gone(*fs, reply);
-  ask(fs, std::move(reply), name, attempt + 1);
+  if (attempt == kLookupAttempts) return reply_gone(*fs, reply);
+  ask(fs, std::move(reply), name, true, attempt + 1);
 }
 
-void answer_known(const FilesystemPtr& fs, Reply reply, const OwnedName& name) {
-  if (const auto entry = fs->nodes().known_entry(name.view())) return reply_entry(*fs, reply, *entry);
-  if (const auto entry = listed_entry(*fs, name.view(), base::TimePoint::min())) return reply_entry(*fs, reply, *entry);
-  reply.fail(base::errno_error(base::ErrorKind::timeout, ETIMEDOUT, base::text("cannot look up ", name.name)));
+/// The origin takes its time.
+void answer_known(const FilesystemPtr& fs, Reply reply, const std::shared_ptr<const OwnedName>& name, int attempt) {
+  if (const auto entry = fs->nodes().known_entry(name->view())) return reply_found(*fs, reply, name->view(), *entry);
+  if (const auto entry = listed_entry(*fs, name->view(), base::TimePoint::min()))
+    return reply_found(*fs, reply, name->view(), *entry);
+  // What was known when it was asked is not any more: then its answer is waited for.
+  if (attempt < kLookupAttempts) return ask(fs, std::move(reply), name, false, attempt + 1);
+  reply.fail(base::errno_error(base::ErrorKind::timeout, ETIMEDOUT, base::text("cannot look up ", name->name)));
 }
 
 /// The origin's word after the kernel had its answer: taken for what was known.
@@ -59,10 +68,11 @@ void note_late(Filesystem& fs, const OwnedName& name, const Said& said, ChangeSt
   if (id) fs.kernel().attributes_changed(*id);
 }
 
-void ask(const FilesystemPtr& fs, Reply reply, const std::shared_ptr<const OwnedName>& name, int attempt) {
+void ask(const FilesystemPtr& fs, Reply reply, const std::shared_ptr<const OwnedName>& name, bool may_be_known,
+         int attempt) {
   const ChangeStamp asked = fs->nodes().stamp();
   AttributeCheck check;
-  check.is_known = fs->nodes().is_known(name->view()) || is_listed(*fs, name->view());
+  check.is_known = may_be_known && (fs->nodes().is_known(name->view()) || is_listed(*fs, name->view()));
   check.call = [fs, name](origin::Origin& origin) {
     if (const auto folder = path_of(*fs, name->parent)) origin.watch_folder(*folder, false);
     return at_path(*fs, name->view(), [&](const std::string& path) { return origin.stat(path); });
@@ -72,7 +82,7 @@ void ask(const FilesystemPtr& fs, Reply reply, const std::shared_ptr<const Owned
     if (said) {
       answer_with(fs, std::move(reply), name, *said, asked, attempt);
     } else {
-      answer_known(fs, std::move(reply), *name);
+      answer_known(fs, std::move(reply), name, attempt);
     }
   };
   start(fs, std::move(check));
@@ -82,9 +92,10 @@ void ask(const FilesystemPtr& fs, Reply reply, const std::shared_ptr<const Owned
 
 void lookup(const FilesystemPtr& fs, Reply reply, OwnedName name) {
   const base::TimePoint since = fs->fresh_since();
-  if (const auto entry = fs->nodes().fresh_entry(name.view(), since)) return reply_entry(*fs, reply, *entry);
-  if (const auto entry = listed_entry(*fs, name.view(), since)) return reply_entry(*fs, reply, *entry);
-  ask(fs, std::move(reply), std::make_shared<const OwnedName>(std::move(name)), 1);
+  if (const auto entry = fs->nodes().fresh_entry(name.view(), since))
+    return reply_found(*fs, reply, name.view(), *entry);
+  if (const auto entry = listed_entry(*fs, name.view(), since)) return reply_found(*fs, reply, name.view(), *entry);
+  ask(fs, std::move(reply), std::make_shared<const OwnedName>(std::move(name)), true, 1);
 }
 
 }  // namespace arenacache::vfs

@@ -31,7 +31,8 @@ void make(const FilesystemPtr& fs, Reply reply, OwnedName name, mode_t type, Mak
   const origin::ChangeKey key = name_key(name.view());
   fs->change(key, [fs, type, name = std::move(name), make_it = std::move(make_it),
                    reply = std::move(reply)](origin::Origin& origin) mutable {
-    const auto made = make_once(*fs, origin, reply, name.view(), type, make_it);
+    const auto made = despite_the_late(reply.was_begun_before(),
+                                       [&] { return make_once(*fs, origin, reply, name.view(), type, make_it); });
     if (!made) return reply.fail(made.error());
     reply_new_entry(*fs, origin, reply, name.view());
   });

@@ -8,6 +8,7 @@
 #include <string>
 #include <utility>
 
+#include "acl_access.h"
 #include "attribute_check.h"
 #include "kernel_is_behind.h"
 #include "op_open.h"
@@ -50,10 +51,13 @@ void serve_path(const FilesystemPtr& fs, Reply reply, NodeId id, const std::stri
   handle->access = O_RDONLY;
   const cache::FileRef file{.source = fs->source(), .path = path, .version = decision.version};
   handle->reader = open_reader(*fs, reply.requester(), file, decision);
+  learn_acls_behind(fs, id);
   if (fs->backings().is_available() && handle->reader->could_back_by_origin()) {
     return open_origin_first(fs, std::move(reply), handle, decision);
   }
-  settle_and_reply(fs, reply, handle, decision);
+  if (!fs->backings().is_available()) return settle_and_reply(fs, reply, handle, decision);
+  handle->reader->when_ready(
+      [fs, handle, decision, reply = std::move(reply)]() mutable { settle_and_reply(fs, reply, handle, decision); });
 }
 
 void serve(const FilesystemPtr& fs, Reply reply, NodeId id, const std::optional<origin::Version>& other = {}) {
@@ -73,22 +77,29 @@ void serve_who_has_its_name(const FilesystemPtr& fs, Reply reply, NodeId id, con
       });
 }
 
+/// The node's name has another file by now. The kernel is sent to look it up again; who comes a second time gets that one, or hears
+/// that it is gone.
+void serve_other_file(const FilesystemPtr& fs, Reply reply, NodeId id, const base::Result<origin::Attributes>& said) {
+  if (!fs->nodes().was_sent_away(reply.requester().pid)) return reply_gone(*fs, reply);
+  if (!said) return reply.fail(said.error());
+  if (!S_ISREG(said->st_mode)) return reply_gone(*fs, reply);
+  serve(fs, std::move(reply), id, origin::version_of(*said));
+}
+
 void open_for_reading(const FilesystemPtr& fs, Reply reply, NodeId id) {
   const auto state = fs->nodes().state(id);
   if (!state) return reply_gone(*fs, reply);
   if (!state->has_name || state->validated > fs->fresh_for_open_since()) return serve(fs, std::move(reply), id);
   check_node(fs, id, state->has_attributes,
              [fs, id, known = state, reply = std::move(reply)](const std::optional<NodeSaid>& answer) mutable {
-               const pid_t thread = reply.requester().pid;
                if (!answer) {
                  fs->engine().note_stale_open();
-               } else if (answer->seen != Seen::other_file && !answer->said) {
-                 return reply.fail(answer->said.error());
-               } else if (answer->seen == Seen::other_file && answer->said && S_ISREG(answer->said->st_mode) &&
-                          fs->nodes().was_sent_away(thread)) {
-                 return serve(fs, std::move(reply), id, origin::version_of(*answer->said));
-               } else if (answer->seen == Seen::other_file ||
-                          kernel_is_behind(*fs, id, answer->seen, *known, *answer->said, thread)) {
+                 return serve(fs, std::move(reply), id);
+               }
+               if (answer->seen == Seen::other_file) return serve_other_file(fs, std::move(reply), id, answer->said);
+               if (!answer->said) return reply.fail(answer->said.error());
+               const pid_t thread = reply.requester().pid;
+               if (kernel_is_behind(*fs, id, answer->seen, *known, *answer->said, thread, OpenKind::read)) {
                  return reply_gone(*fs, reply);
                }
                serve(fs, std::move(reply), id);
@@ -102,24 +113,25 @@ bool fits(const FileHandle& handle, int access) {
 }  // namespace
 
 void open_nameless(const FilesystemPtr& fs, Reply reply, NodeId id, int access) {
+  const OpenKind asked = access == O_RDONLY ? OpenKind::read : OpenKind::write;
   const auto other = fs->files().find_of_node(id, [&](const FileHandle& handle) { return fits(handle, access); });
   if (!other) {
     const auto path = access == O_RDONLY ? fs->nodes().lost_path(id) : std::nullopt;
-    if (!path || !fs->nodes().was_sent_away(reply.requester().pid)) return reply_gone(*fs, reply);
+    if (!path || !fs->nodes().was_sent_away(reply.requester().pid)) return reply_gone(*fs, reply, asked);
     return serve_who_has_its_name(fs, std::move(reply), id, *path);
   }
   const OpenKind kind = other->file ? OpenKind::write : OpenKind::read;
   OpenDecision decision = fs->nodes().open(id, kind, reply.requester().pid);
-  if (decision.answer == OpenDecision::Answer::look_up_again) return reply_gone(*fs, reply);
+  if (decision.answer == OpenDecision::Answer::look_up_again) return reply_gone(*fs, reply, asked);
   auto handle = std::make_shared<FileHandle>();
   handle->node = id;
   handle->access = other->access;
   handle->reader = other->reader;
   handle->file = other->file;
   handle->writer = other->writer;
-  if (!settle_open(*fs, reply.requester(), *handle, decision)) return reply_gone(*fs, reply);
-  // The same open file, so the same version that the kernel's pages are of.
-  decision.bypass_pages = false;
+  if (!settle_open(*fs, reply.requester(), *handle, decision)) return reply_gone(*fs, reply, asked);
+  // The same open file: the kernel's pages are to it what they are to the other.
+  decision.bypass_pages = other->bypasses_pages;
   decision.keep_pages = true;
   handle->is_kept = other->is_kept.load();
   reply_opened(fs, reply, handle, decision);

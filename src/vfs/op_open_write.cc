@@ -3,11 +3,14 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <cerrno>
 #include <memory>
 #include <utility>
 
+#include "adoption.h"
 #include "attribute_check.h"
 #include "caller.h"
+#include "data_change.h"
 #include "kernel_is_behind.h"
 #include "op_open.h"
 #include "operations.h"
@@ -39,11 +42,25 @@ base::Result<void> open_origin(Filesystem& fs, origin::Origin& origin, FileHandl
   return {};
 }
 
-base::Result<void> truncate_opened(Filesystem& fs, FileHandle& handle) {
-  handle.writer->before_data_change();
+base::Result<void> truncate_opened(const FilesystemPtr& fs, FileHandle& handle) {
+  const DataChange change(fs, handle.node);
+  before_data_change(*fs, handle);
   AC_TRY(handle.file->truncate(0));
-  note_data_change(fs, handle.node, *handle.file);
+  note_data_change(*fs, handle.node, *handle.file);
   return {};
+}
+
+/// The program is told, so nothing is kept for it any more; but for ESTALE, with which the kernel comes again.
+void fail(Filesystem& fs, Reply& reply, const base::Error& error) {
+  if (error.errno_value == ESTALE) return reply_gone(fs, reply, OpenKind::write);
+  fs.nodes().forget_sent_away(reply.requester().pid);
+  reply.fail(error);
+}
+
+/// What `decision` counted is not open.
+void uncount(Filesystem& fs, NodeId id, const OpenDecision& decision) {
+  if (decision.drops_pages) fs.nodes().pages_dropped(id);
+  fs.nodes().close(id, OpenKind::write);
 }
 
 void run(const FilesystemPtr& fs, origin::Origin& origin, Reply& reply, NodeId id, int flags) {
@@ -51,29 +68,34 @@ void run(const FilesystemPtr& fs, origin::Origin& origin, Reply& reply, NodeId i
   const ChangeStamp asked = fs->nodes().stamp();
   const auto before = stat_node(*fs, origin, id);
   const Seen seen = note_attributes(*fs, id, before, asked);
-  if (seen == Seen::other_file) return reply_gone(*fs, reply);
-  if (!before) return reply.fail(before.error());
-  if (known && kernel_is_behind(*fs, id, seen, *known, *before, reply.requester().pid)) {
-    return reply_gone(*fs, reply);
+  if (seen == Seen::other_file) {
+    // Removed since the second lookup: the kernel comes no third time.
+    if (!before && fs->nodes().was_sent_away(reply.requester().pid)) return fail(*fs, reply, before.error());
+    return reply_gone(*fs, reply, OpenKind::write);
+  }
+  if (!before) return fail(*fs, reply, before.error());
+  if (known && kernel_is_behind(*fs, id, seen, *known, *before, reply.requester().pid, OpenKind::write)) {
+    return reply_gone(*fs, reply, OpenKind::write);
   }
   const OpenDecision decision = fs->nodes().open(id, OpenKind::write, reply.requester().pid);
-  if (decision.answer == OpenDecision::Answer::look_up_again) return reply_gone(*fs, reply);
+  if (decision.answer == OpenDecision::Answer::look_up_again) return reply_gone(*fs, reply, OpenKind::write);
   auto handle = std::make_shared<FileHandle>();
   handle->node = id;
   handle->access = origin_flags(flags) & O_ACCMODE;
   if (const auto opened = open_origin(*fs, origin, *handle, *before, reply, flags); !opened) {
-    fs->nodes().close(id, OpenKind::write);
-    return reply.fail(opened.error());
+    uncount(*fs, id, decision);
+    return fail(*fs, reply, opened.error());
   }
   // Before the origin's data is touched: the open may come again under another node.
-  if (!settle_open(*fs, reply.requester(), *handle, decision)) return reply_gone(*fs, reply);
+  if (!settle_open(*fs, reply.requester(), *handle, decision)) return reply_gone(*fs, reply, OpenKind::write);
   if ((flags & O_TRUNC) != 0) {
-    if (const auto truncated = truncate_opened(*fs, *handle); !truncated) {
+    if (const auto truncated = truncate_opened(fs, *handle); !truncated) {
       handle->backing = nullptr;
-      fs->nodes().close(id, OpenKind::write);
-      return reply.fail(truncated.error());
+      uncount(*fs, id, decision);
+      return fail(*fs, reply, truncated.error());
     }
   }
+  handle->is_kept = !can_open_again(*fs, *before, reply.requester(), handle->access);
   reply_opened(fs, reply, handle, decision);
 }
 
@@ -81,7 +103,7 @@ void run(const FilesystemPtr& fs, origin::Origin& origin, Reply& reply, NodeId i
 
 void open_for_writing(const FilesystemPtr& fs, Reply reply, NodeId id, int flags) {
   const auto state = fs->nodes().state(id);
-  if (!state) return reply_gone(*fs, reply);
+  if (!state) return reply_gone(*fs, reply, OpenKind::write);
   if (!state->has_name) return open_nameless(fs, std::move(reply), id, flags & O_ACCMODE);
   fs->change(node_key(id), [fs, id, flags, reply = std::move(reply)](origin::Origin& origin) mutable {
     run(fs, origin, reply, id, flags);

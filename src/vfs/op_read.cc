@@ -7,6 +7,7 @@
 #include "arenacache/base/buffer.h"
 #include "arenacache/base/extent.h"
 #include "operations.h"
+#include "reply_entry.h"
 
 namespace arenacache::vfs {
 
@@ -23,13 +24,25 @@ void read_origin(const FilesystemPtr& fs, Reply reply, const std::shared_ptr<Fil
       });
 }
 
+/// The kernel fills its pages up to the end of the newest version of a node that it heard of. What lies behind the end of the one
+/// that is read, and before that, is of no version: pages would show zeros.
+bool is_behind_its_end(Filesystem& fs, const FileHandle& handle, base::Extent extent) {
+  const std::uint64_t size = handle.reader->version().size;
+  if (extent.end() <= size || handle.bypasses_pages || handle.reader->follows()) return false;
+  const auto state = fs.nodes().state(handle.node);
+  return state && state->has_version && static_cast<std::uint64_t>(state->attributes.st_size) > size &&
+         state->writers == 0;
+}
+
 }  // namespace
 
 void read(const FilesystemPtr& fs, Reply reply, FilePlace place, std::size_t length) {
   const auto handle = fs->files().find(place.handle);
   if (!handle) return reply.fail(EBADF);
+  note_opener_ran(*fs, *handle);
   if (length == 0) return reply.bytes({});
   if (!handle->reader) return read_origin(fs, std::move(reply), handle, {.offset = place.offset, .length = length});
+  if (is_behind_its_end(*fs, *handle, {.offset = place.offset, .length = length})) return reply.fail(ESTALE);
   handle->reader->read(place.offset, length,
                        [handle, reply = std::move(reply)](base::Result<cache::ReadBytes> got) mutable {
                          if (!got) return reply.fail(got.error());

@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "acl_access.h"
 #include "adoption.h"
 #include "attribute_check.h"
 #include "listing_access.h"
@@ -57,7 +58,7 @@ class EntryBuffer {
   std::size_t used_ = 0;
 };
 
-std::uint64_t inode_of(Filesystem& fs, NodeId id) {
+std::uint64_t inode_of_node(Filesystem& fs, NodeId id) {
   const auto state = fs.nodes().state(id);
   return state && state->attributes.st_ino != 0 ? state->attributes.st_ino : std::to_underlying(id);
 }
@@ -80,6 +81,7 @@ base::Result<Listed> ask_for_listing(Filesystem& fs, origin::Origin& origin, Nod
       listed.source = source;
     }
     AC_ASSIGN(listed.entries, origin.list(path));
+    learn_acls(fs, origin, id);
     return listed;
   });
 }
@@ -94,7 +96,8 @@ Asked ask_now(Filesystem& fs) { return {.names = fs.nodes().stamp(), .space = fs
 FolderListingPtr make_listing(Filesystem& fs, NodeId id, const Listed& listed, const Asked& asked) {
   const auto where = fs.nodes().path(id);
   const NodeId parent = where && where->parent != kNoNode ? where->parent : id;
-  auto snapshot = std::make_shared<const DirectorySnapshot>(listed.entries, inode_of(fs, id), inode_of(fs, parent));
+  auto snapshot =
+      std::make_shared<const DirectorySnapshot>(listed.entries, inode_of_node(fs, id), inode_of_node(fs, parent));
   const base::TimePoint now = fs.clock().now();
   auto listing = std::make_shared<FolderListing>(std::move(snapshot), now, asked.names);
   if (listed.source) {
@@ -103,6 +106,7 @@ FolderListingPtr make_listing(Filesystem& fs, NodeId id, const Listed& listed, c
     listing->set_source(*listed.source, now);
   }
   keep_listing(fs, id, listed.path, listing);
+  if (listed.source) note_listed_acl(fs, id);
   return listing;
 }
 
@@ -191,11 +195,19 @@ struct FilledBatch {
 /// The entry of a name that was not asked for, or not answered.
 std::optional<Entry> known_entry(Filesystem& fs, const Batch& batch, NodeId folder, const SnapshotEntry& entry) {
   const Name name{folder, entry.name};
+  const base::TimePoint validated = batch.listing->validated();
+  const auto from_listing = [&]() -> std::optional<Entry> {
+    const auto attributes = batch.listing->attributes(entry.index);
+    if (!attributes) return std::nullopt;
+    return fs.nodes().entry_listed(
+        name, {.attributes = *attributes, .validated = validated, .asked = batch.listing->asked()});
+  };
+  // A fresh listing says that a node from an earlier worker is still so.
+  if (validated > fs.fresh_since()) {
+    if (auto listed = from_listing()) return listed;
+  }
   if (auto node = fs.nodes().known_entry(name)) return node;
-  const auto attributes = batch.listing->attributes(entry.index);
-  if (!attributes) return std::nullopt;
-  return fs.nodes().entry_listed(
-      name, {.attributes = *attributes, .validated = batch.listing->validated(), .asked = batch.listing->asked()});
+  return from_listing();
 }
 
 /// Walks along batch.names and what was said of them; null: the origin did not answer.
@@ -219,7 +231,7 @@ class Answers {
 void learn(Filesystem& fs, FolderListing& listing, std::size_t index, const Entry& entry, ChangeStamp asked) {
   const bool is_new = entry.validated >= listing.validated();
   if (!is_new && (listing.attributes(index) || entry.validated <= fs.young_since())) return;
-  listing.set_attributes(index, entry.attributes, entry.validated, asked);
+  set_listed(listing, index, entry, asked);
 }
 
 FilledBatch fill_batch(Filesystem& fs, const ListingRequest& request, const Batch& batch, const ManyAttributes* said,

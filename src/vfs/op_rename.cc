@@ -53,12 +53,13 @@ struct Moving {
 };
 
 /// It moved them: what was at the one name is at the other.
-base::Result<bool> was_moved_before(origin::Origin& origin, const Moving& earlier, const std::string& from,
-                                    const std::string& to, bool is_exchange) {
+base::Result<bool> was_moved_before(const origin::Fidelity& fidelity, origin::Origin& origin, const Moving& earlier,
+                                    const std::string& from, const std::string& to, bool is_exchange) {
   AC_ASSIGN(const NamedInode now_from, inode_at(origin, from));
   AC_ASSIGN(const NamedInode now_to, inode_at(origin, to));
-  if (now_to != earlier.from) return false;
-  return is_exchange ? now_from == earlier.to : now_from != earlier.from;
+  // Of two that look alike only their numbers tell which is which.
+  if (is_exchange) return are_one_inode(now_to, earlier.from) && are_one_inode(now_from, earlier.to);
+  return are_same(fidelity, now_to, earlier.from) && !are_same(fidelity, now_from, earlier.from);
 }
 
 void note_names_moved(Filesystem& fs, Name from, Name to, bool is_exchange) {
@@ -73,15 +74,16 @@ void note_names_moved(Filesystem& fs, Name from, Name to, bool is_exchange) {
 base::Result<bool> finish_earlier(Filesystem& fs, origin::Origin& origin, const Reply& reply, Name from, Name to,
                                   bool is_exchange) {
   const auto earlier = reply.earlier<Moving>();
-  if (!earlier || earlier->from == earlier->to) return false;
+  if (!earlier || are_one_inode(earlier->from, earlier->to)) return false;
   AC_ASSIGN(const std::string from_path, path_of(fs, from));
   AC_ASSIGN(const std::string to_path, path_of(fs, to));
-  AC_ASSIGN(const bool is_moved, was_moved_before(origin, *earlier, from_path, to_path, is_exchange));
+  AC_ASSIGN(const bool is_moved, was_moved_before(fs.fidelity(), origin, *earlier, from_path, to_path, is_exchange));
   if (!is_moved) return false;
   // Whether it got as far as to tell the node table, which has the numbers that the kernel knows, the table shows.
   const auto node = fs.nodes().child(from);
   const auto state = node ? fs.nodes().state(*node) : std::nullopt;
-  if (state && inode_of(state->attributes) == earlier->from) note_names_moved(fs, from, to, is_exchange);
+  if (state && are_same(fs.fidelity(), inode_of(state->attributes), earlier->from))
+    note_names_moved(fs, from, to, is_exchange);
   if (is_exchange) {
     // The store's paths may be swapped or not: what is cached under them is not worth the doubt.
     fs.engine().evict(fs.source(), from_path);
@@ -106,6 +108,9 @@ void announce(Filesystem& fs, const Ends& ends, Name from, Name to, unsigned fla
 
 base::Result<void> run(Filesystem& fs, origin::Origin& origin, const Reply& reply, Name from, Name to, unsigned flags) {
   const bool is_exchange = (flags & RENAME_EXCHANGE) != 0;
+  AC_ASSIGN(const std::string from_path, path_of(fs, from));
+  AC_ASSIGN(const std::string to_path, path_of(fs, to));
+  const GoingNames::Hold from_goes(fs.going_names(), from_path), to_goes(fs.going_names(), to_path);
   AC_ASSIGN(const bool is_done, finish_earlier(fs, origin, reply, from, to, is_exchange));
   if (is_done) return {};
   const ChangeStamp asked = fs.nodes().stamp();
@@ -113,7 +118,15 @@ base::Result<void> run(Filesystem& fs, origin::Origin& origin, const Reply& repl
   if (ends.to) note_links(fs, to, *ends.to, asked);
   const bool is_idle = ends.are_one_file() && !is_exchange;
   if (!is_idle) announce(fs, ends, from, to, flags);
-  reply.intend(Moving{.from = inode_of(ends.from), .to = ends.to ? inode_of(*ends.to) : NamedInode{}});
+  const bool is_refused = ends.to && (flags & RENAME_NOREPLACE) != 0;
+  const auto moving = is_idle || is_refused
+                          ? nullptr
+                          : fs.engine().before_rename(
+                                fs.source(), {.from = ends.from_path, .to = ends.to_path, .is_exchange = is_exchange});
+  // What an earlier worker noted stays: its call may be made while this one looks.
+  const auto earlier = reply.earlier<Moving>();
+  if (!earlier || !are_same(fs.fidelity(), earlier->from, inode_of(ends.from)))
+    reply.intend(Moving{.from = inode_of(ends.from), .to = ends.to ? inode_of(*ends.to) : NamedInode{}});
   AC_TRY(origin.rename(ends.from_path, ends.to_path, flags, caller_of(reply.requester())));
   if (is_idle) return {};
   note_names_moved(fs, from, to, is_exchange);
@@ -129,7 +142,8 @@ void rename(const FilesystemPtr& fs, Reply reply, OwnedName from, OwnedName to, 
   const std::pair keys{name_key(from.view()), name_key(to.view())};
   fs->change(keys, [fs, from = std::move(from), to = std::move(to), flags,
                     reply = std::move(reply)](origin::Origin& origin) mutable {
-    const auto renamed = run(*fs, origin, reply, from.view(), to.view(), flags);
+    const auto renamed = despite_the_late(reply.was_begun_before(),
+                                          [&] { return run(*fs, origin, reply, from.view(), to.view(), flags); });
     if (!renamed) return reply.fail(renamed.error());
     reply.done();
   });

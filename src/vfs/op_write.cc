@@ -11,8 +11,10 @@
 #include "arenacache/base/buffer.h"
 #include "arenacache/base/text.h"
 #include "arenacache/base/unique_fd.h"
+#include "data_change.h"
 #include "operations.h"
 #include "origin_access.h"
+#include "reply_entry.h"
 
 namespace arenacache::vfs {
 
@@ -60,10 +62,12 @@ base::Result<std::size_t> append_once(const Reply& reply, origin::OriginFile& fi
 void write(const FilesystemPtr& fs, Reply reply, FilePlace place, std::span<const std::byte> data, bool append) {
   auto handle = fs->files().find(place.handle);
   if (!handle || !handle->file) return reply.fail(EBADF);
+  note_opener_ran(*fs, *handle);
   const origin::ChangeKey key = node_key(handle->node);
-  fs->change(key, [fs, handle = std::move(handle), offset = place.offset, data, append,
+  DataChange change(fs, handle->node);
+  fs->change(key, [fs, change = std::move(change), handle = std::move(handle), offset = place.offset, data, append,
                    reply = std::move(reply)](origin::Origin&) mutable {
-    handle->writer->before_data_change();
+    before_data_change(*fs, *handle);
     const auto written = append ? append_once(reply, *handle->file, data) : handle->file->write_at(data, offset, false);
     note_data_change(*fs, handle->node, *handle->file);
     if (!written) return reply.fail(written.error());

@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "acl_access.h"
 #include "caller.h"
 #include "listing_access.h"
 #include "operations.h"
@@ -63,18 +64,28 @@ base::Result<void> run(Filesystem& fs, origin::Origin& origin, const Reply& repl
   } else {
     note_attributes_unknown(fs, id);
   }
+  if (is_acl_name(change.name)) note_listed_acl(fs, id);
   return {};
 }
 
 }  // namespace
 
 void getxattr(const FilesystemPtr& fs, Reply reply, NodeId id, std::string name, std::size_t room) {
+  if (name == kAccessAcl) {
+    return ask_for_acl(fs, id, [room, reply = std::move(reply)](const base::Result<std::string>& value) mutable {
+      answer(reply, value, room);
+    });
+  }
   if (!fs->nodes().path(id)) return reply.fail(ENODATA);
+  const bool is_acl = is_acl_name(name);
   fs->look<std::string>(
       [fs, id, name = std::move(name)](origin::Origin& origin) {
         return at_path(*fs, id, [&](const std::string& path) { return origin.get_xattr(path, name); });
       },
-      [room, reply = std::move(reply)](const base::Result<std::string>& value) mutable { answer(reply, value, room); });
+      [room, is_acl, reply = std::move(reply)](const base::Result<std::string>& value) mutable {
+        if (is_acl && !value && value.error().errno_value == EOPNOTSUPP) return reply.fail(ENODATA);
+        answer(reply, value, room);
+      });
 }
 
 void listxattr(const FilesystemPtr& fs, Reply reply, NodeId id, std::size_t room) {

@@ -3,12 +3,17 @@
 
 #include <sys/stat.h>
 
+#include <chrono>
+
 #include "arenacache/origin/local_origin.h"
 #include "listing_access.h"
 
 namespace arenacache::vfs {
 
 namespace {
+
+/// A page that is being read waits for the origin.
+constexpr auto kPatienceWithReads = std::chrono::seconds(10);
 
 bool is_writable_open(const FileHandle& handle) { return handle.file != nullptr; }
 
@@ -55,8 +60,14 @@ void note_data_change(Filesystem& fs, NodeId id, origin::OriginFile& file) {
   if (const auto attributes = file.stat()) {
     note_attributes_changed(fs, id, nullptr, *attributes);
   } else {
-    note_attributes_unknown(fs, id);
+    note_data_unknown(fs, id);
   }
+  drop_pages_beside(fs, id);
+}
+
+void drop_pages_beside(Filesystem& fs, NodeId id) {
+  const auto others = fs.nodes().served_beside(id);
+  if (!others.empty()) fs.kernel_pages().drop_pages(others, kPatienceWithReads);
 }
 
 void note_attribute_change(Filesystem& fs, NodeId id, const origin::Attributes& before,

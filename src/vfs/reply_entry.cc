@@ -3,12 +3,14 @@
 
 #include <fcntl.h>
 
+#include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <utility>
 
 #include "adoption.h"
 #include "caller.h"
+#include "data_change.h"
 #include "listing_access.h"
 #include "origin_access.h"
 
@@ -53,7 +55,7 @@ base::Result<Entry> entry_now(Filesystem& fs, Name name, const origin::Attribute
 }
 
 void reply_new_entry(Filesystem& fs, origin::Origin& origin, Reply& reply, Name name) {
-  note_name_added(fs, name.parent);
+  note_name_added(fs, name);
   const auto attributes = at_path(fs, name, [&](const std::string& path) { return origin.stat(path); });
   if (!attributes) return reply.fail(attributes.error());
   const auto entry = entry_now(fs, name, *attributes);
@@ -64,6 +66,7 @@ void reply_new_entry(Filesystem& fs, origin::Origin& origin, Reply& reply, Name 
 bool settle_open(Filesystem& fs, const Requester& requester, FileHandle& handle, const OpenDecision& decision) {
   Opening opening{.node = handle.node, .thread = requester.pid, .version = decision.version};
   opening.kind = handle.reader ? OpenKind::read : OpenKind::write;
+  opening.drops_pages = decision.drops_pages;
   std::shared_ptr<const BackingIds::Hold> offer;
   // A node of a small file is never replaced while it is open (its locks), so its way of reading must never have to change.
   if (handle.reader && decision.version.size > kLargestUnretiredFile && fs.backings().is_available()) {
@@ -85,14 +88,14 @@ bool settle_open(Filesystem& fs, const Requester& requester, FileHandle& handle,
     opening.gone = way.backing;  // unless it is had now: the last who had it open closed it in between
   }
   if (handle.writer) {  // no write will be seen
-    handle.writer->before_data_change();
-    note_attributes_unknown(fs, handle.node);
+    before_data_change(fs, handle);
+    note_data_unknown(fs, handle.node);
   }
   return true;
 }
 
-void reply_gone(Filesystem& fs, Reply& reply) {
-  fs.nodes().note_sent_away(reply.requester().pid);
+void reply_gone(Filesystem& fs, Reply& reply, OpenKind kind) {
+  fs.nodes().note_sent_away(reply.requester().pid, kind);
   reply.fail(gone_error());
 }
 
@@ -115,13 +118,38 @@ fuse_file_info open_info(HandleId id, const FileHandle& handle, const OpenDecisi
 
 std::int32_t backing_id_of(const FileHandle& handle) { return handle.backing ? handle.backing->id() : 0; }
 
+namespace {
+
+void tell_opened(const FilesystemPtr& fs, Reply& reply, HandleId id, FileHandle& handle, const OpenDecision& decision) {
+  if (handle.reader) handle.reader->note_opened(handle.backing != nullptr);
+  fs->nodes().forget_sent_away(reply.requester().pid);
+  if (!reply.opened(open_info(id, handle, decision), backing_id_of(handle))) close_handle(fs, id);
+}
+
+}  // namespace
+
 void reply_opened(const FilesystemPtr& fs, Reply& reply, const std::shared_ptr<FileHandle>& handle,
                   const OpenDecision& decision) {
+  handle->bypasses_pages = decision.bypass_pages;
+  handle->drops_pages = decision.drops_pages;
   const HandleId id = fs->files().add(handle);
   record_open(*fs, reply, id, *handle, decision);
   if (handle->is_kept.load()) keep_open_file(*fs, id, *handle);
-  if (handle->reader) handle->reader->note_opened(handle->backing != nullptr);
-  if (!reply.opened(open_info(id, *handle, decision), backing_id_of(*handle))) close_handle(fs, id);
+  if (!must_be_kept(*fs, *handle)) return tell_opened(fs, reply, id, *handle, decision);
+  fs->look<bool>(
+      [fs, id, handle](origin::Origin&) {
+        keep_open_file(*fs, id, *handle);
+        return true;
+      },
+      [fs, id, handle, decision, reply = std::move(reply)](const base::Result<bool>&) mutable {
+        tell_opened(fs, reply, id, *handle, decision);
+      });
+}
+
+void note_opener_ran(Filesystem& fs, FileHandle& handle) {
+  if (!handle.drops_pages.load(std::memory_order_relaxed) || !handle.drops_pages.exchange(false)) return;
+  fs.records().clear_drops_pages(handle.record);
+  fs.nodes().pages_dropped(handle.node);
 }
 
 void close_handle(const FilesystemPtr& fs, HandleId id) {
@@ -130,10 +158,14 @@ void close_handle(const FilesystemPtr& fs, HandleId id) {
   const NodeId node = handle->node;
   const OpenKind kind = handle->file ? OpenKind::write : OpenKind::read;
   const bool was_written_unseen = kind == OpenKind::write && handle->backing;
-  if (was_written_unseen) note_attributes_unknown(*fs, node);
+  if (was_written_unseen) note_data_unknown(*fs, node);
   handle->backing = nullptr;  // before the record that tells of it
   forget_open(*fs, id, *handle);
+  if (handle->drops_pages.exchange(false)) fs->nodes().pages_dropped(node);
+  // Of a reader's files the cache lets go where that may block; only one that was kept past its name is the handle's own.
+  const bool closes_here = kind == OpenKind::read && !handle->is_kept.load();
   const bool was_last_writer = fs->nodes().close(node, kind) == 0 && kind == OpenKind::write;
+  if (closes_here) return;
   fs->change(node_key(node),
              [fs, node, handle = std::move(handle), was_last_writer, was_written_unseen](origin::Origin&) mutable {
                if (was_written_unseen) note_data_change(*fs, node, *handle->file);

@@ -18,7 +18,7 @@ void reply_new_entry(Filesystem& fs, origin::Origin& origin, Reply& reply, Name 
 
 /// Answers an open, or the lookup for one, ESTALE: the kernel looks the name up again and comes once more, and is told no second
 /// time if there is a choice.
-void reply_gone(Filesystem& fs, Reply& reply);
+void reply_gone(Filesystem& fs, Reply& reply, OpenKind kind = OpenKind::read);
 
 /// Decides who answers the reads of a handle whose open the node table has counted, and gives it the backing file for that.
 /// False: the node cannot be opened that way, the open is not counted any more: its name must be looked up again.
@@ -27,12 +27,14 @@ void reply_gone(Filesystem& fs, Reply& reply);
 /// A Reader of `file` for who asked.
 [[nodiscard]] std::shared_ptr<cache::Reader> open_reader(Filesystem& fs, const Requester& requester,
                                                          const cache::FileRef& file, const OpenDecision& decision);
-/// Registers `handle`, already counted in the node table, and answers an open with it.
+/// Registers `handle`, already counted in the node table, and answers an open with it, perhaps later. `reply` is moved from.
 void reply_opened(const FilesystemPtr& fs, Reply& reply, const std::shared_ptr<FileHandle>& handle,
                   const OpenDecision& decision);
 [[nodiscard]] fuse_file_info open_info(HandleId id, const FileHandle& handle, const OpenDecision& decision);
 /// The kernel's id of the handle's backing file; 0: it has none.
 [[nodiscard]] std::int32_t backing_id_of(const FileHandle& handle);
+/// A read or a write through `handle`: the kernel has dropped the pages that its open found, before it let the opener go on.
+void note_opener_ran(Filesystem& fs, FileHandle& handle);
 /// Takes a handle out of table and counts, and lets its files go where that may block.
 void close_handle(const FilesystemPtr& fs, HandleId id);
 

@@ -152,5 +152,52 @@ TEST(FolderListing, AFileOfTerabytesIsAskedForEachTime) {
   EXPECT_FALSE(listing->attributes(at(*listing, "a")).has_value());
 }
 
+TEST(FolderListing, ThatANameHasNoAclHoldsForItsChangeTime) {
+  const auto listing = listing_of({"a", "b"});
+  const std::size_t a = at(*listing, "a");
+  const origin::Attributes before = file(10);
+  origin::Attributes after = before;
+  after.st_ctim.tv_nsec += 1;
+  listing->set_has_no_acl(a, before, true);
+  EXPECT_FALSE(listing->has_no_acl(a, before)) << "nothing is known of it";
+  listing->set_attributes(a, before, kNow, ChangeStamp{5});
+  listing->set_has_no_acl(a, after, true);
+  EXPECT_FALSE(listing->has_no_acl(a, before));
+  listing->set_has_no_acl(a, before, true);
+  EXPECT_TRUE(listing->has_no_acl(a, before));
+  EXPECT_FALSE(listing->has_no_acl(a, after));
+  listing->set_attributes(a, before, kNow, ChangeStamp{6});
+  EXPECT_TRUE(listing->has_no_acl(a, before)) << "nothing has changed";
+  const auto back = FolderListing::decoded(listing->encoded(kOwner), kOwner, kNow);
+  ASSERT_NE(back, nullptr);
+  EXPECT_TRUE(back->has_no_acl(a, before));
+  listing->set_attributes(a, after, kNow, ChangeStamp{6});
+  EXPECT_FALSE(listing->has_no_acl(a, after));
+  listing->set_has_no_acl(a, after, true);
+  listing->forget_attributes("a", ChangeStamp{7});
+  EXPECT_FALSE(listing->has_no_acl(a, after));
+}
+
+TEST(FolderListing, ANewListingTakesOverWhatHasNoAcl) {
+  const auto older = listing_of({"a", "b", "gone"});
+  for (const char* name : {"a", "b", "gone"}) {
+    older->set_attributes(at(*older, name), file(10), kNow, ChangeStamp{5});
+    older->set_has_no_acl(at(*older, name), file(10), true);
+  }
+  const auto listing = listing_of({"new", "a", "b"});
+  listing->take_acls_of(*older);
+  const std::size_t a = at(*listing, "a");
+  EXPECT_FALSE(listing->attributes(a).has_value()) << "nothing else is known";
+  EXPECT_TRUE(FolderListing::decoded(listing->encoded(kOwner), kOwner, kNow) != nullptr);
+  listing->set_attributes(a, file(10), kNow, ChangeStamp{5});
+  EXPECT_TRUE(listing->has_no_acl(a, file(10)));
+  origin::Attributes changed = file(10);
+  changed.st_ctim.tv_sec += 1;
+  listing->set_attributes(at(*listing, "b"), changed, kNow, ChangeStamp{5});
+  EXPECT_FALSE(listing->has_no_acl(at(*listing, "b"), changed));
+  listing->set_attributes(at(*listing, "new"), file(11), kNow, ChangeStamp{5});
+  EXPECT_FALSE(listing->has_no_acl(at(*listing, "new"), file(11)));
+}
+
 }  // namespace
 }  // namespace arenacache::vfs

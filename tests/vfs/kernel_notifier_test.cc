@@ -24,6 +24,7 @@ class RecordingChannel final : public KernelChannel {
     record(base::text(std::to_underlying(parent), '/', name));
   }
   void expire_attributes(NodeId node) override { record(base::text(std::to_underlying(node))); }
+  void drop_pages(NodeId node) override { record(base::text("pages of ", std::to_underlying(node))); }
 
   bool wait_for(std::size_t count) {
     base::MutexLock lock(mutex_);
@@ -75,6 +76,14 @@ TEST_F(KernelNotifierTest, TellsTheKernelInOrder) {
   EXPECT_EQ(channel_->told(), (std::vector<std::string>{"7/a", "8"}));
 }
 
+TEST_F(KernelNotifierTest, AnAnswerThatWasOnItsWayIsNotBelievedForLong) {
+  notifier_.attach(channel_);
+  notifier_.entry_changed(NodeId{7}, "a");
+  notifier_.attributes_changed(NodeId{8});
+  ASSERT_TRUE(channel_->wait_for(3));
+  EXPECT_EQ(channel_->told(), (std::vector<std::string>{"7/a", "8", "7/a"}));
+}
+
 TEST_F(KernelNotifierTest, NobodyWaitsForAKernelThatHoldsUp) {
   notifier_.attach(channel_);
   channel_->set_shut(true);
@@ -84,6 +93,18 @@ TEST_F(KernelNotifierTest, NobodyWaitsForAKernelThatHoldsUp) {
   EXPECT_TRUE(notifier_.wait_for_room(kDeadline));
   notifier_.stop();
   EXPECT_LT(channel_->told().size(), 100'000U) << "what comes when too much waits is dropped";
+}
+
+TEST_F(KernelNotifierTest, WhoDropsPagesWaitsForTheKernel) {
+  notifier_.attach(channel_);
+  notifier_.attributes_changed(NodeId{1});
+  notifier_.drop_pages({NodeId{7}, NodeId{8}}, kDeadline);
+  EXPECT_EQ(channel_->told(), (std::vector<std::string>{"1", "pages of 7", "pages of 8"}));
+  channel_->set_shut(true);
+  notifier_.drop_pages({NodeId{9}}, std::chrono::milliseconds(1));  // does not wait for ever
+  const auto before = std::chrono::steady_clock::now();
+  notifier_.drop_pages({}, kDeadline);
+  EXPECT_LT(std::chrono::steady_clock::now() - before, kDeadline / 2) << "it waited for what it had not asked for";
 }
 
 TEST_F(KernelNotifierTest, StopsWhileTheKernelHoldsUp) {

@@ -15,6 +15,7 @@
 #include "arenacache/handover/area.h"
 #include "support/fake_origin.h"
 #include "support/fake_page_cache.h"
+#include "support/lender.h"
 #include "support/matchers.h"
 #include "support/simulated_clock.h"
 #include "support/temp_dir.h"
@@ -63,7 +64,7 @@ class ListingAccessTest : public ::testing::Test {
   }
 
   void begin_life() {
-    guard_ = std::make_shared<origin::GuardedOrigin>(origin_, clock_, origin::GuardLimits{});
+    guard_ = std::make_shared<origin::GuardedOrigin>(lender_.lend(origin_), clock_, origin::GuardLimits{});
     engine_ = test::must(
         cache::Engine::create(config_, {.clock = clock_, .io = io_, .background = pool_, .page_cache = page_cache_}));
     const auto source = engine_->add_source(config_.mounts[0], guard_);
@@ -78,6 +79,8 @@ class ListingAccessTest : public ::testing::Test {
     fs_.reset();
     engine_->stop();
     engine_.reset();
+    guard_.reset();
+    lender_.await_all();
   }
 
   /// The folder "folder" with a file "a", as a find leaves them: the file's node is forgotten.
@@ -111,6 +114,7 @@ class ListingAccessTest : public ::testing::Test {
   test::FakePageCache page_cache_;
   config::Config config_;
   std::shared_ptr<test::FakeOrigin> origin_ = std::make_shared<test::FakeOrigin>(clock_);
+  test::Lender lender_;
   std::shared_ptr<origin::GuardedOrigin> guard_;
   std::unique_ptr<cache::Engine> engine_;
   FilesystemPtr fs_;
@@ -130,7 +134,7 @@ TEST_F(ListingAccessTest, ChangesOfNamesDropTheListing) {
   for (int change = 0; change < 4; ++change) {
     const NodeId folder = list_folder();
     ASSERT_TRUE(knows_a(folder));
-    if (change == 0) note_name_added(*fs_, folder);
+    if (change == 0) note_name_added(*fs_, {folder, "z"});
     if (change == 1) note_name_removed(*fs_, {folder, "a"});
     if (change == 2) note_name_moved(*fs_, {kRootNode, "x"}, {folder, "y"});
     if (change == 3) note_names_exchanged(*fs_, {folder, "a"}, {kRootNode, "y"});
@@ -148,7 +152,7 @@ TEST_F(ListingAccessTest, AMovedFolderTakesItsListingsAway) {
 TEST_F(ListingAccessTest, AListingThatWasAskedForBeforeAChangeIsNotKept) {
   const NodeId folder = list_folder();
   const auto listing = listing_of(*fs_, folder);
-  fs_->nodes().name_added(folder);
+  fs_->nodes().name_added({folder, "z"});
   keep_listing(*fs_, folder, "folder", listing);
   EXPECT_EQ(listing_of(*fs_, folder), nullptr);
   const auto elsewhere = list(folder, "where it was before a rename");
@@ -200,7 +204,7 @@ TEST_F(ListingAccessTest, TheNextLifeKnowsWhatWasListedAndHowOldItIs) {
 
 TEST_F(ListingAccessTest, TheNextLifeDoesNotKnowWhatWasChanged) {
   const NodeId folder = list_folder();
-  note_name_added(*fs_, folder);
+  note_name_added(*fs_, {folder, "z"});
   end_life();
   begin_life();
   EXPECT_EQ(fs_->listings().find("folder"), nullptr);

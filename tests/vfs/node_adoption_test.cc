@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <cstring>
 #include <memory>
 #include <random>
 #include <string>
@@ -26,6 +27,8 @@ origin::Attributes attributes_of(std::uint64_t inode, mode_t type = S_IFREG) {
   attributes.st_mtim = {.tv_sec = static_cast<time_t>(inode), .tv_nsec = 1};
   return attributes;
 }
+
+constexpr cache::BackingKey kBacking{5};
 
 class NodeAdoptionTest : public ::testing::Test {
  protected:
@@ -79,11 +82,173 @@ TEST_F(NodeAdoptionTest, NumbersAndPathsMeanTheSame) {
   next_life();
   EXPECT_EQ(nodes_->path(file)->path, "folder/file");
   EXPECT_EQ(nodes_->child({kRootNode, "folder"}), folder);
-  EXPECT_FALSE(nodes_->state(file)->has_attributes) << "they may have changed: the source is asked";
-  EXPECT_FALSE(nodes_->known_entry({folder, "file"}));
+  EXPECT_EQ(nodes_->state(file)->validated, base::TimePoint::min()) << "it may have changed: the source is asked";
   EXPECT_EQ(see(folder, "file", attributes_of(11)), file) << "seen again it is the same node";
   EXPECT_EQ(see(folder, "link", attributes_of(11)), file) << "by another name too";
   EXPECT_GT(see(folder, "new", attributes_of(12)), file) << "no number is used twice";
+}
+
+TEST_F(NodeAdoptionTest, AFolderWithoutANameLeavesItsInodeToAnother) {
+  const NodeId gone = see(kRootNode, "gone", attributes_of(10, S_IFDIR));
+  nodes_.reset();
+  area_.reset();
+  begin_life();
+  auto stock = area_->records().take_stock();
+  ASSERT_EQ(stock.links.size(), 1U);
+  area_->records().remove(stock.links.front().first);  // as far as its worker came when it was killed
+  stock.links.clear();
+  nodes_->adopt(stock);
+  nodes_->end_adoption();
+  nodes_->check_invariants();
+  EXPECT_NE(see(kRootNode, "new", attributes_of(10, S_IFDIR)), gone);
+}
+
+TEST_F(NodeAdoptionTest, ANodeStillKnowsTheNameThatItLost) {
+  const NodeId replaced = see(kRootNode, "file", attributes_of(11));
+  see(kRootNode, "file", attributes_of(12));
+  ASSERT_EQ(nodes_->lost_path(replaced), "file");
+  next_life();
+  EXPECT_EQ(nodes_->lost_path(replaced), "file");
+  for (std::uint64_t inode = 1000; inode < 2000; ++inode) see(kRootNode, "file", attributes_of(inode));
+  EXPECT_FALSE(nodes_->lost_path(replaced)) << "the last some are remembered";
+  next_life();
+  EXPECT_LT(area_->records().take_stock().lost_links.size(), 100U);
+}
+
+/// Of a file with nothing in it that is 0.
+origin::Attributes whole_attributes(std::uint64_t inode) {
+  auto attributes = attributes_of(inode);
+  attributes.st_mode = S_IFREG | 0604U;
+  attributes.st_nlink = 3;
+  attributes.st_uid = 1000;
+  attributes.st_gid = 100;
+  attributes.st_rdev = 5;
+  attributes.st_blksize = 4096;
+  attributes.st_blocks = 77;
+  attributes.st_atim = {.tv_sec = 11, .tv_nsec = 12};
+  attributes.st_ctim = {.tv_sec = 13, .tv_nsec = 14};
+  return attributes;
+}
+
+TEST_F(NodeAdoptionTest, AttributesAreKnownBeforeTheSourceIsAsked) {
+  const auto truth = whole_attributes(11);
+  const NodeId file = see(kRootNode, "file", truth);
+  auto top = attributes_of(1, S_IFDIR);
+  static_cast<void>(nodes_->attributes_seen(kRootNode, top, nodes_->stamp(), now_));
+  next_life();
+  const auto entry = nodes_->known_entry({kRootNode, "file"});
+  ASSERT_TRUE(entry.has_value());
+  EXPECT_EQ(entry->id, file);
+  EXPECT_EQ(std::memcmp(&entry->attributes, &truth, sizeof truth), 0);
+  EXPECT_FALSE(nodes_->fresh_entry({kRootNode, "file"}, base::TimePoint::min())) << "but not believed";
+  EXPECT_TRUE(nodes_->state(kRootNode)->has_attributes);
+  EXPECT_EQ(nodes_->state(kRootNode)->attributes.st_mode, top.st_mode);
+}
+
+TEST_F(NodeAdoptionTest, ThePagesOfTheKernelAreKnown) {
+  const NodeId unread = see(kRootNode, "unread", attributes_of(10));
+  const NodeId read = see(kRootNode, "read", attributes_of(11));
+  const NodeId changed = see(kRootNode, "changed", attributes_of(12));
+  for (const NodeId id : {read, changed}) {
+    nodes_->open(id, OpenKind::read);
+    nodes_->close(id, OpenKind::read);
+  }
+  auto other = attributes_of(12);
+  other.st_mtim.tv_sec += 1;
+  static_cast<void>(nodes_->attributes_seen(changed, other, nodes_->stamp(), now_));
+  next_life();
+  EXPECT_TRUE(nodes_->open(unread, OpenKind::read).keep_pages);
+  EXPECT_TRUE(nodes_->open(read, OpenKind::read).keep_pages);
+  EXPECT_FALSE(nodes_->open(changed, OpenKind::read).keep_pages);
+}
+
+TEST_F(NodeAdoptionTest, PagesFollowAWriteIntoTheNextLife) {
+  const NodeId file = see(kRootNode, "file", attributes_of(11));
+  nodes_->open(file, OpenKind::read);
+  auto written = attributes_of(11);
+  written.st_mtim.tv_sec += 1;
+  nodes_->attributes_changed(file, nullptr, written, now_);
+  nodes_->close(file, OpenKind::read);
+  next_life();
+  EXPECT_TRUE(nodes_->open(file, OpenKind::read).keep_pages);
+}
+
+TEST_F(NodeAdoptionTest, PagesOfAWriterThatDiedOverItsNewsAreDropped) {
+  const NodeId file = see(kRootNode, "file", attributes_of(11));
+  nodes_->open(file, OpenKind::read);
+  nodes_->data_unknown(file);
+  nodes_->close(file, OpenKind::read);
+  next_life();
+  see(kRootNode, "file", attributes_of(11));
+  EXPECT_FALSE(nodes_->open(file, OpenKind::read).keep_pages);
+  nodes_->pages_dropped(file);
+  EXPECT_TRUE(nodes_->open(file, OpenKind::read).keep_pages);
+}
+
+TEST_F(NodeAdoptionTest, AnOpenerThatDidNotRunYetKeepsOthersFromThePagesItDrops) {
+  const NodeId file = see(kRootNode, "file", attributes_of(11));
+  next_life({{.node = file, .kind = OpenKind::read, .version = {}, .drops_pages = true}});
+  EXPECT_FALSE(nodes_->open(file, OpenKind::read).keep_pages);
+  nodes_->pages_dropped(file);
+  nodes_->pages_dropped(file);
+  EXPECT_TRUE(nodes_->open(file, OpenKind::read).keep_pages);
+}
+
+TEST_F(NodeAdoptionTest, AttributesAreThoseOfTheLastChange) {
+  const NodeId file = see(kRootNode, "file", whole_attributes(11));
+  const auto before = whole_attributes(11);
+  auto after = before;
+  after.st_mode = S_IFREG | 0600U;
+  after.st_uid = 0;
+  nodes_->attributes_changed(file, &before, after, now_);
+  next_life();
+  EXPECT_EQ(nodes_->state(file)->attributes.st_mode, after.st_mode);
+  EXPECT_EQ(nodes_->state(file)->attributes.st_uid, 0U);
+}
+
+TEST_F(NodeAdoptionTest, AFileThatLosesANameIsStillTheOneOfItsOtherNames) {
+  const NodeId file = see(kRootNode, "file", whole_attributes(11));
+  see(kRootNode, "second", whole_attributes(11));
+  next_life();
+  nodes_->name_removed({kRootNode, "file"});
+  EXPECT_EQ(nodes_->state(file)->attributes.st_nlink, 2U);
+  next_life();
+  EXPECT_EQ(nodes_->state(file)->attributes.st_nlink, 2U);
+  nodes_->name_removed({kRootNode, "second"});
+  EXPECT_EQ(see(kRootNode, "third", whole_attributes(11)), file);
+}
+
+TEST_F(NodeAdoptionTest, AfterItsLastNameAnInodeNumberIsAnotherFiles) {
+  // The worker died right after it had taken the name away.
+  area_->records().add(handover::NodeRecord{.node = 5,
+                                            .lookups = 1,
+                                            .attributes = CompactAttributes(attributes_of(11)).recorded(),
+                                            .has_attributes = true,
+                                            .is_indexed = true});
+  next_life({{.node = NodeId{5}, .kind = OpenKind::read, .version = {}}});
+  EXPECT_NE(see(kRootNode, "new", attributes_of(11)), NodeId{5});
+}
+
+TEST_F(NodeAdoptionTest, AttributesThatAWorkerDiedOverAreAsked) {
+  const auto recorded = CompactAttributes(attributes_of(11)).recorded();
+  area_->records().add(handover::NodeRecord{.node = 5, .lookups = 1, .attributes = recorded, .is_indexed = true});
+  area_->records().add(handover::LinkRecord{.node = 5, .parent = 1, .name = "file"});
+  next_life();
+  EXPECT_FALSE(nodes_->is_known({kRootNode, "file"}));
+  EXPECT_FALSE(nodes_->known_entry({kRootNode, "file"}));
+  const ListedAttributes listed{.attributes = attributes_of(11), .validated = now_, .asked = nodes_->stamp()};
+  EXPECT_FALSE(nodes_->entry_listed({kRootNode, "file"}, listed)) << "mode 0, owner 0 would be told";
+  EXPECT_EQ(see(kRootNode, "file", attributes_of(11)), NodeId{5});
+  EXPECT_TRUE(nodes_->known_entry({kRootNode, "file"}));
+}
+
+TEST_F(NodeAdoptionTest, AListingThatIsNewerMakesThemFresh) {
+  see(kRootNode, "file", attributes_of(11));
+  next_life();
+  const ListedAttributes listed{.attributes = attributes_of(11), .validated = now_, .asked = nodes_->stamp()};
+  const auto entry = nodes_->entry_listed({kRootNode, "file"}, listed);
+  ASSERT_TRUE(entry.has_value());
+  EXPECT_EQ(entry->validated, now_);
 }
 
 TEST_F(NodeAdoptionTest, WhatTheKernelForgotIsGoneAndItsNumberIsNot) {
@@ -140,13 +305,81 @@ TEST_F(NodeAdoptionTest, OpensOfOneNodeGoOnByTheSameFile) {
 }
 
 TEST_F(NodeAdoptionTest, WhoWasSentAwayIsNotSentAwayAgain) {
-  nodes_->note_sent_away(4711);
+  nodes_->note_sent_away(4711, OpenKind::read);
   next_life();
   EXPECT_TRUE(nodes_->was_sent_away(4711));
 }
 
+TEST_F(NodeAdoptionTest, ANodeIsKeptForTheWriterThatWasSentAway) {
+  const Name name{kRootNode, "file"};
+  const NodeId file = see(kRootNode, "file", attributes_of(11));
+  nodes_->note_sent_away(4711, OpenKind::write);
+  EXPECT_EQ(nodes_->keep_for_writer(name, *nodes_->known_entry(name), 4711).id, file);
+  next_life();
+  const Opening reader{
+      .node = file, .thread = 1, .version = nodes_->open(file, OpenKind::read).version, .offer = kBacking};
+  EXPECT_EQ(nodes_->settle(reader).answer, OpenWay::Answer::served);
+  nodes_->forget_sent_away(4711);
+  nodes_->close(file, OpenKind::read);
+  next_life();
+  static_cast<void>(nodes_->open(file, OpenKind::read));
+  EXPECT_EQ(nodes_->settle(reader).answer, OpenWay::Answer::backed);
+}
+
+/// Of a file that is read by the node `open`, and known by another one.
+struct TwoNodes {
+  NodeId open{}, named{};
+};
+
+TwoNodes two_nodes(NodeTable& nodes, NodeId open) {
+  static_cast<void>(nodes.open(open, OpenKind::read));
+  static_cast<void>(nodes.settle({.node = open, .thread = 1, .version = {}}));
+  static_cast<void>(nodes.open(open, OpenKind::read));
+  EXPECT_EQ(nodes.settle({.node = open, .thread = 2, .version = {}, .offer = kBacking}).answer,
+            OpenWay::Answer::look_up_again);
+  return {.open = open, .named = nodes.known_entry({kRootNode, "file"})->id};
+}
+
+TEST_F(NodeAdoptionTest, WhatIsOpenHasItsNameBackWhenTheNodeThatHadItIsForgotten) {
+  const TwoNodes two = two_nodes(*nodes_, see(kRootNode, "file", attributes_of(11)));
+  ASSERT_NE(two.open, two.named);
+  const NodeTable::AdoptedOpen open{.node = two.open, .kind = OpenKind::read, .version = {}};
+  next_life({open});
+  EXPECT_FALSE(nodes_->path(two.open));
+  nodes_->forget(two.named, 1);
+  next_life({open});
+  ASSERT_TRUE(nodes_->path(two.open));
+  EXPECT_EQ(nodes_->path(two.open)->path, "file");
+}
+
+TEST_F(NodeAdoptionTest, WhatIsOpenHasItsNameBackWhenNobodyWasToldOfTheNodeThatHadIt) {
+  const TwoNodes two = two_nodes(*nodes_, see(kRootNode, "file", attributes_of(11)));
+  for (const auto& [id, record] : area_->records().take_stock().nodes) {
+    if (record.node == std::to_underlying(two.named)) area_->records().set_lookups(id, 0);
+  }
+  next_life({{.node = two.open, .kind = OpenKind::read, .version = {}}});
+  EXPECT_FALSE(nodes_->state(two.named));
+  ASSERT_TRUE(nodes_->path(two.open));
+  EXPECT_EQ(nodes_->path(two.open)->path, "file");
+}
+
+TEST_F(NodeAdoptionTest, WhoseInodeIsGoneIsNotFoundByItsNumber) {
+  const TwoNodes two = two_nodes(*nodes_, see(kRootNode, "file", attributes_of(11)));
+  const NodeTable::AdoptedOpen open{.node = two.open, .kind = OpenKind::read, .version = {}};
+  next_life({open});
+  EXPECT_EQ(nodes_->path_of_twin(two.open, {}), "file");
+  nodes_->name_removed({kRootNode, "file"});
+  ASSERT_NE(see(kRootNode, "other", attributes_of(11)), two.open);
+  next_life({open});
+  EXPECT_FALSE(nodes_->path_of_twin(two.open, {}));
+}
+
 handover::NodeRecord record_of(std::uint64_t node, mode_t type, std::uint64_t lookups = 1) {
-  return {.node = node, .device = 7, .inode = 100 + node, .lookups = lookups, .mode = type, .is_indexed = true};
+  return {.node = node,
+          .lookups = lookups,
+          .attributes = {.device = 7, .inode = 100 + node, .mode = type},
+          .has_attributes = true,
+          .is_indexed = true};
 }
 
 TEST_F(NodeAdoptionTest, NumbersThatNobodyGaveAreDropped) {

@@ -178,7 +178,7 @@ TEST_F(NodeTableTest, AListingFillsWhatIsNotKnownAndNoMore) {
   ASSERT_TRUE(known.has_value());
   EXPECT_EQ(known->attributes.st_size, static_cast<off_t>(kLarge + 1)) << "the table knows better";
   EXPECT_EQ(known->validated, kLater);
-  table_.name_added(kRootNode);
+  table_.name_added({kRootNode, "d"});
   EXPECT_FALSE(table_.entry_listed({kRootNode, "c"}, listed)) << "made before a change of the folder";
 }
 
@@ -235,13 +235,32 @@ TEST_F(NodeTableTest, ChangesThroughTheMountOutdateEarlierQuestions) {
   EXPECT_EQ(table_.state(id)->attributes.st_size, static_cast<off_t>(2 * kSmall));
 }
 
-TEST_F(NodeTableTest, ChangesOfAFoldersNamesOutdateEarlierLookups) {
+TEST_F(NodeTableTest, AChangeOfANameOutdatesEarlierLookupsOfIt) {
   const ChangeStamp asked = table_.stamp();
-  table_.name_added(kRootNode);
+  table_.name_added({kRootNode, "a"});
   EXPECT_FALSE(table_.entry_seen({kRootNode, "a"}, file(5), asked, kNow).has_value());
+  EXPECT_TRUE(table_.entry_seen({kRootNode, "b"}, file(6), asked, kNow).has_value()) << "of another one nothing is new";
   look_up("a", file(5));
   EXPECT_FALSE(table_.name_missing({kRootNode, "a"}, asked));
   EXPECT_TRUE(table_.child({kRootNode, "a"}).has_value());
+}
+
+TEST_F(NodeTableTest, ALookupOfBeforeAMoveBringsNoNameBack) {
+  const NodeId id = look_up("a", file(5));
+  const ChangeStamp asked = table_.stamp();
+  table_.name_moved({kRootNode, "a"}, {kRootNode, "b"});
+  for (int i = 0; i < 100; ++i) table_.name_added({kRootNode, "another"});
+  EXPECT_FALSE(table_.entry_seen({kRootNode, "a"}, file(5), asked, kNow).has_value());
+  EXPECT_FALSE(table_.name_missing({kRootNode, "b"}, asked));
+  EXPECT_FALSE(table_.child({kRootNode, "a"}).has_value());
+  EXPECT_EQ(path(id), "b");
+}
+
+TEST_F(NodeTableTest, LookupsOfBeforeATreeWasDoubtedAreOldWhateverTheirName) {
+  const ChangeStamp asked = table_.stamp();
+  table_.tree_doubted(kRootNode);
+  EXPECT_FALSE(table_.entry_seen({kRootNode, "a"}, file(5), asked, kNow).has_value());
+  EXPECT_TRUE(table_.entry_seen({kRootNode, "a"}, file(5), table_.stamp(), kNow).has_value());
 }
 
 TEST_F(NodeTableTest, MovedFoldersTakeAllBelowAlong) {
@@ -311,7 +330,8 @@ TEST_F(NodeTableTest, InodeNumberUsedAgainIsAnotherFile) {
 
 TEST_F(NodeTableTest, PagesAreKeptWhileTheVersionStays) {
   const NodeId id = look_up("a", file(5));
-  EXPECT_FALSE(table_.open(id, OpenKind::read).keep_pages) << "nobody knows what the kernel has";
+  EXPECT_TRUE(table_.open(id, OpenKind::read).keep_pages)
+      << "there are none, and none are to go when the opener gets to run";
   EXPECT_TRUE(table_.open(id, OpenKind::read).keep_pages);
   table_.close(id, OpenKind::read);
   table_.close(id, OpenKind::read);
@@ -319,6 +339,22 @@ TEST_F(NodeTableTest, PagesAreKeptWhileTheVersionStays) {
   table_.close(id, OpenKind::read);
   EXPECT_EQ(see(id, file(5, kLarge, 200)), Seen::taken) << "nobody has it open";
   EXPECT_FALSE(table_.open(id, OpenKind::read).keep_pages);
+}
+
+TEST_F(NodeTableTest, PagesThatAreStillToBeDroppedAreKeptByNobody) {
+  const NodeId id = look_up("a", file(5));
+  table_.open(id, OpenKind::read);
+  table_.close(id, OpenKind::read);
+  see(id, file(5, kLarge, 200));
+  EXPECT_TRUE(table_.open(id, OpenKind::read).drops_pages);
+  const OpenDecision second = table_.open(id, OpenKind::read);
+  EXPECT_FALSE(second.keep_pages) << "the first opener may not have run yet";
+  EXPECT_TRUE(second.drops_pages);
+  table_.pages_dropped(id);
+  table_.pages_dropped(id);
+  const OpenDecision third = table_.open(id, OpenKind::read);
+  EXPECT_TRUE(third.keep_pages);
+  EXPECT_FALSE(third.drops_pages);
 }
 
 TEST_F(NodeTableTest, PagesFollowChangesThroughTheMount) {
@@ -331,6 +367,68 @@ TEST_F(NodeTableTest, PagesFollowChangesThroughTheMount) {
   EXPECT_TRUE(table_.open(id, OpenKind::read).keep_pages);
   table_.attributes_changed(id, nullptr, file(5, kLarge + 5, 300), kNow);
   EXPECT_TRUE(table_.open(id, OpenKind::read).keep_pages) << "the kernel saw the write itself";
+}
+
+TEST_F(NodeTableTest, PagesAreKeptWhileAWriteIsUnderWay) {
+  const NodeId id = look_up("a", file(5));
+  table_.open(id, OpenKind::write);
+  ASSERT_TRUE(table_.begin_data_change(id));
+  EXPECT_EQ(see(id, file(5, kLarge, 200)), Seen::kept) << "half of our own write";
+  EXPECT_EQ(look_up("a", file(5, kLarge, 201)), id);
+  EXPECT_TRUE(table_.open(id, OpenKind::read).keep_pages);
+  table_.attributes_changed(id, nullptr, file(5, kLarge, 202), kNow);
+  table_.end_data_change(id);
+  EXPECT_TRUE(table_.open(id, OpenKind::read).keep_pages);
+  EXPECT_EQ(see(id, file(5, kLarge, 203)), Seen::taken) << "not ours any more";
+  EXPECT_FALSE(table_.open(id, OpenKind::read).keep_pages);
+}
+
+TEST_F(NodeTableTest, AWriteUnderWayHidesNoOtherFile) {
+  const NodeId id = look_up("a", file(5));
+  table_.open(id, OpenKind::write);
+  ASSERT_TRUE(table_.begin_data_change(id));
+  EXPECT_EQ(see(id, file(6)), Seen::other_file);
+  EXPECT_NE(look_up("a", file(6)), id);
+  table_.end_data_change(id);
+}
+
+TEST_F(NodeTableTest, AttributesThatNobodyKnowsAreTakenDuringAWrite) {
+  const NodeId id = look_up("a", file(5));
+  table_.open(id, OpenKind::write);
+  table_.data_unknown(id);
+  ASSERT_TRUE(table_.begin_data_change(id));
+  EXPECT_EQ(see(id, file(5, kLarge, 200)), Seen::taken);
+  table_.end_data_change(id);
+}
+
+TEST_F(NodeTableTest, AWriteUnderTheNewNodeIsOneOfTheOld) {
+  const NodeId old = look_up("a", file(5));
+  table_.open(old, OpenKind::read);
+  ASSERT_EQ(table_.settle({.node = old}).answer, OpenWay::Answer::served);
+  const cache::BackingKey stored{7};
+  table_.open(old, OpenKind::read);  // the file is in the store now
+  ASSERT_EQ(table_.settle({.node = old, .offer = stored}).answer, OpenWay::Answer::look_up_again);
+  const NodeId current = look_up("a", file(5));
+  ASSERT_NE(current, old);
+  table_.open(current, OpenKind::read);
+  ASSERT_EQ(table_.settle({.node = current, .offer = stored}).answer, OpenWay::Answer::backed);
+  constexpr pid_t kWriter = 7;
+  table_.open(current, OpenKind::write, kWriter);
+  ASSERT_EQ(table_.settle({.node = current, .kind = OpenKind::write, .thread = kWriter}).answer,
+            OpenWay::Answer::look_up_again);
+  const NodeId forgotten = look_up("a", file(5));
+  table_.forget(forgotten, 1);  // its names come back
+  table_.check_invariants();
+  const NodeId written = look_up("a", file(5));
+  ASSERT_NE(written, current);
+  table_.open(written, OpenKind::write, kWriter);
+  ASSERT_EQ(table_.settle({.node = written, .kind = OpenKind::write}).answer, OpenWay::Answer::served);
+  table_.attributes_changed(written, nullptr, file(5, kLarge + 5, 300), kNow);
+  EXPECT_EQ(table_.served_beside(written), std::vector<NodeId>{old});
+  EXPECT_EQ(table_.state(old)->attributes.st_size, static_cast<off_t>(kLarge + 5));
+  table_.name_removed({kRootNode, "a"});
+  const NodeId other = look_up("b", file(5, kSmall));  // the inode's number came again
+  EXPECT_TRUE(table_.served_beside(other).empty());
 }
 
 TEST_F(NodeTableTest, AttributeChangeDoesNotVouchForAVersionNobodySaw) {
@@ -372,6 +470,14 @@ TEST_F(NodeTableTest, SmallFilesKeepTheirNodeForTheirLocks) {
   const OpenDecision decision = table_.open(id, OpenKind::read);
   EXPECT_EQ(decision.answer, OpenDecision::Answer::serve);
   EXPECT_TRUE(decision.bypass_pages) << "the kernel's pages are the other reader's";
+}
+
+TEST_F(NodeTableTest, ASmallFileThatGotTheNumberOfOneThatIsReadIsAnotherFile) {
+  const NodeId replaced = look_up("a", file(5, kSmall));
+  table_.open(replaced, OpenKind::read);
+  EXPECT_EQ(look_up("moved", file(5, kSmall)), replaced) << "the same data";
+  EXPECT_NE(look_up("new", file(5, kSmall, 200)), replaced);
+  EXPECT_EQ(path(replaced), "(none)");
 }
 
 TEST_F(NodeTableTest, WritersAreNeverRetired) {
@@ -430,6 +536,67 @@ TEST_F(NodeTableTest, StaysConsistentUnderRandomUse) {
   for (const auto& [id, count] : known) table_.forget(id, count);
   table_.check_invariants();
   EXPECT_EQ(table_.size(), 1U);
+}
+
+TEST_F(NodeTableTest, AnAclHoldsUntilTheFileChanges) {
+  const NodeId id = look_up("a", file(5));
+  EXPECT_FALSE(table_.acl(id).has_value());
+  table_.acl_seen(table_.acl_question(id), "rights");
+  EXPECT_EQ(table_.acl(id), "rights");
+  EXPECT_EQ(see(id, file(5)), Seen::taken);
+  EXPECT_EQ(table_.acl(id), "rights");
+  EXPECT_EQ(see(id, file(5, kLarge, 101)), Seen::taken);
+  EXPECT_FALSE(table_.acl(id).has_value()) << "its change time moved";
+  table_.acl_seen(table_.acl_question(id), "");
+  EXPECT_EQ(table_.acl(id), "");
+  // Through the mount the same moment may have the change.
+  const origin::Attributes same = file(5, kLarge, 101);
+  table_.attributes_changed(id, &same, same, kLater);
+  EXPECT_FALSE(table_.acl(id).has_value());
+  table_.acl_seen(table_.acl_question(id), "");
+  table_.attributes_unknown(id);
+  EXPECT_FALSE(table_.acl(id).has_value());
+}
+
+TEST_F(NodeTableTest, AnAclThatWasAskedForBeforeAChangeIsNotTaken) {
+  const NodeId id = look_up("a", file(5));
+  AclQuestion question = table_.acl_question(id);
+  const origin::Attributes same = file(5);
+  table_.attributes_changed(id, &same, same, kLater);
+  table_.acl_seen(question, "");
+  EXPECT_FALSE(table_.acl(id).has_value()) << "through the mount";
+  question = table_.acl_question(id);
+  EXPECT_EQ(see(id, file(5, kLarge, 101)), Seen::taken);
+  table_.acl_seen(question, "");
+  EXPECT_FALSE(table_.acl(id).has_value()) << "behind our back";
+}
+
+TEST_F(NodeTableTest, TheNodeThatTakesAnothersPlaceHasItsAcl) {
+  const NodeId old = look_up("a", file(5));
+  table_.acl_seen(table_.acl_question(old), "rights");
+  ASSERT_EQ(table_.open(old, OpenKind::read).answer, OpenDecision::Answer::serve);
+  EXPECT_EQ(table_.settle({.node = old}).answer, OpenWay::Answer::served);
+  ASSERT_EQ(table_.open(old, OpenKind::read).answer, OpenDecision::Answer::serve);
+  const Opening resident{.node = old, .offer = cache::BackingKey{7}};
+  ASSERT_EQ(table_.settle(resident).answer, OpenWay::Answer::look_up_again);
+  const NodeId next = look_up("a", file(5));
+  ASSERT_NE(next, old);
+  EXPECT_EQ(table_.acl(next), "rights");
+  EXPECT_EQ(table_.acl(old), "rights");
+}
+
+TEST_F(NodeTableTest, AFileSystemWithoutAclsIsKnownByOneOfItsFiles) {
+  const NodeId one = look_up("a", file(5));
+  const NodeId other = look_up("b", file(6));
+  origin::Attributes elsewhere = file(7);
+  elsewhere.st_dev = 8;
+  const NodeId foreign = look_up("c", elsewhere);
+  table_.acls_unsupported(table_.acl_question(one));
+  EXPECT_EQ(table_.acl(other), "");
+  EXPECT_TRUE(table_.known_entry({kRootNode, "b"})->has_no_acl);
+  EXPECT_FALSE(table_.acl(foreign).has_value());
+  table_.acl_seen(table_.acl_question(other), "rights");
+  EXPECT_FALSE(table_.acl(one).has_value()) << "mounted anew with them";
 }
 
 }  // namespace

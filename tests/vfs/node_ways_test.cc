@@ -17,6 +17,7 @@ constexpr std::uint64_t kLarge = kLargestUnretiredFile + 1;
 constexpr base::TimePoint kNow{std::chrono::hours(10)};
 constexpr cache::BackingKey kStored{17};
 constexpr cache::BackingKey kStoredAnew{18};
+constexpr Name kModel{kRootNode, "model"};
 constexpr cache::BackingKey kOwn = cache::origin_backing(5);
 
 origin::Attributes file(std::int64_t mtime = 100) {
@@ -102,6 +103,70 @@ TEST_F(NodeWaysTest, WriterOfAFileThatTheKernelReadsGetsAnotherNode) {
   EXPECT_EQ(open(next, kStored).answer, Answer::served) << "a node with a writer is not retired";
 }
 
+TEST_F(NodeWaysTest, WriterThatWasSentAwayComesBackToANodeThatItCanOpen) {
+  const NodeId id = look_up("model");
+  open(id, kStored);
+  ASSERT_EQ(open(id, cache::kNoBacking, OpenKind::write, 2).answer, Answer::look_up_again);
+  const auto next = table_.fresh_entry(kModel, kNow - std::chrono::seconds(1));
+  ASSERT_EQ(open(next->id, kStored, OpenKind::read, 3).answer, Answer::backed) << "somebody was quicker";
+  const Entry kept = table_.keep_for_writer(kModel, *next, 2);
+  EXPECT_EQ(open(kept.id, kStored, OpenKind::read, 4).answer, Answer::served) << "nobody is quicker now";
+  EXPECT_EQ(open(kept.id, kStored, OpenKind::read, 4).answer, Answer::served) << "nor takes its name away";
+  EXPECT_EQ(open(kept.id, cache::kNoBacking, OpenKind::write, 2).answer, Answer::served);
+}
+
+TEST_F(NodeWaysTest, NothingIsKeptForAWriterThatWasAnswered) {
+  const NodeId id = look_up("model");
+  table_.note_sent_away(2, OpenKind::write);
+  EXPECT_EQ(table_.keep_for_writer(kModel, *table_.known_entry(kModel), 2).id, id);
+  table_.forget_sent_away(2);
+  EXPECT_EQ(open(id, kStored).answer, Answer::backed);
+}
+
+TEST_F(NodeWaysTest, NothingIsKeptForReaders) {
+  const NodeId id = look_up("model");
+  open(id, kStored);
+  table_.note_sent_away(2, OpenKind::read);
+  EXPECT_EQ(table_.keep_for_writer(kModel, *table_.known_entry(kModel), 2).id, id);
+  EXPECT_EQ(open(id, kStored, OpenKind::read, 3).answer, Answer::backed);
+}
+
+TEST_F(NodeWaysTest, AnOpenForWritingThatIsOnItsWayIsNotOvertaken) {
+  const NodeId id = look_up("model");
+  const OpenDecision writer = table_.open(id, OpenKind::write);
+  EXPECT_EQ(open(id, kStored, OpenKind::read, 2).answer, Answer::served);
+  EXPECT_EQ(table_.settle({.node = id, .kind = OpenKind::write, .thread = 1, .version = writer.version}).answer,
+            Answer::served);
+}
+
+TEST_F(NodeWaysTest, AnOpenNodeHasItsNameAgainOnceTheOneAfterItIsForgotten) {
+  const NodeId id = look_up("model");
+  open(id, cache::kNoBacking);
+  ASSERT_EQ(open(id, kStored).answer, Answer::look_up_again);
+  for (int round = 0; round < 2; ++round) {
+    const NodeId next = look_up("model");
+    ASSERT_NE(next, id);
+    EXPECT_FALSE(table_.path(id));
+    table_.forget(next, 1);
+    ASSERT_TRUE(table_.path(id)) << "a successor has no other way to it";
+    EXPECT_EQ(table_.path(id)->path, "model");
+  }
+  const NodeId changed = look_up("model", 200);
+  table_.forget(changed, 1);
+  EXPECT_FALSE(table_.path(id)) << "what has the name now is no longer what is open";
+}
+
+TEST_F(NodeWaysTest, NobodyIsToldWhatAWriterUnseenMadeWrong) {
+  const NodeId id = look_up("model");
+  const ChangeStamp asked = table_.stamp();
+  table_.data_unknown(id);
+  EXPECT_FALSE(table_.state(id)->has_attributes);
+  EXPECT_FALSE(table_.known_entry(kModel));
+  EXPECT_FALSE(table_.entry_seen(kModel, file(), asked, kNow)) << "asked before the change";
+  EXPECT_TRUE(table_.entry_seen(kModel, file(200), table_.stamp(), kNow));
+  EXPECT_TRUE(table_.known_entry(kModel));
+}
+
 TEST_F(NodeWaysTest, SecondOpenWithoutALookupReadsWhatIsOpenThere) {
   const NodeId id = look_up("model");
   open(id, kStored);
@@ -126,7 +191,7 @@ TEST_F(NodeWaysTest, WhoWasSentAwayFromElsewhereIsNotSentAwayAgain) {
   const NodeId id = look_up("model");
   open(id, kStored);
   ASSERT_NE(table_.attributes_seen(id, file(200), table_.stamp(), kNow), Seen::taken) << "another version: retired";
-  table_.note_sent_away(7);
+  table_.note_sent_away(7, OpenKind::read);
   EXPECT_EQ(table_.open(id, OpenKind::read, 7).answer, OpenDecision::Answer::serve);
 }
 
@@ -135,7 +200,7 @@ TEST_F(NodeWaysTest, AFileThatNobodyHasOpenAnyMoreDecidesNothing) {
   open(id, kStored);
   const OpenDecision decision = table_.open(id, OpenKind::read);
   Opening opening{.node = id, .thread = 2, .version = decision.version};
-  table_.note_sent_away(2);
+  table_.note_sent_away(2, OpenKind::read);
   EXPECT_EQ(table_.settle(opening).backing, kStored) << "before it is known";
   opening.gone = kStored;
   EXPECT_EQ(table_.settle(opening).answer, Answer::served);

@@ -57,8 +57,9 @@ class BackingIds {
 
   /// Null: the kernel refuses (the file is served instead), or passthrough is not available.
   std::shared_ptr<const Hold> acquire(NodeId node, const cache::BackingFile& file);
-  /// An open's share of an id that the kernel has from an earlier worker.
-  std::shared_ptr<const Hold> adopt(NodeId node, cache::BackingKey key, std::int32_t id);
+  /// An open's share of an id that the kernel has from an earlier worker. `owner` lives as long as the kernel has the file.
+  std::shared_ptr<const Hold> adopt(NodeId node, cache::BackingKey key, std::int32_t id,
+                                    std::shared_ptr<const void> owner = nullptr);
   /// Of a file that an open of the node has; null: none has any more.
   std::shared_ptr<const Hold> share(NodeId node, cache::BackingKey key);
 

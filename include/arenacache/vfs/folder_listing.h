@@ -29,6 +29,7 @@ namespace arenacache::vfs {
 struct SourceFacts {
   origin::Attributes top{};
   struct ::statvfs space{};
+  std::uint64_t top_has_no_acl = 0;  ///< 1: known to have none. (Kept as bytes: no padding)
 };
 
 class FolderListing {
@@ -50,6 +51,11 @@ class FolderListing {
   /// The origin, asked at `asked`, said `attributes` of the entry at `index`.
   void set_attributes(std::size_t index, const origin::Attributes& attributes, base::TimePoint validated,
                       ChangeStamp asked);
+  /// Whether the entry at `index` is known to have no access ACL, for as long as its change time is what `attributes` say.
+  void set_has_no_acl(std::size_t index, const origin::Attributes& attributes, bool has_none);
+  [[nodiscard]] bool has_no_acl(std::size_t index, const origin::Attributes& attributes) const;
+  /// The same of all names that `older`, of the same folder, knows it of.
+  void take_acls_of(const FolderListing& older);
   /// What was said of `name` before `now` is no longer so.
   void forget_attributes(std::string_view name, ChangeStamp now);
   /// What is known of the source itself (kept with its top folder only).
@@ -87,9 +93,13 @@ class FolderListing {
     std::int64_t change_ns = 0;
     std::uint32_t blocks = 0;
     std::uint16_t profile = 0;
-    std::uint16_t is_known = 0;
+    std::uint16_t flags = 0;
+    [[nodiscard]] bool is_known() const { return (flags & kIsKnown) != 0; }
+    [[nodiscard]] bool has_no_acl() const { return (flags & kHasNoAcl) != 0; }
   };
   static_assert(sizeof(PackedAttributes) == 48);
+  static constexpr std::uint16_t kIsKnown = 1;
+  static constexpr std::uint16_t kHasNoAcl = 2;  ///< at this change time; alone, nothing else is known
 
   [[nodiscard]] std::optional<PackedAttributes> pack_locked(const origin::Attributes& attributes) AC_REQUIRES(mutex_);
   [[nodiscard]] origin::Attributes unpack_locked(const PackedAttributes& packed) const AC_REQUIRES(mutex_);

@@ -29,11 +29,14 @@ enum class HandleId : std::uint64_t {};
 struct FileHandle {
   NodeId node{};
   int access = 0;  ///< O_RDONLY, O_WRONLY or O_RDWR
+  bool bypasses_pages = false;  ///< its reads are not the kernel's pages; set before it is in the table
   std::shared_ptr<cache::Reader> reader;
   std::shared_ptr<origin::OriginFile> file;
   std::shared_ptr<cache::Writer> writer;
   std::shared_ptr<const BackingIds::Hold> backing;
-  handover::RecordId record = handover::kNoRecord;
+  std::atomic<handover::RecordId> record{handover::kNoRecord};
+  std::atomic<bool> drops_pages{false};  ///< the kernel may not have dropped the pages yet that its open found
+  std::atomic<bool> changed_data{false};  ///< its writer was told of the first change
   std::atomic<bool> is_kept{false};  ///< whoever keeps descriptors for the next worker has one of this file
 };
 
@@ -116,6 +119,19 @@ class HandleTable {
       if (handle->node == node) found.emplace_back(id, handle);
     }
     return found;
+  }
+
+  /// All handles, with their numbers.
+  [[nodiscard]] std::vector<std::pair<HandleId, std::shared_ptr<Handle>>> all() const {
+    base::MutexLock lock(mutex_);
+    return {handles_.begin(), handles_.end()};
+  }
+
+  /// Calls `deed` with each handle; none is taken out meanwhile.
+  template <class Deed>
+  void for_each(Deed deed) const {
+    base::MutexLock lock(mutex_);
+    for (const auto& [id, handle] : handles_) deed(*handle);
   }
 
   /// Takes all handles out.

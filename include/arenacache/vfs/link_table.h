@@ -27,9 +27,9 @@ class LinkTable {
   const Link* insert(Name name, NodeId node);
   void erase(const Link& link);
   [[nodiscard]] std::size_t size() const { return size_; }
+  [[nodiscard]] static std::uint32_t hash_of(Name name);
 
  private:
-  [[nodiscard]] static std::uint32_t hash_of(Name name);
   [[nodiscard]] Link*& bucket_of(std::uint32_t hash) { return buckets_[hash & (buckets_.size() - 1)]; }
   void grow();
 

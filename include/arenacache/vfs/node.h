@@ -44,21 +44,19 @@ class CompactAttributes {
  public:
   CompactAttributes() = default;
   explicit CompactAttributes(const origin::Attributes& full);
+  explicit CompactAttributes(const handover::NodeAttributes& recorded) : is_(recorded) {}
+  [[nodiscard]] const handover::NodeAttributes& recorded() const { return is_; }
   [[nodiscard]] origin::Attributes expanded() const;
   [[nodiscard]] origin::Version version() const;
-  [[nodiscard]] mode_t type() const { return mode_ & S_IFMT; }
-  [[nodiscard]] std::uint64_t device() const { return device_; }
-  [[nodiscard]] std::uint64_t inode() const { return inode_; }
-  [[nodiscard]] std::uint64_t size() const { return size_; }
-  [[nodiscard]] std::int64_t modify_ns() const { return modify_ns_; }
-  [[nodiscard]] std::uint32_t link_count() const { return link_count_; }
-  void lose_link() { link_count_ -= link_count_ > 0 ? 1 : 0; }
+  [[nodiscard]] mode_t type() const { return is_.mode & S_IFMT; }
+  [[nodiscard]] std::uint64_t device() const { return is_.device; }
+  [[nodiscard]] std::uint64_t inode() const { return is_.inode; }
+  [[nodiscard]] std::uint64_t size() const { return is_.size; }
+  [[nodiscard]] std::uint32_t link_count() const { return is_.link_count; }
+  void lose_link() { is_.link_count -= is_.link_count > 0 ? 1 : 0; }
 
  private:
-  std::uint64_t device_ = 0, inode_ = 0, size_ = 0, blocks_ = 0;
-  std::int64_t access_ns_ = 0, modify_ns_ = 0, change_ns_ = 0;
-  std::uint32_t mode_ = 0, link_count_ = 0, user_ = 0, group_ = 0, block_size_ = 0;
-  std::uint32_t special_device_ = 0;  ///< all that the kernel can be told of it
+  handover::NodeAttributes is_;
 };
 
 /// How the kernel gets at the bytes of a node that is open: it asks the daemon and keeps pages, or it reads a backing file. One
@@ -70,17 +68,22 @@ struct OpenState {
   unsigned readers = 0;
   unsigned writers = 0;
   std::optional<origin::Version> kernel_pages;  ///< the version the kernel's page cache may hold pages of
+  bool has_unknown_pages = false;  ///< it may hold pages of any other
+  unsigned dropping = 0;  ///< opens that drop pages, whose openers may not have run since
+  unsigned changing = 0;  ///< changes of the data through the mount that have begun and not ended
   std::optional<origin::Version> newer;  ///< set when retired for a version that replaced this one behind our back
   ReadWay way = ReadWay::undecided;
   cache::BackingKey backing = cache::kNoBacking;  ///< of the way `backed`
   origin::Version backing_version{};
   bool retired = false;  ///< the name's next LOOKUP gets another node
+  NodeId successor =
+      kNoNode;  ///< which has its names now and is of the same version: what is written there is written here
   bool estale_sent = false;  ///< an OPEN was sent away since a name last went; a second one is answered
 };
 
 /// Lies in memory with its name behind it: made by LinkTable only.
 struct Link {
-  NodeId node{};
+  mutable NodeId node{};
   NodeId parent{};
   mutable const Link* next = nullptr;  ///< the node's next name; the first one was confirmed last
   Link* bucket_next = nullptr;  ///< LinkTable's
@@ -89,6 +92,14 @@ struct Link {
   std::uint16_t name_length = 0;
   mutable bool is_doubted = false;  ///< the node may be fresh, but whether this is still its name must be asked
   [[nodiscard]] std::string_view name() const { return {reinterpret_cast<const char*>(this + 1), name_length}; }
+};
+
+/// What is known of a node's access ACL.
+enum class AclState : std::uint8_t {
+  unknown,
+  asked,  ///< unknown, and the origin is being asked
+  none,
+  kept,  ///< NodeTable has its bytes
 };
 
 struct Node {
@@ -101,7 +112,8 @@ struct Node {
   const Link* links = nullptr;
   std::unique_ptr<OpenState> open;
   handover::RecordId record = handover::kNoRecord;
-  std::uint32_t children : 30 = 0;
+  std::uint32_t children : 28 = 0;
+  AclState acl : 2 = AclState::unknown;
   bool has_attributes : 1 = false;  ///< all of them; else what follows is all that is known
   bool has_version : 1 = false;  ///< type, inode, size and mtime
 };

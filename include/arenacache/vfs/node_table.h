@@ -14,12 +14,15 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "arenacache/base/mutex.h"
 #include "arenacache/vfs/inode_table.h"
 #include "arenacache/vfs/link_table.h"
+#include "arenacache/vfs/name_changes.h"
 #include "arenacache/vfs/node.h"
+#include "arenacache/vfs/sent_away.h"
 
 namespace arenacache::vfs {
 
@@ -31,6 +34,14 @@ struct Entry {
   NodeId id{};
   origin::Attributes attributes{};
   base::TimePoint validated = base::TimePoint::min();
+  bool has_no_acl = false;  ///< known to have none
+};
+
+/// A question about a node's access ACL, and what the answer holds for.
+struct AclQuestion {
+  NodeId node{};
+  ChangeStamp asked{};
+  std::int64_t change_ns = 0;  ///< the node's change time, as it was known
 };
 
 /// What a listing says of a name.
@@ -71,10 +82,10 @@ struct OpenDecision {
   origin::Version version{};  ///< to be opened
   bool keep_pages = false;  ///< the kernel's pages are of this version
   bool bypass_pages = false;  ///< the kernel's pages are of another version that somebody still reads
+  /// The kernel drops its pages when the opener gets to run: pages_dropped() is to be called when it did, or the open is over.
+  bool drops_pages = false;
   bool has_writer = false;
 };
-
-enum class OpenKind : std::uint8_t { read, write };
 
 /// An open that was counted and waits for its way to be decided.
 struct Opening {
@@ -86,6 +97,7 @@ struct Opening {
   cache::BackingKey offer = cache::kNoBacking;
   /// A file that the node was read from and nobody has open any more; kNoBacking: not known of one.
   cache::BackingKey gone = cache::kNoBacking;
+  bool drops_pages = false;  ///< as decided
   bool may_share = true;  ///< what other opens read is as good as the offer, if it is of the same version
 };
 
@@ -114,9 +126,17 @@ class NodeTable {
     origin::Version version{};
     cache::BackingKey backing = cache::kNoBacking;
     bool bypasses = false;
+    bool drops_pages = false;  ///< pages_dropped() was not called for it
   };
   /// False: there is no such node.
   bool adopt_open(const AdoptedOpen& open);
+  /// The node, and older ones of its inode that lost their names to it and are still open.
+  [[nodiscard]] std::vector<NodeId> incarnations(NodeId id) const;
+  /// Older nodes of its file, at the version that it began with, that are read through the kernel's pages, and by nobody written.
+  [[nodiscard]] std::vector<NodeId> served_beside(NodeId id) const;
+  /// The path of another node of the same inode: one that took over this one's name. With `version`, only of one at that; else
+  /// nothing if the inode's last name went, as its number may have come again. Walks all nodes.
+  [[nodiscard]] std::optional<std::string> path_of_twin(NodeId id, const std::optional<origin::Version>& version) const;
   /// Nodes that nothing refers to go.
   void end_adoption();
 
@@ -128,7 +148,8 @@ class NodeTable {
   std::optional<Entry> fresh_entry(Name name, base::TimePoint since);
   /// The name's node, however old its attributes are.
   std::optional<Entry> known_entry(Name name);
-  /// The origin has `name` with `attributes`. Nothing: the answer is older than a change of the folder's names.
+  /// The origin has `name` with `attributes`. Nothing: the answer is older than a change of that name, or of the
+  /// file that left attributes nobody knows.
   std::optional<Entry> entry_seen(Name name, const origin::Attributes& attributes, ChangeStamp asked,
                                   base::TimePoint now);
   /// A listing has `name`, with what the origin said some time ago; what the table knows better stays. Nothing: the origin must
@@ -136,7 +157,7 @@ class NodeTable {
   std::optional<Entry> entry_listed(Name name, const ListedAttributes& listed);
   /// Whether fresh_entry() would find one.
   [[nodiscard]] bool is_fresh(Name name, base::TimePoint since) const;
-  /// The origin does not have `name`. False: the answer is older than a change of the folder's names, and was dropped.
+  /// The origin does not have `name`. False: the answer is older than a change of that name, and was dropped.
   bool name_missing(Name name, ChangeStamp asked);
   void forget(NodeId id, std::uint64_t lookups);
 
@@ -160,8 +181,30 @@ class NodeTable {
   /// A change through the mount left `after`. With `before`, the data is as it was; without, the kernel's pages moved along.
   void attributes_changed(NodeId id, const origin::Attributes* before, const origin::Attributes& after,
                           base::TimePoint now);
+  /// A change of the data through the mount begins; what the origin says of the node until it has ended may be of half of it, and
+  /// is not taken. False: nobody has it open, so that nothing is to be ended.
+  [[nodiscard]] bool begin_data_change(NodeId id);
+  /// After attributes_changed() or data_unknown().
+  void end_data_change(NodeId id);
   /// A change through the mount left attributes nobody knows.
   void attributes_unknown(NodeId id);
+  /// The same of a change of data: nobody is served by the version that was known, however slow the origin is; nor by the next worker.
+  void data_unknown(NodeId id);
+
+  // Access ACLs (node_acls.cc). What the origin said of one holds until the node's change time moves, or a change through the mount.
+  /// Take one before the origin is asked, and hand it in with the answer.
+  [[nodiscard]] AclQuestion acl_question(NodeId id) const;
+  /// The origin's answer; empty: there is none. Not taken if the node changed meanwhile.
+  void acl_seen(const AclQuestion& question, std::string acl);
+  /// The node's file system has no ACLs at all.
+  void acls_unsupported(const AclQuestion& question);
+  /// As it was said last; empty: there is none. Nothing: not known.
+  [[nodiscard]] std::optional<std::string> acl(NodeId id) const;
+  /// Of the node and the folders above those whose ACL is not known and may be asked for by the kernel. They count as asked for
+  /// until acl_seen() or acls_not_told().
+  [[nodiscard]] std::vector<NodeId> take_unknown_acls(NodeId id);
+  /// The origin did not say: they may be asked for again.
+  void acls_not_told(const std::vector<NodeId>& ids);
 
   // Changed behind our back: what was said before is old, and what was asked before is not believed. The stamp is of the doubt.
   ChangeStamp name_doubted(Name name);
@@ -170,7 +213,7 @@ class NodeTable {
   std::vector<NodeId> tree_doubted(NodeId top);
 
   // Names changed through the mount.
-  void name_added(NodeId parent);
+  void name_added(Name name);
   void name_removed(Name name);
   /// `to`'s node, if there is one, loses that name.
   void name_moved(Name from, Name to);
@@ -182,10 +225,17 @@ class NodeTable {
   OpenWay settle(const Opening& opening);
   /// An open of `thread` that was not counted is to be answered with ESTALE. False: its last one was; the kernel comes again
   /// once, so this one must be answered.
-  [[nodiscard]] bool send_away(pid_t thread);
+  [[nodiscard]] bool send_away(pid_t thread, OpenKind kind);
   /// The open of `thread` was answered ESTALE: the kernel looks the name up again, this once.
-  void note_sent_away(pid_t thread);
+  void note_sent_away(pid_t thread, OpenKind kind);
   [[nodiscard]] bool was_sent_away(pid_t thread) const;
+  /// The open of `thread` is about to be answered otherwise.
+  void forget_sent_away(pid_t thread);
+  /// `thread` looked `name` up, which found `found`. If it was sent away to come back and write, what is returned is a node that it
+  /// can open, and no reader makes the kernel read it by itself before that. Counts as `found` did.
+  [[nodiscard]] Entry keep_for_writer(Name name, const Entry& found, pid_t thread);
+  /// The opener of one that drops pages has run since, or it is not open any more.
+  void pages_dropped(NodeId id);
   /// Returns how many of `kind` are still open.
   unsigned close(NodeId id, OpenKind kind);
 
@@ -210,16 +260,23 @@ class NodeTable {
   /// The kernel is about to be given one more reference.
   void give_reference_locked(Node& node) AC_REQUIRES(mutex_);
   void set_attributes_locked(Node& node, const CompactAttributes& attributes) AC_REQUIRES(mutex_);
+  /// The next worker knows what this one does.
+  void record_attributes_locked(const Node& node) AC_REQUIRES(mutex_);
+  void record_pages_locked(const Node& node) AC_REQUIRES(mutex_);
+  handover::KernelPages pages_of(const Node& node) const;
+  void adopt_pages_locked(Node& node, handover::KernelPages pages) AC_REQUIRES(mutex_);
   void put_key_locked(NodeId id, Node& node) AC_REQUIRES(mutex_);
   const Link* insert_link_locked(Name name, NodeId id) AC_REQUIRES(mutex_);
   void erase_link_locked(const Link& link) AC_REQUIRES(mutex_);
 
   NodeId node_for_locked(Name name, const CompactAttributes& attributes, ChangeStamp asked) AC_REQUIRES(mutex_);
+  NodeId predecessor_locked(NodeId id, const Link* link, const CompactAttributes& attributes) const AC_REQUIRES(mutex_);
   NodeId candidate_locked(const Link* link, const CompactAttributes& attributes) const AC_REQUIRES(mutex_);
-  bool goes_on_locked(const Node& node, const CompactAttributes& attributes, ChangeStamp asked) const
+  bool goes_on_locked(NodeId id, bool has_name, const CompactAttributes& attributes, ChangeStamp asked) const
       AC_REQUIRES(mutex_);
   static bool is_written_unseen(const Node& node);
-  bool must_retire(const Node& node, const CompactAttributes& attributes) const;
+  static bool is_older_than_ours(ChangeStamp asked, const Node& node);
+  bool must_retire_locked(NodeId id, const Node& node, const CompactAttributes& attributes) const AC_REQUIRES(mutex_);
   bool same_pages(const origin::Version& a, const origin::Version& b) const;
   bool is_at_or_above_locked(NodeId upper, NodeId lower) const AC_REQUIRES(mutex_);
   NodeId make_node_locked(const CompactAttributes& attributes) AC_REQUIRES(mutex_);
@@ -227,14 +284,32 @@ class NodeTable {
   void drop_link_locked(const Link& link) AC_REQUIRES(mutex_);
   void lose_link_locked(const Link& link) AC_REQUIRES(mutex_);
   static void unchain(Node& node, const Link& link);
+  // When a file gets another node (node_successors.cc).
+  NodeId succeed_locked(NodeId id, const Link* link, const CompactAttributes& attributes) AC_REQUIRES(mutex_);
+  void note_successor_locked(NodeId id, NodeId successor) AC_REQUIRES(mutex_);
+  void pass_link_locked(const Link& link, NodeId to) AC_REQUIRES(mutex_);
   void detach_locked(NodeId id) AC_REQUIRES(mutex_);
+  void note_nameless_locked(NodeId id) AC_REQUIRES(mutex_);
+  std::vector<NodeId> served_beside_locked(NodeId id) const AC_REQUIRES(mutex_);
+  void note_inode_gone_locked(NodeId id) AC_REQUIRES(mutex_);
+  void give_names_back_locked(NodeId id) AC_REQUIRES(mutex_);
   Node* current_locked(Name name, NodeId& id) AC_REQUIRES(mutex_);
-  void note_sent_away_locked(pid_t thread) AC_REQUIRES(mutex_);
+  bool has_writer_locked(NodeId id, const OpenState& open) const AC_REQUIRES(mutex_);
+  void forget_locked(NodeId id, std::uint64_t lookups) AC_REQUIRES(mutex_);
+  struct LostName {
+    NodeId node{};
+    NodeId parent{};
+    std::string name;
+    handover::RecordId record = handover::kNoRecord;
+  };
   void note_lost_locked(NodeId id, Name name) AC_REQUIRES(mutex_);
+  void keep_lost_locked(LostName lost) AC_REQUIRES(mutex_);
+  void adopt_lost_name_locked(handover::RecordId id, const handover::LinkRecord& record) AC_REQUIRES(mutex_);
+  static OpenWay begin_way(OpenState& open, const Opening& opening, bool writer_comes);
   OpenWay settle_locked(OpenState& open, const Opening& opening) AC_REQUIRES(mutex_);
   void drop_key_locked(NodeId id, const Node& node) AC_REQUIRES(mutex_);
   void drop_if_unused_locked(NodeId id) AC_REQUIRES(mutex_);
-  void names_changed_locked(NodeId parent) AC_REQUIRES(mutex_);
+  void name_changed_locked(Name name) AC_REQUIRES(mutex_);
   void name_removed_locked(Name name) AC_REQUIRES(mutex_);
   static void doubt_other_names(Node& node);
   static void doubt_locked(Node& node, ChangeStamp now);
@@ -242,7 +317,12 @@ class NodeTable {
     node.changed_at = now;
     node.validated = base::TimePoint::min();
   }
-  static Entry entry_of(NodeId id, const Node& node) { return {id, node.attributes.expanded(), node.validated}; }
+  Entry entry_of(NodeId id, const Node& node) const AC_REQUIRES(mutex_) {
+    return {id, node.attributes.expanded(), node.validated, has_no_acl_locked(node)};
+  }
+  bool has_no_acl_locked(const Node& node) const AC_REQUIRES(mutex_);
+  std::optional<std::string> acl_locked(NodeId id) const AC_REQUIRES(mutex_);
+  void put_acl_locked(NodeId id, std::string acl) AC_REQUIRES(mutex_);
   std::optional<std::string> path_locked(NodeId id) const AC_REQUIRES(mutex_);
 
   const bool stable_inodes_;
@@ -255,14 +335,13 @@ class NodeTable {
   InodeTable by_inode_ AC_GUARDED_BY(mutex_);  ///< empty where inodes are not stable
   std::uint64_t next_id_ AC_GUARDED_BY(mutex_) = 2;
   std::uint64_t changes_ AC_GUARDED_BY(mutex_) = 0;
-  /// Threads whose last open was sent away. The kernel looks a name up again once: a second time they are not, if there is a choice.
-  std::deque<pid_t> sent_away_ AC_GUARDED_BY(mutex_);
-  struct LostName {
-    NodeId node{};
-    NodeId parent{};
-    std::string name;
-  };
+  NameChanges name_changes_ AC_GUARDED_BY(mutex_);
+  SentAway sent_away_ AC_GUARDED_BY(mutex_);
   std::deque<LostName> lost_names_ AC_GUARDED_BY(mutex_);  ///< the last some, the newest at the end
+  std::unordered_set<NodeId> nameless_ AC_GUARDED_BY(mutex_);  ///< nodes that lost their last name while they were open
+  /// Of nodes whose state is `kept`; few files have one. May have more: what a node had before it changed.
+  std::unordered_map<NodeId, std::string> acls_ AC_GUARDED_BY(mutex_);
+  std::unordered_set<std::uint64_t> devices_without_acls_ AC_GUARDED_BY(mutex_);
 };
 
 }  // namespace arenacache::vfs

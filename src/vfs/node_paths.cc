@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+// NodeTable: what is built from names: paths, also those of names that went behind our back a moment ago.
+#include <algorithm>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "arenacache/vfs/node_table.h"
+
+namespace arenacache::vfs {
+
+namespace {
+
+constexpr std::size_t kMostLostNames = 64;
+
+}  // namespace
+
+std::optional<std::string> NodeTable::path_locked(NodeId id) const {
+  std::vector<std::string_view> parts;
+  std::size_t length = 0;
+  while (id != kRootNode) {
+    const Node* node = find_locked(id);
+    if (node == nullptr || node->links == nullptr) return std::nullopt;
+    parts.push_back(node->links->name());
+    length += node->links->name().size() + 1;
+    id = node->links->parent;
+  }
+  std::string path;
+  path.reserve(length);
+  for (auto part = parts.rbegin(); part != parts.rend(); ++part) {
+    if (!path.empty()) path += '/';
+    path += *part;
+  }
+  return path;
+}
+
+std::optional<NodePath> NodeTable::path(NodeId id) const {
+  base::MutexLock lock(mutex_);
+  auto path = path_locked(id);
+  if (!path) return std::nullopt;
+  NodePath result{.path = std::move(*path)};
+  if (const Node& node = nodes_.at(id); node.links != nullptr) {
+    result.parent = node.links->parent;
+    result.name = node.links->name();
+  }
+  return result;
+}
+
+std::optional<std::string> NodeTable::child_path(Name name) const {
+  base::MutexLock lock(mutex_);
+  auto path = path_locked(name.parent);
+  if (!path) return std::nullopt;
+  if (!path->empty()) *path += '/';
+  *path += name.name;
+  return path;
+}
+
+bool NodeTable::is_known(Name name) const {
+  base::MutexLock lock(mutex_);
+  const Link* link = link_locked(name);
+  const Node* node = link != nullptr ? find_locked(link->node) : nullptr;
+  return node != nullptr && node->has_attributes;
+}
+
+std::optional<NodeId> NodeTable::child(Name name) const {
+  base::MutexLock lock(mutex_);
+  const Link* link = link_locked(name);
+  if (link == nullptr) return std::nullopt;
+  return link->node;
+}
+
+std::optional<NodeId> NodeTable::find(std::string_view path) const {
+  base::MutexLock lock(mutex_);
+  NodeId id = kRootNode;
+  while (!path.empty()) {
+    const std::size_t slash = path.find('/');
+    const Link* link = link_locked({id, path.substr(0, slash)});
+    if (link == nullptr) return std::nullopt;
+    id = link->node;
+    path = slash == std::string_view::npos ? std::string_view() : path.substr(slash + 1);
+  }
+  return id;
+}
+
+// Names that went behind our back.
+
+void NodeTable::note_lost_locked(NodeId id, Name name) {
+  LostName lost{.node = id, .parent = name.parent, .name = std::string(name.name)};
+  if (records_ != nullptr)
+    lost.record = records_->add_lost_link(std::to_underlying(id), std::to_underlying(name.parent), name.name);
+  keep_lost_locked(std::move(lost));
+}
+
+void NodeTable::keep_lost_locked(LostName lost) {
+  lost_names_.push_back(std::move(lost));
+  if (lost_names_.size() <= kMostLostNames) return;
+  if (records_ != nullptr) records_->remove(lost_names_.front().record);
+  lost_names_.pop_front();
+}
+
+std::optional<std::string> NodeTable::lost_path(NodeId id) const {
+  base::MutexLock lock(mutex_);
+  const auto lost = std::ranges::find(lost_names_.rbegin(), lost_names_.rend(), id, &LostName::node);
+  if (lost == lost_names_.rend()) return std::nullopt;
+  const auto folder = path_locked(lost->parent);
+  if (!folder) return std::nullopt;
+  return folder->empty() ? lost->name : *folder + '/' + lost->name;
+}
+
+}  // namespace arenacache::vfs

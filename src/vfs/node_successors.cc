@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+// NodeTable: a file that gets another node while its old one is open: the old one loses its names to it, and gets them back when
+// the kernel forgets the new one first. Whoever dies in between leaves each name with one of the two, so that a successor finds
+// what is open by it.
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "arenacache/vfs/node_table.h"
+
+namespace arenacache::vfs {
+
+/// A new node for the file that `id` was, which keeps what is open. `link`: a name that is the new one's from now on; may be null.
+NodeId NodeTable::succeed_locked(NodeId id, const Link* link, const CompactAttributes& attributes) {
+  drop_key_locked(id, nodes_.at(id));
+  const bool is_same_version = nodes_.at(id).attributes.version().same_data(attributes.version());
+  const NodeId successor = make_node_locked(attributes);
+  if (is_same_version) note_successor_locked(id, successor);
+  if (link != nullptr) pass_link_locked(*link, successor);
+  detach_locked(id);
+  return successor;
+}
+
+void NodeTable::note_successor_locked(NodeId id, NodeId successor) {
+  if (id == kNoNode) return;
+  if (const Node* const node = find_locked(id); node != nullptr && node->open) node->open->successor = successor;
+  for (const NodeId older : nameless_) {
+    OpenState& open = *nodes_.at(older).open;
+    if (open.successor == id) open.successor = successor;
+  }
+}
+
+void NodeTable::pass_link_locked(const Link& link, NodeId to) {
+  unchain(nodes_.at(link.node), link);
+  Node& node = nodes_.at(to);
+  link.node = to;
+  link.next = std::exchange(node.links, &link);
+  if (records_ != nullptr) records_->set_node_of(link.record, std::to_underlying(to));
+}
+
+/// Takes all names and the inode number away: whoever looks them up gets another node. Open handles go on with this one.
+void NodeTable::detach_locked(NodeId id) {
+  Node& node = nodes_.at(id);
+  ++node.lookups;  // held while its names go
+  while (node.links != nullptr) drop_link_locked(*node.links);
+  drop_key_locked(id, node);
+  if (node.open) {
+    node.open->retired = true;
+    node.open->estale_sent = false;  // another of its names may still be opened by its number
+  }
+  --node.lookups;
+  note_nameless_locked(id);
+  drop_if_unused_locked(id);
+}
+
+void NodeTable::note_nameless_locked(NodeId id) {
+  const Node* const node = find_locked(id);
+  if (node == nullptr || node->links != nullptr || !node->open) return;
+  if (node->open->readers + node->open->writers > 0) nameless_.insert(id);
+}
+
+/// The inode's last name went: its number may come again, for a file that is none of what is open here.
+void NodeTable::note_inode_gone_locked(NodeId id) {
+  const InodeKey key = key_of(nodes_.at(id));
+  const auto note = [&](Node& node) AC_REQUIRES(mutex_) {
+    while (node.attributes.link_count() > 0) node.attributes.lose_link();
+    record_attributes_locked(node);
+  };
+  note(nodes_.at(id));
+  for (const NodeId older : nameless_) {
+    if (Node& node = nodes_.at(older); key_of(node) == key) note(node);
+  }
+}
+
+std::vector<NodeId> NodeTable::incarnations(NodeId id) const {
+  base::MutexLock lock(mutex_);
+  std::vector<NodeId> all{id};
+  const Node* const node = find_locked(id);
+  if (node == nullptr) return all;
+  for (const NodeId older : nameless_) {
+    const Node& other = nodes_.at(older);
+    if (older != id && other.links == nullptr && key_of(other) == key_of(*node)) all.push_back(older);
+  }
+  return all;
+}
+
+std::vector<NodeId> NodeTable::served_beside(NodeId id) const {
+  base::MutexLock lock(mutex_);
+  return served_beside_locked(id);
+}
+
+std::vector<NodeId> NodeTable::served_beside_locked(NodeId id) const {
+  std::vector<NodeId> all;
+  for (const NodeId older : nameless_) {
+    const Node& other = nodes_.at(older);
+    const bool is_served = other.open && other.open->way == ReadWay::served;
+    const bool is_only_read = is_served && other.open->readers > 0 && other.open->writers == 0;
+    if (is_only_read && other.open->successor == id) all.push_back(older);
+  }
+  return all;
+}
+
+/// `id` is about to go: its names are what an older node of the file at the same version, which is open, is found by.
+void NodeTable::give_names_back_locked(NodeId id) {
+  Node& node = nodes_.at(id);
+  if (node.links == nullptr) return;
+  const auto older = std::ranges::find_if(nameless_, [&](NodeId one) AC_REQUIRES(mutex_) {
+    const Node& other = nodes_.at(one);
+    return one != id && other.links == nullptr && other.open && other.open->readers + other.open->writers > 0 &&
+           key_of(other) == key_of(node) && other.attributes.version().same_data(node.attributes.version());
+  });
+  if (older == nameless_.end()) return;
+  Node& heir = nodes_.at(*older);
+  if (node.has_attributes) set_attributes_locked(heir, node.attributes);
+  heir.validated = node.validated;
+  heir.changed_at = std::max(heir.changed_at, node.changed_at);
+  heir.doubted_at = std::max(heir.doubted_at, node.doubted_at);
+  if (heir.open->retired) heir.open->newer.reset();
+  note_successor_locked(id, *older);
+  heir.open->successor = kNoNode;
+  while (node.links != nullptr) pass_link_locked(*node.links, *older);
+  nameless_.erase(older);
+}
+
+}  // namespace arenacache::vfs
