@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <iterator>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -13,8 +14,20 @@
 #include "arenacache/base/log.h"
 #include "arenacache/base/text.h"
 #include "core.h"
+#include "origin_close.h"
 
 namespace arenacache::cache {
+
+namespace {
+
+/// A file of the store that the kernel reads by itself.
+struct KernelsFile {
+  std::shared_ptr<Object> object;  ///< null: it was dropped in an earlier life
+  std::unique_ptr<Reservation> reservation;  ///< where there is no object that has one
+  std::shared_ptr<const void> file;
+};
+
+}  // namespace
 
 bool is_below(const std::string& path, const std::string& folder) {
   if (folder.empty()) return true;
@@ -70,11 +83,10 @@ std::shared_ptr<Object> Catalog::match_locked(const FileRef& file, const ObjectK
     same_data = object->version.same_data(file.version);
     const bool by_inode = key.inode != 0;
     const bool attributes_moved = by_inode && object->version.ctime_ns != file.version.ctime_ns;
-    if (same_data && attributes_moved && object->is_stored() && object->trust == Trust::trusted) {
-      object->trust = Trust::unchecked;
-    }
+    if (same_data && attributes_moved) object->doubt();
     if (same_data) {
       object->row_due = object->row_due || !(object->version == file.version);
+      object->manifest_due = object->manifest_due || (object->packed && !(object->version == file.version));
       object->version = file.version;
     }
     old_path = object->path;
@@ -83,7 +95,7 @@ std::shared_ptr<Object> Catalog::match_locked(const FileRef& file, const ObjectK
     drop_and_keep_jobs(object);
     return nullptr;
   }
-  if (old_path != file.path) move_path_locked(object, file.path);
+  if (old_path != file.path) move_path_locked(object, file.path, after);
   return object;
 }
 
@@ -99,11 +111,17 @@ void Catalog::enter_locked(const std::shared_ptr<Object>& object, const ObjectKe
   by_key_[key] = object;
   by_path_[{object->source->id, path}] = object;
   by_id_[object->id] = object;
+  {
+    const base::MutexLock lock(object->mutex);
+    object->writers = writers_.count(key);
+  }
   if (is_pinned_locked(object->source->id, path) && pin_holds_.insert(object->id).second) core_.space->hold(object->id);
 }
 
 std::shared_ptr<Object> Catalog::restore(const store::IndexRow& row, const std::shared_ptr<Source>& source,
-                                         bool must_verify) {
+                                         bool must_verify, Copy copy) {
+  const bool is_packed = copy.packed && !row.resident;
+  const bool has_raw = row.has_raw() && !is_packed;
   const FileRef file{.source = source->id,
                      .path = row.origin.path,
                      .version = {.size = row.origin.size,
@@ -117,20 +135,30 @@ std::shared_ptr<Object> Catalog::restore(const store::IndexRow& row, const std::
                                         .path = {}}
                             : ObjectKey{.source = source->id, .file_system_id = 0, .inode = 0, .path = row.origin.path};
   auto object = std::make_shared<Object>(row.id, source, key, file, core_.clock.now());
-  object->reservation = core_.space->enter(row.id);
-  const bool small = !row.resident && row.allocated_bytes < row.origin.size;
-  core_.space->adopt(row.id, small ? row.allocated_bytes : footprint(row.origin.size), small);
+  if (!is_packed) {
+    object->reservation = core_.space->enter(row.id);
+    const bool small = !row.resident && row.allocated_bytes < row.origin.size;
+    core_.space->adopt(row.id, small ? row.allocated_bytes : footprint(row.origin.size), small);
+  }
   {
     const base::MutexLock lock(object->mutex);
-    object->has_map = false;
+    object->has_map = !has_raw;
+    if (is_packed) object->blocks = store::BlockMap();
+    object->row_due = row.has_packed() && !copy.packed && !copy.away;
+    object->manifest_due = copy.is_described_otherwise;
+    object->packed = std::move(copy.packed);
+    object->away = std::move(copy.away);
     object->was_complete = row.resident;
-    object->allocated_bytes = row.allocated_bytes;
-    object->trust = row.needs_check ? Trust::unchecked : Trust::trusted;
+    object->allocated_bytes = has_raw ? row.allocated_bytes : 0;
+    object->trust = row.needs_check && object->has_bytes() ? Trust::unchecked : Trust::trusted;
     object->last_use = base::WallTime(std::chrono::nanoseconds(row.last_use_ns));
     object->uses = row.uses;
+    if (row.uses > 0) object->recent_uses = {object->last_use};
     object->read_fraction = row.read_percent / 100.0;
-    object->must_verify = must_verify;
+    object->load_habit = row.load_habit;
+    object->must_verify = must_verify && !is_packed;
     if (row.resident) object->set_life(Life::resident);
+    if (is_packed) object->set_life(Life::packed);
   }
   const base::MutexLock lock(mutex_);
   if (by_key_.contains(key) || by_path_.contains({source->id, row.origin.path})) return nullptr;
@@ -215,47 +243,28 @@ std::optional<std::vector<base::Job>> Catalog::drop_locked(const std::shared_ptr
   {
     const base::MutexLock lock(object->mutex);
     if (object->is_dropped()) return std::nullopt;
+    on_disk = object->is_stored() || object->file || object->life == Life::packed;
     object->set_life(Life::dropped);
-    on_disk = object->is_stored() || object->file;
     is_held = object->readers > 0;
     key = object->key;
     path = object->path;
     object->trust = Trust::trusted;
+    if (object->ram_file) {
+      // Its memory is given back without a lock.
+      core_.background.submit("close", [file = std::move(object->ram_file)]() mutable { file.reset(); });
+      object->ram_file = nullptr;
+    }
     jobs = std::exchange(object->waiting_for_trust, {});
+    // Under the object's lock: whoever sees that it is dropped may then wait for that to be durable.
+    if (on_disk && unlink == Unlink::later) core_.drops.forget(object);
+    if (on_disk && unlink == Unlink::by_caller) core_.drops.forget_row(*object);
   }
   std::erase_if(held_dropped_, [](const auto& entry) { return entry.second.expired(); });
   if (is_held) held_dropped_.emplace(key, object);
   if (!is_held) let_go_of_file(*object);
   erase_maps_locked(*object, key, path);
   core_.space->doom(object->id);
-  if (on_disk) core_.index->remove(object->id);
-  if (on_disk && unlink == Unlink::later) unlink_later(object);
   return jobs;
-}
-
-void Catalog::unlink_later(const std::shared_ptr<Object>& object) {
-  {
-    const base::MutexLock lock(unlinks_mutex_);
-    ++unlinks_pending_;
-  }
-  core_.index->after_durable([core = &core_, object = object]() mutable {
-    core->background.submit("unlink", [core, object = std::move(object)]() mutable {
-      if (auto removed = core->tier->remove(object->id); !removed) base::log_warn(removed.error().what);
-      object.reset();  // its reservation ends before anybody is told
-      const base::MutexLock lock(core->catalog.unlinks_mutex_);
-      --core->catalog.unlinks_pending_;
-      core->catalog.unlinked_.notify_all();
-    });
-  });
-}
-
-void Catalog::await_unlinks(base::TimePoint deadline) {
-  // Rows that cannot be taken back keep their files: the end is not a clean one, and the next start looks at each of them.
-  if (auto synced = core_.index->sync(); !synced) return base::log_warn(synced.error().what);
-  base::MutexLock lock(unlinks_mutex_);
-  while (unlinks_pending_ > 0) {
-    if (!core_.clock.wait_until(lock, unlinked_, deadline)) return;
-  }
 }
 
 void Catalog::erase_maps_locked(const Object& object, const ObjectKey& key, const std::string& path) {
@@ -278,6 +287,7 @@ void Catalog::reader_gone(const std::shared_ptr<Object>& object) {
   // Closed without a lock: a close may block.
   std::shared_ptr<origin::OriginFile> closed;
   std::shared_ptr<store::RawFile> idle_file;
+  PackedFile idle_packed;
   bool is_gone = false;
   {
     const base::MutexLock lock(mutex_);
@@ -286,6 +296,7 @@ void Catalog::reader_gone(const std::shared_ptr<Object>& object) {
     if (--object->readers > 0) return;
     if (!object->admitted && object->flights.empty()) closed = std::exchange(object->origin_file, nullptr);
     if (!object->is_dropped()) idle_file = object->take_idle_file();
+    idle_packed = std::exchange(object->packed_file, {});
     const bool is_idle = !object->is_dropped() && !object->is_stored() && object->flights.empty() &&
                          object->later.empty() && !object->admitted;
     if (is_idle) {
@@ -294,78 +305,28 @@ void Catalog::reader_gone(const std::shared_ptr<Object>& object) {
     }
     is_gone = object->is_dropped();
   }
+  // It may be the last to need its chunks: then they are deleted with it.
+  if (idle_packed) core_.background.submit("close", [file = std::move(idle_packed)]() mutable { file = {}; });
   if (is_gone) let_go_of_file(*object);
-  if (closed) core_.background.submit("close-origin", [file = std::move(closed)]() mutable { file.reset(); });
+  close_origin_file(*object->source, std::move(closed));
 }
 
-void Catalog::move_path_locked(const std::shared_ptr<Object>& object, const std::string& path) {
-  const base::MutexLock lock(object->mutex);
-  const auto old = by_path_.find({object->source->id, object->path});
-  if (old != by_path_.end() && old->second == object) by_path_.erase(old);
-  if (object->key.inode == 0) {
-    by_key_.erase(object->key);
-    object->key.path = path;
-    by_key_[object->key] = object;
-  }
-  object->path = path;
-  object->row_due = true;
-  by_path_[{object->source->id, path}] = object;
-  const bool pinned = is_pinned_locked(object->source->id, path);
-  if (pinned && pin_holds_.insert(object->id).second) core_.space->hold(object->id);
-  if (!pinned && pin_holds_.erase(object->id) > 0) core_.space->release(object->id);
-}
-
-/// Who holds a dropped object open may still have to ask the origin for it, by its name.
-void Catalog::rename_dropped_locked(SourceId source, const std::string& from, const std::string& to, bool exchanged) {
-  for (const auto& [key, held] : held_dropped_) {
-    const auto object = held.lock();
-    if (!object || key.source != source) continue;
-    const base::MutexLock lock(object->mutex);
-    if (is_below(object->path, from)) {
-      object->path = to + object->path.substr(from.size());
-    } else if (exchanged && is_below(object->path, to)) {
-      object->path = from + object->path.substr(to.size());
-    }
-  }
-}
-
-void Catalog::renamed(Source& source, const std::string& from, const std::string& to, bool exchanged) {
+std::shared_ptr<const void> Catalog::hold_for_kernel(store::ObjectId id, std::uint64_t size) {
   const base::MutexLock lock(mutex_);
-  rename_dropped_locked(source.id, from, to, exchanged);
-  const auto moved = below_locked(source.id, from);
-  const auto back = exchanged ? below_locked(source.id, to) : std::vector<std::shared_ptr<Object>>{};
-  const auto rename_pins = [&](const std::string& old_top, const std::string& new_top) AC_REQUIRES(mutex_) {
-    std::vector<PathKey> pinned;
-    for (const auto& pin : pins_) {
-      if (pin.first == source.id && is_below(pin.second, old_top)) pinned.push_back(pin);
-    }
-    for (const auto& pin : pinned) pins_.erase(pin);
-    for (const auto& pin : pinned) pins_.emplace(source.id, new_top + pin.second.substr(old_top.size()));
-  };
-  if (!exchanged) rename_pins(from, to);
-  // Path keys of two swapped trees would collide half-way: move one aside first.
-  const std::string aside = exchanged ? from + "\n(exchange)" : to;
-  const auto move_all = [&](const auto& objects, const std::string& old_top, const std::string& new_top)
-                            AC_REQUIRES(mutex_) {
-                              for (const auto& object : objects) {
-                                std::string path;
-                                {
-                                  const base::MutexLock object_lock(object->mutex);
-                                  path = new_top + object->path.substr(old_top.size());
-                                }
-                                move_path_locked(object, path);
-                              }
-                            };
-  move_all(moved, from, aside);
-  if (exchanged) {
-    move_all(back, to, from);
-    move_all(moved, aside, to);
-    core_.index->rename_path(source.name, from, aside);
-    core_.index->rename_path(source.name, to, from);
-    core_.index->rename_path(source.name, aside, to);
+  std::erase_if(kernels_, [](const auto& entry) { return entry.second.expired(); });
+  std::weak_ptr<const void>& kept = kernels_[id];
+  if (auto known = kept.lock()) return known;
+  auto held = std::make_shared<KernelsFile>();
+  if (const auto it = by_id_.find(id); it != by_id_.end()) {
+    held->object = it->second;
   } else {
-    core_.index->rename_path(source.name, from, to);
+    held->reservation = core_.space->enter(id);
+    core_.space->adopt(id, footprint(size), false);
+    core_.space->doom(id);
   }
+  held->file = core_.tier->hold_for_kernel(id, size);
+  kept = held;
+  return held;
 }
 
 void Catalog::attributes_changed(const FileRef& before, const origin::Version& after) {
@@ -374,31 +335,11 @@ void Catalog::attributes_changed(const FileRef& before, const origin::Version& a
   const base::MutexLock lock(object->mutex);
   // Only if the store's copy is the file as it was right before: else the next open finds out by itself.
   if (!object->version.same_data(before.version) || after.size != before.version.size) return;
-  if (object->version.ctime_ns != before.version.ctime_ns && object->trust == Trust::trusted &&
-      object->key.inode != 0) {
-    object->trust = object->is_stored() ? Trust::unchecked : Trust::trusted;
-  }
+  if (object->version.ctime_ns != before.version.ctime_ns && object->key.inode != 0) object->doubt();
   object->version = after;
   object->row_due = true;
-  object->checkpoint_due = object->checkpoint_due || (object->has_map && object->is_stored());
-}
-
-void Catalog::writer_opened(const ObjectKey& key) {
-  const base::MutexLock lock(mutex_);
-  ++writers_[key];
-}
-
-bool Catalog::writer_closed(const ObjectKey& key) {
-  const base::MutexLock lock(mutex_);
-  const auto it = writers_.find(key);
-  if (it == writers_.end() || --it->second > 0) return false;
-  writers_.erase(it);
-  return true;
-}
-
-bool Catalog::has_writer(const ObjectKey& key) const {
-  const base::MutexLock lock(mutex_);
-  return writers_.contains(key);
+  object->checkpoint_due = object->checkpoint_due || (object->has_map && object->has_raw());
+  object->manifest_due = object->packed.has_value();
 }
 
 void Catalog::restore_pin(SourceId source, const std::string& path) {

@@ -17,11 +17,11 @@
 #include <utility>
 #include <vector>
 
-#include "arenacache/base/clock.h"
 #include "arenacache/base/mutex.h"
 #include "arenacache/cache/types.h"
 #include "arenacache/store/index.h"
 #include "object.h"
+#include "written_files.h"
 
 namespace arenacache::cache {
 
@@ -36,8 +36,17 @@ class Catalog {
   /// The object of `file` at exactly this version, made when there is none; one of other data at this identity or this path
   /// is dropped. It counts one more reader when `reading`.
   std::shared_ptr<Object> obtain(const FileRef& file, bool reading);
+  /// What became of the packed copy that a row speaks of.
+  struct Copy {
+    std::optional<PackedPlace> packed{};
+    std::optional<AwayCopy> away{};
+    bool is_described_otherwise = false;  ///< its manifest has another name or other times
+
+    [[nodiscard]] bool is_known() const { return packed || away; }
+  };
   /// Puts an object of an earlier life back. Only before start() is over.
-  std::shared_ptr<Object> restore(const store::IndexRow& row, const std::shared_ptr<Source>& source, bool must_verify);
+  std::shared_ptr<Object> restore(const store::IndexRow& row, const std::shared_ptr<Source>& source, bool must_verify,
+                                  Copy copy);
 
   [[nodiscard]] std::shared_ptr<Object> find(const FileRef& file) const;
   [[nodiscard]] std::shared_ptr<Object> find_path(SourceId source, const std::string& path) const;
@@ -50,19 +59,36 @@ class Catalog {
   /// False: it was dropped already. `Unlink::by_caller`: the caller removes its file, once the index is durable.
   enum class Unlink : std::uint8_t { later, by_caller };
   bool drop(const std::shared_ptr<Object>& object, Unlink unlink = Unlink::later);
+  /// An object, known to nobody yet, that may take the place of `object`.
+  [[nodiscard]] std::shared_ptr<Object> make_successor(Object& object) const;
+  /// `fresh` takes the place of `old` with its names, version, uses, pins and packed copy, as resident or packed, or, where that copy
+  /// is away, with nothing; the files it needs are there, durably. Who reads `old` reads on. Both rows are queued. False: `old` was dropped, is written, moved or not trusted
+  /// (or, unless `held_too`, open), and nothing changed.
+  struct Replacing {
+    Life life = Life::packed;
+    Unlink unlink = Unlink::later;
+    bool held_too = true;
+  };
+  bool replace(const std::shared_ptr<Object>& old, const std::shared_ptr<Object>& fresh, Replacing how);
   /// Every object of `file` that somebody may be reading: the one in service and dropped ones that readers hold.
   [[nodiscard]] std::vector<std::shared_ptr<Object>> all_of(const FileRef& file);
-  /// Waits until dropped objects' files are unlinked (a clean end leaves none), at most until `deadline`.
-  void await_unlinks(base::TimePoint deadline);
   /// A reader is gone. An object that nothing holds and of which nothing is stored is forgotten.
   void reader_gone(const std::shared_ptr<Object>& object);
+  /// The kernel reads the file of object `id`, of `size` bytes, since an earlier worker gave it: while what is returned lives, the
+  /// object stays, or its bytes count as doomed where it was dropped.
+  std::shared_ptr<const void> hold_for_kernel(store::ObjectId id, std::uint64_t size);
 
   // Changes through the mount.
+  /// Objects that are known by a path at `path` or below it are about to have another one. Until end_move() their rows are dirty.
+  [[nodiscard]] std::vector<std::shared_ptr<Object>> begin_move(SourceId source, const std::string& path);
+  void end_move(const std::vector<std::shared_ptr<Object>>& objects);
   void renamed(Source& source, const std::string& from, const std::string& to, bool exchanged);
   void attributes_changed(const FileRef& before, const origin::Version& after);
-  void writer_opened(const ObjectKey& key);
-  /// True: it was the last one.
-  bool writer_closed(const ObjectKey& key);
+  /// While a file has a writer its row is dirty and nothing of it is copied. The next change of rows tells the index.
+  std::shared_ptr<WrittenFile> writer_opened(const FileRef& file);
+  void writer_closed(const std::shared_ptr<WrittenFile>& written);
+  /// What the writer writes, by its name of today.
+  [[nodiscard]] FileRef file_of(const WrittenFile& written) const;
   [[nodiscard]] bool has_writer(const ObjectKey& key) const;
 
   // Pins: by path, of files or folders; they outlive the object.
@@ -78,6 +104,8 @@ class Catalog {
   std::shared_ptr<Object> make_locked(const FileRef& file, const ObjectKey& key) AC_REQUIRES(mutex_);
   void enter_locked(const std::shared_ptr<Object>& object, const ObjectKey& key, const std::string& path)
       AC_REQUIRES(mutex_);
+  /// False: nothing changed.
+  bool hand_over_locked(Object& old, Object& fresh, const Replacing& how) AC_REQUIRES(mutex_);
   /// Takes it out of the maps and marks it; returns jobs to run without the lock, or nothing if it was dropped before.
   std::optional<std::vector<base::Job>> drop_locked(const std::shared_ptr<Object>& object, Unlink unlink)
       AC_REQUIRES(mutex_);
@@ -85,7 +113,12 @@ class Catalog {
       AC_REQUIRES(mutex_);
   void rename_dropped_locked(SourceId source, const std::string& from, const std::string& to, bool exchanged)
       AC_REQUIRES(mutex_);
-  void move_path_locked(const std::shared_ptr<Object>& object, const std::string& path) AC_REQUIRES(mutex_);
+  /// What is found at `path` instead gives way; `after`: see drop_locked().
+  void move_path_locked(const std::shared_ptr<Object>& object, const std::string& path, std::vector<base::Job>& after)
+      AC_REQUIRES(mutex_);
+  void move_tree_locked(const std::vector<std::shared_ptr<Object>>& objects, const std::string& from,
+                        const std::string& to, std::vector<base::Job>& after) AC_REQUIRES(mutex_);
+  void rename_pins_locked(SourceId source, const std::string& from, const std::string& to) AC_REQUIRES(mutex_);
   void let_go_of_file(const Object& object);
   void erase_maps_locked(const Object& object, const ObjectKey& key, const std::string& path) AC_REQUIRES(mutex_);
   [[nodiscard]] bool is_pinned_locked(SourceId source, const std::string& path) const AC_REQUIRES(mutex_);
@@ -93,19 +126,16 @@ class Catalog {
       AC_REQUIRES(mutex_);
   void hold_pinned_locked(SourceId source, const std::string& path, bool hold) AC_REQUIRES(mutex_);
 
-  void unlink_later(const std::shared_ptr<Object>& object);
-
   Core& core_;
-  base::Mutex unlinks_mutex_;  ///< a leaf
-  base::CondVar unlinked_;
-  unsigned unlinks_pending_ AC_GUARDED_BY(unlinks_mutex_) = 0;
   mutable base::Mutex mutex_;
   std::map<ObjectKey, std::shared_ptr<Object>> by_key_ AC_GUARDED_BY(mutex_);
   std::map<PathKey, std::shared_ptr<Object>> by_path_
       AC_GUARDED_BY(mutex_);  ///< an object stands once, under its last path
   std::unordered_map<store::ObjectId, std::shared_ptr<Object>> by_id_ AC_GUARDED_BY(mutex_);
   std::multimap<ObjectKey, std::weak_ptr<Object>> held_dropped_ AC_GUARDED_BY(mutex_);  ///< dropped with readers
-  std::map<ObjectKey, unsigned> writers_ AC_GUARDED_BY(mutex_);
+  std::map<store::ObjectId, std::weak_ptr<const void>> kernels_
+      AC_GUARDED_BY(mutex_);  ///< given to the kernel in an earlier life
+  WrittenFiles writers_ AC_GUARDED_BY(mutex_);
   std::set<PathKey> pins_ AC_GUARDED_BY(mutex_);
   std::set<store::ObjectId> pin_holds_ AC_GUARDED_BY(mutex_);  ///< objects held in Space because they are pinned
 };

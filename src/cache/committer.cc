@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -12,6 +13,7 @@
 #include "arenacache/base/text.h"
 #include "arenacache/origin/local_origin.h"
 #include "core.h"
+#include "origin_close.h"
 
 namespace arenacache::cache {
 namespace {
@@ -21,7 +23,7 @@ using std::chrono::seconds;
 constexpr auto kRound = seconds(5);
 /// An mtime this old counts as settled at once: no writer moves it that late.
 constexpr auto kOldEnough = std::chrono::hours(1);
-constexpr auto kAskAgain = seconds(30);
+constexpr auto kCommitAgain = seconds(30);
 constexpr auto kWriterPoll = seconds(1);
 
 /// The right to write an object's sidecar, and the row that goes with it. Blocks while somebody else has it.
@@ -88,7 +90,7 @@ void Committer::commit(const std::shared_ptr<Object>& object) {
 }
 
 void Committer::version_seen(const std::shared_ptr<Object>& object, const base::Result<origin::Attributes>& seen) {
-  if (!seen && seen.error().errno_value != ENOENT) return schedule_commit(object, core_.clock.now() + kAskAgain);
+  if (!seen && seen.error().errno_value != ENOENT) return schedule_commit(object, core_.clock.now() + kCommitAgain);
   bool is_same = false;
   if (seen) {
     const auto version = origin::version_of(*seen);
@@ -129,7 +131,11 @@ base::Result<void> Committer::make_resident(const std::shared_ptr<Object>& objec
     idle = object->take_idle_file();
     if (object->readers == 0 && !object->admitted) closed = std::exchange(object->origin_file, nullptr);
   }
+  close_origin_file(*object->source, std::move(closed));
   if (is_dropped) return core_.tier->remove(object->id);  // the sidecar was written after the drop's unlink
+  core_.packer.look();
+  core_.tier_tasks.look();
+  core_.dedup.became_resident(object->id);
   return {};
 }
 
@@ -144,11 +150,14 @@ void Committer::become_resident(Object& object, const store::Sidecar& written, s
 
 bool Committer::load(const std::shared_ptr<Object>& object) {
   bool has_map = false;
+  bool is_packed = false;
   {
     const base::MutexLock lock(object->mutex);
-    if (object->file || !object->is_stored()) return true;
+    is_packed = object->life == Life::packed;
+    if (!is_packed && (object->file || !object->has_raw())) return true;
     has_map = object->has_map;
   }
+  if (is_packed) return load_packed(object);
   const auto read = [&]() -> base::Result<void> {
     AC_ASSIGN(auto file, core_.tier->open_file(object->id));
     AC_TRY(file->expect_size(object->size));  // the kernel may be given it as it is
@@ -179,13 +188,35 @@ bool Committer::load(const std::shared_ptr<Object>& object) {
   return true;
 }
 
+bool Committer::load_packed(const std::shared_ptr<Object>& object) {
+  for (;;) {
+    std::optional<PackedPlace> place;
+    {
+      const base::MutexLock lock(object->mutex);
+      if (object->packed_file) return true;
+      if (object->life != Life::packed) return false;
+      place = object->packed;
+    }
+    auto opened = open_packed(*place);
+    {
+      const base::MutexLock lock(object->mutex);
+      // Moved to the next tier while it was opened: that says nothing of it.
+      if (!opened && !object->is_dropped() && object->packed != place) continue;
+      if (opened && object->readers > 0 && !object->packed_file) object->packed_file = std::move(*opened);
+    }
+    if (opened) return true;
+    core_.packed_failed(object, opened.error());
+    return false;
+  }
+}
+
 base::Result<void> Committer::checkpoint(const std::shared_ptr<Object>& object) {
   const SidecarTurn turn(*object);
   store::Sidecar sidecar{.id = object->id, .origin = {}, .resident = false, .blocks = {}};
   std::shared_ptr<store::RawFile> file;
   {
     const base::MutexLock lock(object->mutex);
-    if (object->is_dropped() || !object->has_map) return {};
+    if (object->is_dropped() || !object->has_map || !object->has_raw()) return {};
     sidecar.origin = object->describe();
     sidecar.blocks = object->blocks;  // before the sync: every block in it is written
     sidecar.resident = object->life == Life::resident;
@@ -221,14 +252,23 @@ base::Result<void> Committer::checkpoint(const std::shared_ptr<Object>& object) 
 
 void Committer::write_out_one(const std::shared_ptr<Object>& object) {
   bool checkpoint_due = false;
+  std::optional<PackedPlace> described;  ///< the copy that speaks of another name
+  store::ObjectOrigin origin;
   {
     const base::MutexLock lock(object->mutex);
     if (object->is_dropped()) return;
     checkpoint_due = object->checkpoint_due;
+    if (std::exchange(object->manifest_due, false)) described = object->packed;
+    if (described) origin = object->describe();
     if (!checkpoint_due && object->row_due && object->is_stored()) {
       object->row_due = false;
       core_.index->put(object->row());
     }
+  }
+  if (described) {
+    // It counts only when the index is lost; a copy that is gone meanwhile has nothing to say.
+    if (auto told = described->tier->store->rewrite_origin(described->id, origin); !told)
+      base::log_debug(told.error().what);
   }
   if (!checkpoint_due) return;
   if (auto done = checkpoint(object); !done) store_failed(object, done.error());
@@ -238,8 +278,8 @@ void Committer::store_failed(const std::shared_ptr<Object>& object, const base::
   core_.counters.store_errors.add();
   if (error.kind == base::ErrorKind::corrupt) core_.counters.checksum_errors.add();
   if (error.kind == base::ErrorKind::corrupt || error.errno_value == EIO) core_.distrust_store();
-  base::log_warn(base::text("object ", store::to_number(object->id), " is dropped from the store: ", error.what));
-  core_.catalog.drop(object);
+  base::log_warn(base::text("object ", store::to_number(object->id), " is dropped from the raw tier: ", error.what));
+  static_cast<void>(core_.raw_failed(object));
 }
 
 void Committer::start_rounds() {
@@ -252,6 +292,11 @@ void Committer::round() {
   if (core_.stopping.load()) return;
   write_out(core_.clock.now() + seconds(60));
   core_.evictor.relieve();
+  core_.tier_room.relieve();
+  core_.ram_files.relieve();
+  core_.packer.look();
+  core_.tier_tasks.look();  // those that were dropped instead of becoming resident
+  core_.dedup.look();
   core_.probe_store();
   start_rounds();
 }

@@ -26,7 +26,8 @@ class Committer {
 
   /// Every block is in the file: commits once it has settled. Once an object, however often it is called.
   void completed(const std::shared_ptr<Object>& object);
-  /// Reads an object's sidecar and opens its file, if that was not done. False: it is damaged, and was dropped.
+  /// Reads an object's sidecar and opens its file, or opens its packed copy, if that was not done. False: it is damaged, and was
+  /// dropped.
   bool load(const std::shared_ptr<Object>& object);
   /// The store failed for the object: counted, logged, dropped.
   void store_failed(const std::shared_ptr<Object>& object, const base::Error& error);
@@ -36,6 +37,7 @@ class Committer {
   void write_out(base::TimePoint deadline);
 
  private:
+  bool load_packed(const std::shared_ptr<Object>& object);
   void schedule_commit(const std::shared_ptr<Object>& object, base::TimePoint due);
   void commit(const std::shared_ptr<Object>& object);
   void version_seen(const std::shared_ptr<Object>& object, const base::Result<origin::Attributes>& seen);

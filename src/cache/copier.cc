@@ -11,6 +11,7 @@
 #include "arenacache/base/log.h"
 #include "arenacache/base/text.h"
 #include "core.h"
+#include "origin_close.h"
 
 namespace arenacache::cache {
 
@@ -41,8 +42,7 @@ bool is_no_answer(const Source& source, const base::Error& failure) {
 /// Not a fault: no room (told by the evictor), shutting down, a file that changed or went meanwhile.
 bool is_worth_telling(const base::Error& failure) {
   using base::ErrorKind;
-  const bool is_gone = failure.kind == ErrorKind::origin && failure.errno_value == ENOENT;
-  return !is_gone && failure.kind != ErrorKind::no_space && failure.kind != ErrorKind::cancelled &&
+  return failure.kind != ErrorKind::no_space && failure.kind != ErrorKind::cancelled &&
          failure.kind != ErrorKind::stale;
 }
 
@@ -53,6 +53,7 @@ void Copier::admit(const std::shared_ptr<Object>& object) {
   {
     const base::MutexLock lock(object->mutex);
     if (object->admitted || object->refused || object->is_dropped() || object->is_complete()) return;
+    if (object->writers > 0) return;
     object->admitted = true;
   }
   enqueue(object);
@@ -64,6 +65,7 @@ bool Copier::ask(const std::shared_ptr<Object>& object) {
     const base::MutexLock lock(object->mutex);
     if (object->is_dropped()) return false;
     if (object->admitted || object->is_complete()) return true;
+    if (object->writers > 0) return false;  // it writes on without a word
     object->admitted = true;
     object->refused = object->failed = false;
   }
@@ -287,6 +289,7 @@ void Copier::end(const std::shared_ptr<FillJob>& job) {
     }
     if (object->readers == 0 && object->flights.empty()) closed = std::exchange(object->origin_file, nullptr);
   }
+  close_origin_file(*object->source, std::move(closed));
   core_.space->release(object->id);
   if (is_complete) {
     core_.counters.fills_completed.add();

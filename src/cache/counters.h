@@ -14,7 +14,7 @@ struct Counters {
   base::Counter opens_total, opens_hit, opens_miss, opens_stale, opens_ignored, opens_passthrough, opens_served;
   base::Counter reads_hit, reads_miss, hit_bytes, miss_bytes, stale_reads;
   base::Counter fills_completed, fills_failed, fill_bytes;
-  base::Counter evicted_objects, evicted_bytes;
+  base::Counter evicted_objects, evicted_bytes, demoted_objects, demoted_bytes, promoted_objects, promoted_bytes;
   base::Counter checksum_errors, store_errors, scrub_bad_blocks;
 };
 

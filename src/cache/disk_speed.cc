@@ -12,8 +12,8 @@
 namespace arenacache::cache {
 namespace {
 
-constexpr std::uint64_t kPage = 4 * base::kKiB;
-constexpr int kPieces = 16;
+constexpr std::uint64_t kReadBytes = 4 * base::kKiB;
+constexpr int kReads = 16;
 constexpr int kPages = 16;
 constexpr base::Duration kEnough = std::chrono::seconds(1);  // for each of the two
 /// Places a large step apart, so that no readahead has the next one.
@@ -32,7 +32,7 @@ base::Result<DiskSpeed> measure_disk(const base::Clock& clock, std::uint64_t siz
   const base::TimePoint begin = clock.now();
   const std::uint64_t first = size / 2 / base::kMiB * base::kMiB;  // the front may be in somebody's cache
   std::uint64_t bytes = 0;
-  for (int piece = 0; piece < kPieces && clock.now() - begin < kEnough; ++piece, bytes += buffer.size()) {
+  for (int piece = 0; piece < kReads && clock.now() - begin < kEnough; ++piece, bytes += buffer.size()) {
     AC_TRY(read(buffer.span(), first + bytes));
   }
   const base::Duration took = std::max<base::Duration>(clock.now() - begin, std::chrono::microseconds(1));
@@ -40,7 +40,7 @@ base::Result<DiskSpeed> measure_disk(const base::Clock& clock, std::uint64_t siz
   const base::TimePoint pages_begin = clock.now();
   for (std::uint64_t page = 1; page <= kPages && clock.now() - pages_begin < kEnough; ++page) {
     const base::TimePoint asked = clock.now();
-    AC_TRY(read(buffer.span().first(kPage), page * kStride % (size / 2 / kPage) * kPage));
+    AC_TRY(read(buffer.span().first(kReadBytes), page * kStride % (size / 2 / kReadBytes) * kReadBytes));
     latencies.push_back(clock.now() - asked);
   }
   std::ranges::sort(latencies);

@@ -26,32 +26,55 @@ namespace {
 
 /// What stop() may take to write out what is due.
 constexpr auto kStopPatience = std::chrono::seconds(5);
+/// A raw file and a packed copy.
+constexpr int kMostCopies = 2;
+
+ObjectState state_of(Life life) {
+  if (life == Life::resident) return ObjectState::resident;
+  return life == Life::packed ? ObjectState::packed : ObjectState::filling;
+}
 
 ObjectInfo describe(const Core& core, Object& object) {
   ObjectInfo info;
+  std::optional<PackedPlace> packed;
   {
     const base::MutexLock lock(object.mutex);
+    packed = object.packed;
     info = {.mount = object.source->name,
             .path = object.path,
-            .state = object.life == Life::resident ? ObjectState::resident : ObjectState::filling,
+            .state = state_of(object.life),
             .size_bytes = object.size,
             .cached_bytes = object.cached_bytes(),
             .last_use = object.last_use,
             .uses = object.uses,
             .pinned = false,
             .is_filling_now = object.admitted,
-            .open_readers = object.readers};
+            .open_readers = object.readers,
+            .tier = object.away ? object.away->tier + " (away)" : std::string()};
+    if (object.life == Life::resident && core.tier->sharers(object.id) > 1) info.raw_shared_bytes = object.size;
+  }
+  if (packed) {
+    const auto sizes = packed->tier->store->sizes(packed->id);
+    info.tier = packed->tier->name;
+    info.stored_bytes = sizes.stored_bytes;
+    info.shared_bytes = sizes.shared_bytes;
+    info.delta_bytes = sizes.delta_bytes;
   }
   info.ram_bytes = ram_bytes(core, object);
   info.pinned = core.catalog.is_pinned(object.source->id, info.path);
   return info;
 }
 
+bool has_writer(Object& object) {
+  const base::MutexLock lock(object.mutex);
+  return object.writers > 0;
+}
+
 }  // namespace
 
 Engine::Engine(std::unique_ptr<EngineState> state) : state_(std::move(state)), core_(*state_->core) {}
 
-base::Result<std::unique_ptr<Engine>> Engine::create(const config::Config& config, EngineDeps deps) {
+base::Result<std::unique_ptr<Engine>> Engine::create(const config::Config& config, const EngineDeps& deps) {
   Found found;
   AC_ASSIGN(auto core, open_core(config, deps, found));
   auto state = std::make_unique<EngineState>();
@@ -79,6 +102,13 @@ void Engine::start() {
   core_.committer.start_rounds();
   core_.read_ahead.start();
   core_.scrubber.start();
+  if (!core_.tiers.empty()) {
+    core_.chunks.start();
+    core_.ram_files.start();
+  }
+  core_.packer.start();
+  core_.inflater.start();
+  core_.dedup.start();
   for (const auto& source : core_.sources) start_finding_kind(state_->core, source);
 }
 
@@ -87,9 +117,14 @@ void Engine::stop() {
   core_.timers.stop();
   core_.read_ahead.stop();
   core_.scrubber.stop();
+  core_.dedup.stop();
+  core_.packer.stop();
+  core_.inflater.stop();
+  core_.chunks.stop();
+  core_.ram_files.stop();
   const base::TimePoint deadline = core_.clock.now() + kStopPatience;
   core_.committer.write_out(deadline);
-  core_.catalog.await_unlinks(deadline);
+  core_.drops.await_unlinks(deadline);
   if (auto closed = core_.index->close(); !closed) base::log_warn(closed.error().what);
 }
 
@@ -101,44 +136,44 @@ void Engine::reload(const config::Config& config) {
     source->set_options(*fresh);
     source->mode.store(fresh->cache.mode);
   }
+  state_->forget_command();
   core_.copier.set_threads(config.fill.threads);
+  core_.packer.set_threads(config.pack.threads);
   core_.mode.store(config.cache.mode);
   apply_limits(core_, config);
 }
 
-std::optional<KnownFile> Engine::known(SourceId source, const std::string& path, std::uint64_t inode) const {
-  auto object =
-      inode == 0
-          ? nullptr
-          : core_.catalog.find(
-                {.source = source, .path = path, .version = {.size = 0, .mtime_ns = 0, .ctime_ns = 0, .inode = inode}});
-  if (!object) object = core_.catalog.find_path(source, path);
-  if (!object) return std::nullopt;
-  const base::MutexLock lock(object->mutex);
-  if (!object->is_stored()) return std::nullopt;
-  return KnownFile{.version = object->version, .is_complete = object->is_complete()};
+std::optional<std::string> Engine::path_of(SourceId source, const origin::Version& version) const {
+  for (const auto& object : core_.catalog.below(source, {})) {
+    const base::MutexLock lock(object->mutex);
+    const bool is_same = object->version.inode == version.inode && object->version.same_data(version);
+    if (is_same && object->is_stored()) return object->path;
+  }
+  return std::nullopt;
 }
 
 std::shared_ptr<Reader> Engine::open(const OpenRequest& request) {
   auto& source = *core_.source_of(request.file.source);
   const bool is_off = source.mode.load() == config::CacheMode::off || !core_.store_trouble.empty();
-  const bool is_written = request.has_writer || core_.catalog.has_writer(Catalog::key_of(source, request.file));
-  const bool is_ignored = !is_off && source.is_ignored_command(request.pid);
+  const bool is_ignored = !is_off && state_->is_ignored_command(source, request.pid);
   const bool is_cacheable = source.is_cacheable(request.file.path);
   StoreUse use = StoreUse::full;
   if (is_ignored || source.mode.load() == config::CacheMode::use_only || !is_cacheable) use = StoreUse::read_only;
   if (is_off) use = StoreUse::none;
-  if (is_written) use = StoreUse::follow;
 
   std::shared_ptr<Object> object = core_.catalog.obtain(request.file, true);
+  // Looked at last: a writer that comes later finds the object, and drops it.
+  if (request.has_writer || has_writer(*object)) use = StoreUse::follow;
   const bool uses_store = use == StoreUse::full || use == StoreUse::read_only;
-  if (uses_store && !core_.committer.load(object)) {
+  // What was damaged is gone: the next is its packed copy, or a fresh one.
+  for (int tries = 0; uses_store && tries < kMostCopies && !core_.committer.load(object); ++tries) {
     core_.catalog.reader_gone(object);
-    object = core_.catalog.obtain(request.file, true);  // a fresh one: the damaged one was dropped
+    object = core_.catalog.obtain(request.file, true);
   }
   {
     const base::MutexLock lock(object->mutex);
     if (request.caller) object->caller = request.caller;
+    if (request.origin_file && !object->origin_file) object->origin_file = request.origin_file;
   }
   if (uses_store) look_into(object);
   return make_reader(state_->core, object, {.use = use, .counts = !is_ignored, .is_uncached = is_off || !is_cacheable});
@@ -150,7 +185,8 @@ void Engine::look_into(const std::shared_ptr<Object>& object) {
   {
     const base::MutexLock lock(object->mutex);
     must_verify = object->must_verify && object->life == Life::resident;
-    start_check = object->trust == Trust::unchecked && object->life == Life::resident;
+    const bool is_whole = object->life == Life::resident || object->life == Life::packed;
+    start_check = object->trust == Trust::unchecked && is_whole;
     if (start_check) object->trust = Trust::checking;
   }
   if (start_check) core_.checker.start(object);
@@ -170,6 +206,10 @@ void Engine::before_name_goes(const FileRef& file) {
   }
   // A failure here shows at the reader's next miss, with the origin's own error.
   if (auto opened = core_.fetcher.wait_for_origin(object); !opened) base::log_debug(opened.error().what);
+}
+
+std::shared_ptr<NameMove> Engine::before_rename(SourceId source, const NamePair& names) {
+  return make_move(state_->core, source, names);
 }
 
 void Engine::renamed(SourceId source, const std::string& from, const std::string& to, bool exchanged) {
@@ -235,18 +275,35 @@ std::vector<std::pair<std::string, std::string>> Engine::pins() const {
   return result;
 }
 
+bool Engine::start_tier_task(SourceId source, const std::string& path, TierTask task, const std::string& tier) {
+  return core_.tier_tasks.start(source, path, task, tier);
+}
+
+TierProgress Engine::tier_progress(SourceId source, const std::string& path) const {
+  return core_.tier_tasks.progress(source, path);
+}
+
+std::vector<std::string> Engine::tier_names() const {
+  std::vector<std::string> names = {"raw"};
+  for (const auto& tier : core_.tiers) names.push_back(tier->name);
+  for (const auto& tier : core_.away_tiers) names.push_back(tier.name);
+  return names;
+}
+
 std::pair<std::uint64_t, std::uint64_t> Engine::evict(SourceId source, const std::string& path) {
   std::uint64_t objects = 0, bytes = 0;
   for (const auto& object : core_.catalog.below(source, path)) {
     std::string object_path;
+    std::uint64_t freed = 0;
     {
       const base::MutexLock lock(object->mutex);
       object_path = object->path;
       if (object->is_dropped() || !object->is_stored()) continue;
-      bytes += object->cached_bytes();
+      freed = Evictor::freed_bytes(core_, *object);
     }
     if (core_.catalog.is_pinned(source, object_path)) continue;
     core_.evictor.evict(object);
+    bytes += freed;
     ++objects;
   }
   return {objects, bytes};
@@ -256,7 +313,7 @@ std::vector<ObjectInfo> Engine::list(SourceId source, const std::string& path) c
   std::vector<ObjectInfo> result;
   for (const auto& object : core_.catalog.below(source, path)) {
     auto info = describe(core_, *object);
-    if (info.cached_bytes > 0 || info.is_filling_now) result.push_back(std::move(info));
+    if (info.cached_bytes > 0 || info.is_filling_now || !info.tier.empty()) result.push_back(std::move(info));
   }
   std::ranges::sort(result, {}, &ObjectInfo::path);
   return result;
@@ -270,10 +327,18 @@ void Engine::set_passthrough(SourceId source, PassthroughState state) {
   core_.source_of(source)->set_passthrough(std::move(state));
 }
 
+std::shared_ptr<const void> Engine::hold_backing(BackingKey key, std::uint64_t size) const {
+  if (key == kNoBacking || is_origin_backing(key) || is_ram_backing(key)) return nullptr;
+  return core_.catalog.hold_for_kernel(store::ObjectId{static_cast<std::uint64_t>(key)}, size);
+}
+
 bool Engine::trusts_store() const { return core_.trust.holds(); }
 
 void Engine::check_invariants() const {
   core_.space->check_invariants();
+  core_.tier->check_invariants();
+  core_.chunks.check_invariants();
+  for (const auto& tier : core_.tiers) tier->store->check_invariants();
   for (const auto& object : core_.catalog.all()) {
     const base::MutexLock lock(object->mutex);
     object->check_invariants();

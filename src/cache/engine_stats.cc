@@ -22,19 +22,67 @@ TierStats raw_tier_stats(const Core& core) {
                  .resident = 0,
                  .held_open_bytes = space.held_bytes,
                  .pinned_bytes = 0,
-                 .doomed_bytes = space.doomed_bytes};
+                 .doomed_bytes = space.doomed_bytes,
+                 .shared_bytes = core.tier->shared_bytes(),
+                 .compares_due = core.dedup.due()};
   for (const auto& object : core.catalog.all()) {
     std::string path;
     std::uint64_t cached = 0;
     {
       const base::MutexLock lock(object->mutex);
-      if (!object->is_stored()) continue;
+      if (!object->has_raw()) continue;
       ++tier.objects;
       if (object->life == Life::resident) ++tier.resident;
       path = object->path;
       cached = object->cached_bytes();
     }
     if (core.catalog.is_pinned(object->source->id, path)) tier.pinned_bytes += cached;
+  }
+  return tier;
+}
+
+TierStats packed_tier_stats(const Core& core, const Tier& packed) {
+  const auto totals = packed.store->totals();
+  TierStats tier;
+  tier.name = packed.name;
+  tier.kind = "packed";
+  tier.capacity_bytes = packed.capacity_bytes.load();
+  tier.used_bytes = packed.store->used_bytes();
+  tier.keep_free_bytes = packed.keep_free_bytes.load();
+  tier.objects = totals.objects;
+  tier.logical_bytes = totals.logical_bytes;
+  tier.unique_bytes = totals.unique_bytes;
+  tier.delta_unique_bytes = totals.delta_unique_bytes;
+  tier.delta_stored_bytes = totals.delta_stored_bytes;
+  tier.encoded_bytes = packed.encoded_bytes.value();
+  tier.encode_ns = packed.encode_ns.value();
+  tier.decoded_bytes = packed.decoded_bytes.value();
+  tier.decode_ns = packed.decode_ns.value();
+  for (const auto& object : core.catalog.all()) {
+    std::string path;
+    std::uint64_t stored = 0;
+    {
+      const base::MutexLock lock(object->mutex);
+      if (object->life != Life::packed || !object->packed || object->packed->tier.get() != &packed) continue;
+      path = object->path;
+      stored = packed.store->sizes(object->packed->id).stored_bytes;
+      if (object->readers > 0) tier.held_open_bytes += stored;
+    }
+    if (core.catalog.is_pinned(object->source->id, path)) tier.pinned_bytes += stored;
+  }
+  return tier;
+}
+
+TierStats away_tier_stats(const Core& core, const AwayTier& away) {
+  TierStats tier;
+  tier.name = away.name;
+  tier.kind = "packed";
+  tier.trouble = away.trouble;
+  for (const auto& object : core.catalog.all()) {
+    const base::MutexLock lock(object->mutex);
+    if (!object->away || object->away->tier != away.name) continue;
+    ++tier.objects;
+    tier.logical_bytes += object->size;
   }
   return tier;
 }
@@ -72,7 +120,11 @@ EngineStats Engine::stats() const {
                              .in_health_for = core_.clock.now() - health.since});
   }
   stats.tiers.push_back(raw_tier_stats(core_));
-  stats.ram = {.capacity_bytes = core_.read_ahead.capacity(), .used_bytes = ram_used(core_)};
+  for (const auto& tier : core_.tiers) stats.tiers.push_back(packed_tier_stats(core_, *tier));
+  for (const auto& tier : core_.away_tiers) stats.tiers.push_back(away_tier_stats(core_, tier));
+  stats.ram = {.capacity_bytes = core_.read_ahead.capacity(),
+               .used_bytes = ram_used(core_),
+               .decoded_bytes = core_.ram_files.used_bytes()};
   stats.fills_active = core_.copier.active();
   stats.fills_queued = core_.copier.queued();
   stats.fills_completed = counters.fills_completed.value();
@@ -84,6 +136,7 @@ EngineStats Engine::stats() const {
   stats.store_errors = counters.store_errors.value();
   stats.scrub = scrub_state();
   stats.scrub_bad_blocks = counters.scrub_bad_blocks.value();
+  stats.has_store = core_.store_trouble.empty();
   stats.warning = core_.store_trouble.empty() ? core_.evictor.warning() : core_.store_trouble;
   stats.lifetime = core_.lifetime();
   return stats;

@@ -26,7 +26,7 @@ base::Result<void> Evictor::reserve(Object& object) {
         return base::fail(base::ErrorKind::no_space, ENOSPC, answer.reason);
       case ReserveAnswer::Kind::evict:
         if (const auto victim = core_.catalog.find_id(answer.victim)) {
-          evict(victim);
+          give_way(victim);
         } else {
           core_.space->doom(answer.victim);  // dropped a moment ago by somebody else; its bytes are on their way
         }
@@ -49,13 +49,56 @@ void Evictor::evict(const std::shared_ptr<Object>& object) {
   std::uint64_t bytes = 0;
   {
     const base::MutexLock lock(object->mutex);
-    bytes = object->cached_bytes();
+    bytes = freed_bytes(core_, *object);
   }
   if (!core_.catalog.drop(object, Catalog::Unlink::by_caller)) return;
   core_.counters.evicted_objects.add();
   core_.counters.evicted_bytes.add(bytes);
   if (auto synced = core_.index->sync(); !synced) base::log_warn(synced.error().what);
-  if (auto removed = core_.tier->remove(object->id); !removed) base::log_warn(removed.error().what);
+  core_.drops.remove_files(*object);
+}
+
+bool Evictor::demote(const std::shared_ptr<Object>& object, bool held_too) {
+  {
+    const base::MutexLock lock(object->mutex);
+    if (object->life != Life::resident || !object->packed) return false;
+  }
+  const auto fresh = core_.catalog.make_successor(*object);
+  if (!core_.catalog.replace(object, fresh,
+                             {.life = Life::packed, .unlink = Catalog::Unlink::by_caller, .held_too = held_too}))
+    return false;
+  core_.counters.demoted_objects.add();
+  core_.counters.demoted_bytes.add(object->size);
+  if (auto synced = core_.index->sync(); !synced) base::log_warn(synced.error().what);
+  core_.drops.remove_files(*object);
+  return true;
+}
+
+bool Evictor::leave_away(const std::shared_ptr<Object>& object) {
+  std::uint64_t bytes = 0;
+  {
+    const base::MutexLock lock(object->mutex);
+    if (!object->away || object->is_dropped()) return false;
+    bytes = object->cached_bytes();
+  }
+  const auto fresh = core_.catalog.make_successor(*object);
+  fresh->reservation = core_.space->enter(fresh->id);
+  if (!core_.catalog.replace(object, fresh,
+                             {.life = Life::filling, .unlink = Catalog::Unlink::by_caller, .held_too = false}))
+    return false;
+  core_.counters.evicted_objects.add();
+  core_.counters.evicted_bytes.add(bytes);
+  if (auto synced = core_.index->sync(); !synced) base::log_warn(synced.error().what);
+  core_.drops.remove_files(*object);
+  return true;
+}
+
+std::uint64_t Evictor::freed_bytes(const Core& core, const Object& object) {
+  return core.tier->sharers(object.id) > 1 ? 0 : object.cached_bytes();
+}
+
+void Evictor::give_way(const std::shared_ptr<Object>& victim) {
+  if (!demote(victim, false) && !leave_away(victim)) evict(victim);
 }
 
 void Evictor::relieve() {
@@ -65,7 +108,7 @@ void Evictor::relieve() {
     if (!victim) victim = core_.space->small_victim();
     if (!victim) return;
     if (const auto object = core_.catalog.find_id(*victim)) {
-      evict(object);
+      give_way(object);
     } else {
       core_.space->doom(*victim);
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Evictor: makes room. Space says who goes; here it is done and counted.
+// Evictor: makes room in the raw tier. Space says who goes; here it is done and counted. What has a packed copy goes on as that.
 // Promises: reserve() evicts nothing for a request that can never be met. Threads: background jobs; reserve() blocks on the
 // disk (an unlink must have happened before its bytes count as free).
 #pragma once
@@ -28,8 +28,13 @@ class Evictor {
   bool reserve_small(Object& object, std::uint64_t bytes);
   /// Lowered limits, a disk that others fill, a cache.small over its mark: evicts until all is well. Blocks.
   void relieve();
-  /// Drops one object, and waits until its bytes are free unless it is held. Blocks.
+  /// Drops one object, its packed copy too, and waits until its bytes are free unless it is held. Blocks.
   void evict(const std::shared_ptr<Object>& object);
+  /// Takes the raw file of an object that has a packed copy away, durably: it goes on as that copy. False: it has none, or is written,
+  /// moved, not trusted or, unless `held_too`, open just now. Blocks.
+  bool demote(const std::shared_ptr<Object>& object, bool held_too);
+  /// What dropping it frees once nobody holds it: nothing, where another object shares its file.
+  [[nodiscard]] static std::uint64_t freed_bytes(const Core& core, const Object& object) AC_REQUIRES(object.mutex);
   /// Asks the disk again what is free.
   void refresh_disk();
   /// What the last refused fill was told; empty after a granted one.
@@ -37,6 +42,10 @@ class Evictor {
 
  private:
   void set_warning(std::string text);
+  void give_way(const std::shared_ptr<Object>& victim);
+  /// Takes the raw file of an object whose packed copy is away: it goes on as what the index knows of that copy. False: it has none, or
+  /// as demote(). Blocks.
+  bool leave_away(const std::shared_ptr<Object>& object);
 
   Core& core_;
   std::atomic<bool> relieving_{false};

@@ -17,6 +17,7 @@
 #include "arenacache/base/text.h"
 #include "arenacache/origin/local_origin.h"
 #include "core.h"
+#include "origin_close.h"
 
 namespace arenacache::cache {
 namespace {
@@ -51,6 +52,12 @@ void forget_origin(Object& object, const std::shared_ptr<origin::OriginFile>& fi
   if (object.origin_file == file) object.origin_file = nullptr;
 }
 
+/// To who has a file open, its going is what a change is: this version is nowhere any more.
+base::Error as_seen_by_reader(const Object& object, const base::Error& error) {
+  if (error.kind != ErrorKind::origin || error.errno_value != ENOENT) return error;
+  return {.kind = ErrorKind::stale, .errno_value = ESTALE, .what = base::text(object.source->name, ": ", error.what)};
+}
+
 base::Result<void> check_version(Object& object, origin::OriginFile& file, bool by_inode) {
   AC_ASSIGN(const auto attributes, file.stat());
   const auto seen = origin::version_of(attributes);
@@ -72,7 +79,57 @@ base::Result<void> read_once(origin::Origin& origin, Object& object, std::span<s
       base::text(object.source->name, ": the origin gave ", length, " of ", out.size(), " bytes at ", offset));
 }
 
+base::Result<std::shared_ptr<origin::OriginFile>> open_at(origin::Origin& origin, Object& object,
+                                                          const std::string& path, const origin::Caller* caller,
+                                                          Fetcher::Hold hold) {
+  AC_ASSIGN(auto file, origin.open(path, O_RDONLY, caller));
+  if (hold == Fetcher::Hold::version) AC_TRY(check_version(object, *file, origin.fidelity().stable_inodes));
+  return file;
+}
+
+/// Opens the file at the object's path. That there is none, or another one, is believed only if the path is still the same and is
+/// not being moved.
+base::Result<std::shared_ptr<origin::OriginFile>> open_by_path(origin::Origin& origin, Object& object,
+                                                               Fetcher::Hold hold) {
+  for (std::string tried;;) {
+    std::shared_ptr<const origin::Caller> caller;
+    {
+      const base::MutexLock lock(object.mutex);
+      tried = object.path;
+      caller = object.caller;
+    }
+    auto file = open_at(origin, object, tried, caller.get(), hold);
+    const bool is_gone = !file && (file.error().errno_value == ENOENT || file.error().kind == base::ErrorKind::stale);
+    if (!is_gone) return file;
+    object.source->moving_names.wait(tried);
+    const base::MutexLock lock(object.mutex);
+    if (object.path == tried) return file;
+  }
+}
+
 }  // namespace
+
+/// The write of a flight that landed. Where it is never run (the daemon ends) nobody waits for it either.
+class Fetcher::StoreWrite {
+ public:
+  StoreWrite(std::shared_ptr<Core> core, std::shared_ptr<Object> object, std::shared_ptr<Flight> flight)
+      : core_(std::move(core)), object_(std::move(object)), flight_(std::move(flight)) {}
+  ~StoreWrite() {
+    if (flight_) core_->fetcher.written(object_, flight_, base::fail(ErrorKind::cancelled, EINTR, "the daemon ends"));
+  }
+  StoreWrite(const StoreWrite&) = delete;
+  StoreWrite& operator=(const StoreWrite&) = delete;
+
+  void run() {
+    const auto flight = std::exchange(flight_, nullptr);
+    core_->fetcher.write(object_, flight);
+  }
+
+ private:
+  const std::shared_ptr<Core> core_;
+  const std::shared_ptr<Object> object_;
+  std::shared_ptr<Flight> flight_;  ///< null: it was run
+};
 
 std::shared_ptr<Flight> Fetcher::enter_locked(Object& object, store::BlockIndex first, store::BlockIndex count) {
   auto flight = std::make_shared<Flight>();
@@ -87,16 +144,11 @@ std::shared_ptr<Flight> Fetcher::enter_locked(Object& object, store::BlockIndex 
 
 base::Result<std::shared_ptr<origin::OriginFile>> Fetcher::open_origin(origin::Origin& origin, Object& object,
                                                                        Hold hold) {
-  std::string path;
-  std::shared_ptr<const origin::Caller> caller;
   {
     const base::MutexLock lock(object.mutex);
     if (object.origin_file) return object.origin_file;
-    path = object.path;
-    caller = object.caller;
   }
-  AC_ASSIGN(auto file, origin.open(path, O_RDONLY, caller.get()));
-  if (hold == Hold::version) AC_TRY(check_version(object, *file, origin.fidelity().stable_inodes));
+  AC_ASSIGN(auto file, open_by_path(origin, object, hold));
   const base::MutexLock lock(object.mutex);
   if (!object.origin_file) object.origin_file = std::move(file);
   return object.origin_file;
@@ -150,7 +202,7 @@ void Fetcher::send_now(const Parked& parked) {
 
 void Fetcher::land(const std::shared_ptr<Object>& object, const std::shared_ptr<Flight>& flight,
                    base::Result<Fetched> fetched) {
-  if (!fetched) return fail(object, flight, fetched.error());
+  if (!fetched) return fail(object, flight, as_seen_by_reader(*object, fetched.error()));
   const std::uint64_t length = fetched->bytes->size();
   object->source->read_ops.add();
   object->source->read_bytes.add(length);
@@ -165,21 +217,21 @@ void Fetcher::land(const std::shared_ptr<Object>& object, const std::shared_ptr<
   }
   const base::Result<std::shared_ptr<const base::Buffer>> answer = flight->bytes;
   for (auto& waiter : waiters) waiter(answer);
-  core_.background.submit("store-write",
-                          [core = core_.shared_from_this(), object, flight] { core->fetcher.write(object, flight); });
+  core_.background.submit("store-write", [write = std::make_unique<StoreWrite>(core_.shared_from_this(), object,
+                                                                               flight)] { write->run(); });
 }
 
 void Fetcher::fail(const std::shared_ptr<Object>& object, const std::shared_ptr<Flight>& flight,
                    const base::Error& error) {
   count_error(*object->source, error);
+  if (error.kind == ErrorKind::stale) core_.catalog.drop(object);
+  settle(object, flight, std::unexpected(error));
+  // Only now: until it was settled a read could join it.
   std::vector<Flight::Waiter> waiters;
   {
     const base::MutexLock lock(object->mutex);
     waiters = std::exchange(flight->waiters, {});
   }
-  const bool is_gone = error.kind == ErrorKind::origin && error.errno_value == ENOENT;
-  if (error.kind == ErrorKind::stale || is_gone) core_.catalog.drop(object);
-  settle(object, flight, std::unexpected(error));
   const base::Result<std::shared_ptr<const base::Buffer>> answer = std::unexpected(error);
   for (auto& waiter : waiters) waiter(answer);
 }
@@ -190,7 +242,7 @@ base::Result<std::shared_ptr<store::RawFile>> Fetcher::open_store(Object& object
   {
     const base::MutexLock lock(object.mutex);
     if (object.file) return object.file;
-    exists = object.is_stored();
+    exists = object.has_raw();
   }
   AC_ASSIGN(auto file, exists ? core_.tier->open_file(object.id) : core_.tier->create(object.id, object.size));
   bool is_dropped = false;
@@ -218,13 +270,18 @@ void Fetcher::write(const std::shared_ptr<Object>& object, const std::shared_ptr
     return file->write(flight->bytes->span(), extent_of(*object, *flight).offset);
   };
   auto result = store_bytes();
-  unwritten_.fetch_sub(flight->bytes->size());
   const bool is_store_fault = !result && result.error().kind != ErrorKind::cancelled;
   if (is_store_fault) {
     core_.counters.store_errors.add();
     base::log_warn(base::text("the store failed, reads go to the origin: ", result.error().what));
     core_.catalog.drop(object);
   }
+  written(object, flight, std::move(result));
+}
+
+void Fetcher::written(const std::shared_ptr<Object>& object, const std::shared_ptr<Flight>& flight,
+                      base::Result<void> result) {
+  unwritten_.fetch_sub(flight->bytes->size());
   settle(object, flight, std::move(result));
   unpark();
 }
@@ -249,6 +306,7 @@ void Fetcher::settle(const std::shared_ptr<Object>& object, const std::shared_pt
     const bool is_idle = object->readers == 0 && !object->admitted && object->flights.empty();
     if (is_idle) closed = std::exchange(object->origin_file, nullptr);
   }
+  close_origin_file(*object->source, std::move(closed));
   if (is_complete) core_.committer.completed(object);
   for (auto& job : jobs) job();
 }
@@ -347,6 +405,7 @@ void Fetcher::fetch_exact(const std::shared_ptr<Object>& object, Extent extent, 
           object->source->read_ops.add();
           object->source->read_bytes.add(result->bytes.size());
         } else {
+          result = std::unexpected(as_seen_by_reader(*object, result.error()));
           core->fetcher.count_error(*object->source, result.error());
           if (result.error().kind == ErrorKind::stale) core->catalog.drop(object);
         }
@@ -366,9 +425,10 @@ base::Result<std::shared_ptr<origin::OriginFile>> Fetcher::wait_for_origin(const
     std::optional<base::Result<File>> result AC_GUARDED_BY(mutex);
   };
   auto answer = std::make_shared<Answer>();
+  origin::LookTerms terms = object->source->read_terms();  // somebody has it open
+  terms.asks_again = false;
   object->source->guarded->look<File>(
-      base::Duration(object->source->options()->origin.timeout),
-      [object](origin::Origin& origin) { return open_origin(origin, *object, Hold::nothing); },
+      terms, [object](origin::Origin& origin) { return open_origin(origin, *object, Hold::nothing); },
       [answer](base::Result<File> result) {
         const base::MutexLock lock(answer->mutex);
         answer->result = std::move(result);

@@ -59,6 +59,7 @@ class Fetcher {
   base::Result<std::shared_ptr<store::RawFile>> open_store(Object& object);
 
  private:
+  class StoreWrite;
   struct Fetched {
     std::shared_ptr<const base::Buffer> bytes;
     std::vector<std::uint64_t> checksums;
@@ -82,6 +83,7 @@ class Fetcher {
             base::Result<Fetched> fetched);
   void fail(const std::shared_ptr<Object>& object, const std::shared_ptr<Flight>& flight, const base::Error& error);
   void write(const std::shared_ptr<Object>& object, const std::shared_ptr<Flight>& flight);
+  void written(const std::shared_ptr<Object>& object, const std::shared_ptr<Flight>& flight, base::Result<void> result);
   void settle(const std::shared_ptr<Object>& object, const std::shared_ptr<Flight>& flight, base::Result<void> result);
   void unpark();
   void note_demand(Source& source);

@@ -10,8 +10,8 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr base::Duration kFirst = milliseconds(1);
-constexpr base::Duration kLongest = milliseconds(100);
+constexpr base::Duration kFirstInterval = milliseconds(1);
+constexpr base::Duration kLongestInterval = milliseconds(100);
 constexpr base::Duration kWhileFollowing = milliseconds(5);
 constexpr base::Duration kWhileWarm = std::chrono::seconds(1);
 /// Places a file is probed at to see whether it is in memory: asking for all of a large one takes milliseconds.
@@ -23,7 +23,7 @@ constexpr double kWholeFrom = 0.5;
 }  // namespace
 
 LoadWatch::LoadWatch(int fd, std::uint64_t size, Expectation expectation)
-    : fd_(fd), size_(size), expectation_(expectation), interval_(kFirst) {}
+    : fd_(fd), size_(size), expectation_(expectation), interval_(kFirstInterval) {}
 
 base::Extent LoadWatch::extent_of(std::size_t segment) const {
   return base::Extent{.offset = segment * kSegmentBytes, .length = kSegmentBytes}.clipped_to(size_);
@@ -53,7 +53,7 @@ LoadWatch::Look LoadWatch::look(base::PageCache& pages) {
     case Phase::warm:
       if (is_warm(pages)) return {.again_after = kWhileWarm};
       phase_ = Phase::waiting;
-      interval_ = kFirst;
+      interval_ = kFirstInterval;
       cached_at_first_.reset();
       return wait_for_load(pages);
     case Phase::waiting:
@@ -75,10 +75,10 @@ LoadWatch::Look LoadWatch::wait_for_load(base::PageCache& pages) {
   // A header at the file's front is no load; what follows it is.
   const std::uint64_t from = expectation_.header_bytes;
   const auto cached = pages.cached_bytes(fd_, base::Extent{.offset = from, .length = size_ - std::min(from, size_)});
-  if (!cached) return {.again_after = kLongest};
+  if (!cached) return {.again_after = kLongestInterval};
   if (!cached_at_first_ || *cached < *cached_at_first_) cached_at_first_ = *cached;
   if (*cached > *cached_at_first_ + kLoadBytes) return {.again_after = kWhileFollowing, .is_load = true};
-  interval_ = std::min(interval_ * 13 / 10, kLongest);
+  interval_ = std::min(interval_ * 13 / 10, kLongestInterval);
   return {.again_after = interval_};
 }
 
@@ -127,7 +127,7 @@ void LoadWatch::learn_header(std::uint64_t bytes) {
 
 void LoadWatch::opened_again() {
   base::MutexLock lock(mutex_);
-  interval_ = kFirst;
+  interval_ = kFirstInterval;
 }
 
 std::optional<base::Extent> LoadWatch::work() {

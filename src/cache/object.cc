@@ -2,6 +2,7 @@
 #include "object.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstdint>
 #include <memory>
@@ -15,8 +16,9 @@ namespace arenacache::cache {
 bool is_legal(Life from, Life to) {
   switch (from) {
     case Life::filling:
-      return to == Life::resident || to == Life::dropped;
+      return to == Life::resident || to == Life::packed || to == Life::dropped;
     case Life::resident:
+    case Life::packed:
       return to == Life::dropped;
     case Life::dropped:
       return false;
@@ -35,9 +37,18 @@ Object::Object(store::ObjectId object_id, std::shared_ptr<Source> its_source, Ob
       first_seen(now),
       blocks(file_ref.version.size) {}
 
-bool Object::is_stored() const { return has_map ? blocks.present_blocks() > 0 : true; }
+bool Object::has_raw() const { return has_map ? blocks.present_blocks() > 0 : true; }
 
-bool Object::is_complete() const { return has_map ? blocks.is_complete() : was_complete; }
+bool Object::is_complete() const {
+  if (life == Life::packed) return true;
+  return has_map ? blocks.is_complete() : was_complete;
+}
+
+bool Object::is_settled() const {
+  const bool is_whole = life == Life::resident || life == Life::packed;
+  const bool is_trusted = trust == Trust::trusted && !full_check_due && !must_verify && !refuted;
+  return is_whole && is_trusted && writers == 0 && moves == 0;
+}
 
 std::uint64_t Object::cached_bytes() const {
   if (is_complete()) return size;
@@ -55,16 +66,33 @@ store::ObjectOrigin Object::describe() const {
           .ctime_ns = version.ctime_ns};
 }
 
+void Object::doubt() {
+  if (has_bytes() && trust == Trust::trusted) trust = Trust::unchecked;
+  if (away) away->needs_check = true;
+}
+
 store::IndexRow Object::row() const {
+  std::string tier;
+  store::ObjectId copy{};
+  if (packed) {
+    tier = packed->tier->name;
+    copy = packed->id;
+  } else if (away) {
+    tier = away->tier;
+    copy = away->id;
+  }
   return {.id = id,
           .origin = describe(),
           .resident = life == Life::resident,
-          .dirty = false,
-          .needs_check = trust != Trust::trusted || full_check_due,
+          .dirty = writers + moves > 0,
+          .needs_check = trust != Trust::trusted || full_check_due || (away && away->needs_check),
           .allocated_bytes = allocated_bytes,
           .last_use_ns = last_use.time_since_epoch().count(),
           .uses = uses,
-          .read_percent = static_cast<std::uint8_t>(std::lround(read_fraction * 100))};
+          .read_percent = static_cast<std::uint8_t>(std::lround(read_fraction * 100)),
+          .load_habit = load_habit,
+          .packed_tier = std::move(tier),
+          .packed_id = copy};
 }
 
 bool Object::is_described_by(const store::Sidecar& sidecar) const {
@@ -80,9 +108,29 @@ std::shared_ptr<store::RawFile> Object::take_idle_file() {
   return std::exchange(file, nullptr);
 }
 
+void Object::note_load(double fraction) {
+  constexpr double kNearlyAll = 0.9;
+  constexpr std::uint8_t kSure = 3;
+  const std::uint8_t before = load_habit;
+  load_habit = fraction >= kNearlyAll ? kSure : static_cast<std::uint8_t>(std::max(0, load_habit - 1));
+  row_due = row_due || load_habit != before;
+}
+
 void Object::set_life(Life to) {
   AC_CHECK(is_legal(life, to));
   life = to;
+}
+
+std::size_t Object::note_use(base::WallTime now) {
+  constexpr auto kDay = std::chrono::hours(24);
+  constexpr std::size_t kMost = 100;
+  last_use = now;
+  ++uses;
+  row_due = true;
+  std::erase_if(recent_uses, [&](base::WallTime use) { return use > now || now - use > kDay; });
+  if (recent_uses.size() == kMost) recent_uses.erase(recent_uses.begin());
+  recent_uses.push_back(now);
+  return recent_uses.size();
 }
 
 bool Object::note_read(store::BlockIndex first, store::BlockIndex last) {
@@ -101,6 +149,8 @@ bool Object::note_read(store::BlockIndex first, store::BlockIndex last) {
 void Object::check_invariants() const {
   if (has_map) blocks.check_invariants();
   AC_CHECK(life != Life::resident || is_complete());
+  AC_CHECK(life != Life::packed || (packed && !has_raw()));
+  AC_CHECK(!packed || (packed->tier && !away));
   AC_CHECK(trust == Trust::checking || waiting_for_trust.empty());
   for (const auto& [block, flight] : flights) {
     AC_CHECK(flight->covers(block));

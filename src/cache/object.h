@@ -5,6 +5,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -26,6 +27,7 @@
 #include "arenacache/store/raw_tier.h"
 #include "source.h"
 #include "space.h"
+#include "tier.h"
 
 namespace arenacache::cache {
 
@@ -57,9 +59,15 @@ struct Flight {
 /// Is the store's copy known to be this file's bytes? unchecked: ctime or inode moved alone, or the row was rebuilt.
 enum class Trust : std::uint8_t { trusted, unchecked, checking };
 
-/// filling > resident > (dropped); filling > dropped. Nothing leaves dropped.
-enum class Life : std::uint8_t { filling, resident, dropped };
+/// filling > resident or packed > dropped; filling > dropped. Nothing leaves dropped. packed: the store has it whole, in a packed
+/// tier alone. What goes from one to the other becomes another object (Catalog::replace).
+enum class Life : std::uint8_t { filling, resident, packed, dropped };
 [[nodiscard]] bool is_legal(Life from, Life to);
+
+class RamFile;
+
+/// Of a packed object's way into memory.
+enum class RamState : std::uint8_t { none, under_way, done, no_room, failed };
 
 class Object {
  public:
@@ -89,6 +97,7 @@ class Object {
   base::TimePoint first_seen AC_GUARDED_BY(mutex);
   base::WallTime last_use AC_GUARDED_BY(mutex){};
   std::uint64_t uses AC_GUARDED_BY(mutex) = 0;
+  std::vector<base::WallTime> recent_uses AC_GUARDED_BY(mutex);  ///< within the last day, the last hundred
   std::shared_ptr<const origin::Caller> caller AC_GUARDED_BY(mutex);
 
   // What the store has of it. `blocks` is empty (no blocks) until its sidecar was read: see has_map.
@@ -103,6 +112,19 @@ class Object {
   base::CondVar sidecar_written;
   bool row_due AC_GUARDED_BY(mutex) = false;  ///< last use or uses moved since the index had them
   bool commit_scheduled AC_GUARDED_BY(mutex) = false;
+
+  // Its copy in a packed tier.
+  std::optional<PackedPlace> packed AC_GUARDED_BY(mutex);
+  std::optional<AwayCopy> away AC_GUARDED_BY(mutex);  ///< never beside `packed`
+  PackedFile packed_file AC_GUARDED_BY(mutex);  ///< open, for its readers, while there is no raw file to read
+  std::shared_ptr<RamFile> ram_file AC_GUARDED_BY(mutex);  ///< its bytes in memory, whole
+  RamState ram_state AC_GUARDED_BY(mutex) = RamState::none;  ///< how the last attempt went
+  /// How surely an open of it is a load, by those before: 3 after one that read nearly all of it, one less after each that did not.
+  std::uint8_t load_habit AC_GUARDED_BY(mutex) = 0;
+  bool manifest_due AC_GUARDED_BY(mutex) = false;  ///< the copy's manifest has another name or other times
+  bool is_packing AC_GUARDED_BY(mutex) = false;  ///< somebody has the PackingTurn
+  base::CondVar packing_ended;
+  bool pack_failed AC_GUARDED_BY(mutex) = false;  ///< not tried again in this life unless asked
 
   // What is on its way.
   std::map<store::BlockIndex, std::shared_ptr<Flight>> flights AC_GUARDED_BY(mutex);  ///< one entry a block
@@ -120,21 +142,42 @@ class Object {
 
   // Who uses it.
   unsigned readers AC_GUARDED_BY(mutex) = 0;
+  std::size_t writers AC_GUARDED_BY(mutex) = 0;  ///< as the Catalog counts them
+  unsigned moves AC_GUARDED_BY(mutex) = 0;  ///< renames under way that may have given its name to another file
   std::vector<bool> touched AC_GUARDED_BY(mutex);
   std::uint32_t touched_blocks AC_GUARDED_BY(mutex) = 0;
   std::uint32_t touched_middle AC_GUARDED_BY(mutex) = 0;
 
-  [[nodiscard]] bool is_stored() const AC_REQUIRES(mutex);
+  /// Some of it is in the raw tier.
+  [[nodiscard]] bool has_raw() const AC_REQUIRES(mutex);
+  /// Some of it can be read in the store.
+  [[nodiscard]] bool has_bytes() const AC_REQUIRES(mutex) { return packed || has_raw(); }
+  /// The index has a row of it: it has bytes, or is known to have them in a tier that is away.
+  [[nodiscard]] bool is_stored() const AC_REQUIRES(mutex) { return has_bytes() || away; }
+  /// Whole in the store, its bytes known to be the origin's, and nobody is about to change it.
+  [[nodiscard]] bool is_settled() const AC_REQUIRES(mutex);
   [[nodiscard]] bool is_complete() const AC_REQUIRES(mutex);
+  [[nodiscard]] bool is_packed() AC_EXCLUDES(mutex) {
+    const base::MutexLock lock(mutex);
+    return life == Life::packed;
+  }
   [[nodiscard]] bool is_dropped() const AC_REQUIRES(mutex) { return life == Life::dropped; }
   [[nodiscard]] std::uint64_t cached_bytes() const AC_REQUIRES(mutex);
   [[nodiscard]] store::IndexRow row() const AC_REQUIRES(mutex);
+  /// ctime or inode moved alone: what the store has is compared with the origin before it is trusted again.
+  void doubt() AC_REQUIRES(mutex);
   [[nodiscard]] store::ObjectOrigin describe() const AC_REQUIRES(mutex);
   /// Does the sidecar speak of this object, and of all that is said to be in the store?
   [[nodiscard]] bool is_described_by(const store::Sidecar& sidecar) const AC_REQUIRES(mutex);
   /// The store's file of an object that nobody reads, fills or has yet to write a sidecar for, to be closed without the lock.
   [[nodiscard]] std::shared_ptr<store::RawFile> take_idle_file() AC_REQUIRES(mutex);
   void set_life(Life to) AC_REQUIRES(mutex);
+  /// A program opened it at `now`. Returns how often that was within a day.
+  std::size_t note_use(base::WallTime now) AC_REQUIRES(mutex);
+  /// An open ended that read `fraction` of the file.
+  void note_load(double fraction) AC_REQUIRES(mutex);
+  /// The next open is likely to read nearly all of it.
+  [[nodiscard]] bool expects_load() const AC_REQUIRES(mutex) { return load_habit > 1; }
   /// Counts a read of blocks [first, last]; true when what readers did so far is a load.
   bool note_read(store::BlockIndex first, store::BlockIndex last) AC_REQUIRES(mutex);
   void check_invariants() const AC_REQUIRES(mutex);

@@ -148,20 +148,20 @@ void start_finding_kind(const std::shared_ptr<Core>& core, const std::shared_ptr
   const auto options = source->options();
   if (options->origin.kind != config::OriginKind::automatic || !source->guarded->fidelity().is_local_disk) return;
   if (!core->is_filling(*source)) return;  // nothing is to be copied, and nothing written
-  struct Found {
+  struct FoundKind {
     bool is_same_disk = false;
     DiskSpeed speed;
   };
-  source->guarded->look<Found>(
+  source->guarded->look<FoundKind>(
       base::Duration(options->origin.timeout),
-      [core](origin::Origin& origin) -> Result<Found> {
+      [core](origin::Origin& origin) -> Result<FoundKind> {
         AC_ASSIGN(const auto top, origin.stat(""));
         AC_ASSIGN(const dev_t store_device, device_of_store(*core));
-        if (top.st_dev == store_device) return Found{.is_same_disk = true, .speed = {}};
+        if (top.st_dev == store_device) return FoundKind{.is_same_disk = true, .speed = {}};
         AC_ASSIGN(const DiskSpeed speed, measure_origin(*core, origin));
-        return Found{.is_same_disk = false, .speed = speed};
+        return FoundKind{.is_same_disk = false, .speed = speed};
       },
-      [core, source](const Result<Found>& found) {
+      [core, source](const Result<FoundKind>& found) {
         if (!found) {
           if (found.error().kind == base::ErrorKind::cancelled) return;
           base::log_info(text(source->name, ": whether its disk is fast was not found out (", found.error().what,

@@ -27,11 +27,15 @@ constexpr std::uint64_t kLeftFree = 5;  // one part of five
 }  // namespace
 
 void ReadAhead::start() {
-  threads_.emplace_back([this] { run_looks(); });
-  ::pthread_setname_np(threads_.back().native_handle(), "ahead-look");
+  threads_.emplace_back([this] {
+    ::pthread_setname_np(::pthread_self(), "ahead-look");
+    run_looks();
+  });
   for (unsigned i = 0; i < kReadThreads; ++i) {
-    threads_.emplace_back([this] { run_reads(); });
-    ::pthread_setname_np(threads_.back().native_handle(), "ahead-read");
+    threads_.emplace_back([this] {
+      ::pthread_setname_np(::pthread_self(), "ahead-read");
+      run_reads();
+    });
   }
 }
 
@@ -233,6 +237,7 @@ void ReadAhead::finish(Watched& watched) {
   if (!fraction) return;
   const base::MutexLock lock(watched.object->mutex);
   watched.object->read_fraction = (watched.object->read_fraction + *fraction) / 2;
+  watched.object->note_load(*fraction);
   watched.object->row_due = true;
 }
 

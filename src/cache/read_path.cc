@@ -2,12 +2,14 @@
 // The way of a read:
 //   1. A reader whose file has a writer, or whose cache is off, goes to the origin for exactly what it asks.
 //   2. An object that must be compared with the origin first holds its readers until that is done (Checker).
-//   3. All blocks in the store: read them, check those not checked yet, answer inside the call. A hit.
+//   3. All blocks in the store: read them, check those not checked yet, answer inside the call. A hit. So is an object in a packed
+//      tier: the chunks are decoded inside the call, those after a reader that goes on in order ahead of it.
 //   4. Else, where the store may be filled: each missing block becomes a flight, or joins the one that is up; the last flight
 //      to land answers. What readers touched so far may admit the object: then the copier starts. A first small read over a
 //      network is answered by exactly that, so that headers of many files do not wait for one another's blocks.
 //   5. Else (use-only, ignored commands, no room): exactly what was asked, from the origin, kept nowhere.
-//   A store that fails on the way makes 3 and 4 a 5: the object is dropped, the reader notices nothing but time.
+//   A store that fails on the way makes 3 and 4 a 5: the object is dropped, the reader notices nothing but time. Where its raw file
+//   fails and it has a packed copy, it goes on as that.
 #include "read_path.h"
 
 #include <algorithm>
@@ -23,6 +25,7 @@
 #include "arenacache/base/hash.h"
 #include "arenacache/base/log.h"
 #include "arenacache/base/text.h"
+#include "chunk_sequence.h"
 #include "core.h"
 
 namespace arenacache::cache {
@@ -35,6 +38,10 @@ constexpr store::BlockIndex kFlightBlocks =
 
 /// A smaller file is in memory before a load of it would show.
 constexpr std::uint64_t kWorthReadingAhead = 2 * base::kMiB;
+
+/// How far behind a reader of a packed file that goes on in order chunks stay: the kernel's readahead asks for some MiB at once, and
+/// several threads answer it.
+constexpr std::uint64_t kBehindBytes = 16 * base::kMiB;
 
 /// A read of so little is a header's, or a first page fault.
 constexpr std::uint64_t kSmallRead = 32 * base::kKiB;
@@ -66,13 +73,22 @@ base::Result<void> read_checked(Core& core, Object& object, store::RawFile& file
   return {};
 }
 
-/// The store failed for a part of `extent`: out of service with the object, and its readers ask it for this no more.
+/// Its packed copy failed: as distrust(), but for the raw tier, which has no part in it.
+void distrust_packed(Core& core, const std::shared_ptr<Object>& object, const base::Error& error) {
+  core.packed_failed(object, error);
+  PackedFile failed;  // closed without the lock
+  const base::MutexLock lock(object->mutex);
+  failed = std::exchange(object->packed_file, {});
+}
+
+/// The raw tier failed for a part of `extent`: out of service with the object's raw file, and its readers ask it for this no more.
 void distrust(Core& core, const std::shared_ptr<Object>& object, Extent extent, const base::Error& error) {
-  base::log_warn(base::text("the store failed, the origin is read instead: ", error.what));
+  base::log_warn(base::text("the store failed, a packed copy or the origin is read instead: ", error.what));
   core.counters.store_errors.add();
   core.distrust_store();
-  core.catalog.drop(object);
+  static_cast<void>(core.raw_failed(object));
   const base::MutexLock lock(object->mutex);
+  if (!object->file) return;
   for (store::BlockIndex block = first_block(extent); block <= last_block(extent); ++block) object->blocks.clear(block);
 }
 
@@ -81,6 +97,20 @@ std::span<std::byte> scratch(std::size_t length) {
   thread_local base::Buffer buffer;
   if (buffer.size() < length) buffer = base::Buffer(std::max<std::size_t>(length, 128 * base::kKiB));
   return buffer.span().first(length);
+}
+
+/// `extent` of a packed file: as it lies in one chunk, or put together from several.
+base::Result<ReadBytes> read_chunks(Core& core, const PackedFile& file, Extent extent) {
+  const std::uint32_t chunk = file.object->chunk_at(extent.offset);
+  const std::uint64_t begin = file.object->chunk_offset(chunk);
+  if (extent.end() <= begin + file.object->chunk_bytes(chunk)) {
+    AC_ASSIGN(auto bytes, core.chunks.get(file, chunk));
+    const auto part = bytes->span().subspan(extent.offset - begin, extent.length);
+    return ReadBytes{.owner = std::move(bytes), .bytes = part};
+  }
+  const auto out = scratch(extent.length);
+  AC_TRY(core.chunks.read(file, out, extent.offset));
+  return ReadBytes{.owner = nullptr, .bytes = out};
 }
 
 /// One read that waits for flights: gathers their bytes, and answers once when the last has landed.
@@ -156,6 +186,13 @@ base::Result<ReadBytes> Gather::assemble(const Parts& parts) {
   return ReadBytes{.owner = out, .bytes = out->span()};
 }
 
+bool has_blocks(const Object& object, store::BlockIndex first, store::BlockIndex last) AC_REQUIRES(object.mutex) {
+  for (store::BlockIndex block = first; block <= last; ++block) {
+    if (!object.blocks.is_present(block)) return false;
+  }
+  return true;
+}
+
 class ObjectReader final : public Reader, public std::enable_shared_from_this<ObjectReader> {
  public:
   ObjectReader(std::shared_ptr<Core> core, std::shared_ptr<Object> object, ReaderOptions options)
@@ -176,6 +213,7 @@ class ObjectReader final : public Reader, public std::enable_shared_from_this<Ob
       object_->last_use = core_->clock.wall_now();  // an open counts as use until its last release
       object_->row_due = true;
     }
+    end_load();
     core_->catalog.reader_gone(object_);
   }
 
@@ -185,7 +223,9 @@ class ObjectReader final : public Reader, public std::enable_shared_from_this<Ob
   void read(std::uint64_t offset, std::size_t length, ReadDone done) override;
   [[nodiscard]] const origin::Version& version() const override { return version_; }
   [[nodiscard]] bool was_hit() const override { return was_hit_; }
+  void when_ready(base::Job job) override;
   void note_opened(bool by_kernel) override;
+  [[nodiscard]] bool follows() const override { return use_ == StoreUse::follow || object_->follows_origin.load(); }
   base::Result<std::shared_ptr<origin::OriginFile>> origin_file() override;
   [[nodiscard]] std::optional<BackingFile> backing() const override;
   base::Result<void> open_at(origin::Origin& origin) override {
@@ -197,11 +237,13 @@ class ObjectReader final : public Reader, public std::enable_shared_from_this<Ob
   }
 
  private:
-  enum class Way : std::uint8_t { hit, flights, exact, wait };
+  enum class Way : std::uint8_t { hit, packed, flights, exact, wait };
 
-  [[nodiscard]] bool follows() const { return use_ == StoreUse::follow || object_->follows_origin.load(); }
   [[nodiscard]] Way choose(Extent extent, bool& is_load, ReadDone& done);
   bool serve_hit(Extent extent, ReadDone& done);
+  bool serve_packed(Extent extent, ReadDone& done);
+  bool serve_ram(Extent extent, ReadDone& done);
+  void end_load();
   void serve_flights(Extent extent, ReadDone done);
   bool serve_small_first(Extent extent, ReadDone& done);
   void serve_exact(Extent extent, ReadDone done);
@@ -214,6 +256,11 @@ class ObjectReader final : public Reader, public std::enable_shared_from_this<Ob
   const bool may_back_by_origin_;
   origin::Version version_;
   bool was_hit_ = false;
+  base::Mutex sequence_mutex_;
+  ChunkSequence sequence_ AC_GUARDED_BY(sequence_mutex_);  ///< of a packed object's chunks
+  std::uint64_t packed_bytes_ AC_GUARDED_BY(sequence_mutex_) = 0;  ///< that were read of it
+  base::TimePoint first_read_ AC_GUARDED_BY(sequence_mutex_);
+  base::TimePoint last_read_ AC_GUARDED_BY(sequence_mutex_);
 };
 
 void ObjectReader::read(std::uint64_t offset, std::size_t length, ReadDone done) {
@@ -227,7 +274,11 @@ void ObjectReader::read(std::uint64_t offset, std::size_t length, ReadDone done)
     case Way::wait:
       return;
     case Way::hit:
-      if (serve_hit(extent, done)) break;
+      if (serve_hit(extent, done) || serve_packed(extent, done)) break;
+      serve_exact(extent, std::move(done));
+      break;
+    case Way::packed:
+      if (serve_packed(extent, done)) break;
       serve_exact(extent, std::move(done));
       break;
     case Way::flights:
@@ -257,12 +308,12 @@ ObjectReader::Way ObjectReader::choose(Extent extent, bool& is_load, ReadDone& d
         self->read(extent.offset, extent.length, std::move(done));
       });
     } else {
-      bool is_hit = object_->file != nullptr && !(object_->refuted && version_ == object_->version);
-      for (store::BlockIndex block = first; is_hit && block <= last; ++block)
-        is_hit = object_->blocks.is_present(block);
-      if (is_hit) return Way::hit;
+      const bool is_refuted = object_->refuted && version_ == object_->version;
+      if (object_->packed_file && !is_refuted) return Way::packed;
+      if (object_->file && !is_refuted && has_blocks(*object_, first, last)) return Way::hit;
       object_->cursor = last + 1;
-      if (object_->is_dropped() || use_ != StoreUse::full) return Way::exact;
+      const bool has_no_file = object_->is_dropped() || object_->life == Life::packed;
+      if (has_no_file || use_ != StoreUse::full) return Way::exact;
     }
   }
   if (start_check) core_->checker.start(object_);
@@ -280,6 +331,89 @@ bool ObjectReader::serve_hit(Extent extent, ReadDone& done) {
   core_->counters.hit_bytes.add(extent.length);
   done(ReadBytes{.owner = nullptr, .bytes = out});
   return true;
+}
+
+/// Answers from decoded chunks, decoding them if nobody has; what comes after a reader that goes on in order is decoded ahead.
+bool ObjectReader::serve_packed(Extent extent, ReadDone& done) {
+  PackedFile file;
+  {
+    const base::MutexLock lock(object_->mutex);
+    file = object_->packed_file;
+  }
+  if (serve_ram(extent, done)) return true;
+  if (!file) return false;  // it failed another reader a moment ago
+  const base::TimePoint begun = core_->clock.now();
+  const std::uint32_t first = file.object->chunk_at(extent.offset), last = file.object->chunk_at(extent.end() - 1);
+  std::uint32_t run = 0;
+  {
+    const base::MutexLock lock(sequence_mutex_);
+    for (std::uint32_t chunk = first; chunk <= last; ++chunk) run = sequence_.note(chunk);
+  }
+  if (run > 1) {
+    // Not further than it has come: who reads tensors in any order is in order within each.
+    core_->chunks.decode_ahead(file, last, run);
+    if (extent.offset > kBehindBytes) core_->chunks.let_go_before(file, extent.offset - kBehindBytes);
+  }
+  auto answer = read_chunks(*core_, file, extent);
+  if (!answer) {
+    distrust_packed(*core_, object_, answer.error());
+    return false;
+  }
+  core_->counters.reads_hit.add();
+  core_->counters.hit_bytes.add(extent.length);
+  {
+    const base::MutexLock lock(sequence_mutex_);
+    if (packed_bytes_ == 0) first_read_ = begun;
+    packed_bytes_ += extent.length;
+    last_read_ = core_->clock.now();
+  }
+  done(std::move(*answer));
+  return true;
+}
+
+/// Answers from the decoded file in memory.
+bool ObjectReader::serve_ram(Extent extent, ReadDone& done) {
+  std::shared_ptr<RamFile> file;
+  {
+    const base::MutexLock lock(object_->mutex);
+    file = object_->ram_file;
+  }
+  if (!file) return false;
+  core_->counters.reads_hit.add();
+  core_->counters.hit_bytes.add(extent.length);
+  const auto bytes = file->bytes().subspan(extent.offset, extent.length);
+  done(ReadBytes{.owner = std::move(file), .bytes = bytes});
+  return true;
+}
+
+/// What this open read of a packed file tells of the next one.
+void ObjectReader::end_load() {
+  std::uint64_t bytes = 0;
+  base::Duration took{};
+  {
+    const base::MutexLock lock(sequence_mutex_);
+    bytes = packed_bytes_;
+    took = last_read_ - first_read_;
+  }
+  if (!counts_ || bytes == 0) return;
+  const double fraction = static_cast<double>(bytes) / static_cast<double>(object_->size);
+  {
+    const base::MutexLock lock(object_->mutex);
+    object_->note_load(fraction);
+  }
+  if (fraction >= 1) core_->ram_files.note_served(bytes, took);
+}
+
+void ObjectReader::when_ready(base::Job job) {
+  bool expects_load = false;
+  {
+    const base::MutexLock lock(object_->mutex);
+    expects_load = counts_ && object_->life == Life::packed && object_->trust == Trust::trusted && !object_->ram_file &&
+                   !object_->refuted && object_->expects_load();
+  }
+  if (!expects_load || !core_->ram_files.is_worth_waiting(object_->size)) return job();
+  if (core_->ram_files.begin(object_) != RamState::under_way) return job();
+  core_->ram_files.when_ended(*object_, std::move(job));
 }
 
 /// May the missing blocks of `extent` be kept? An admitted object has its room; another one takes it from cache.small.
@@ -382,19 +516,19 @@ void ObjectReader::note_opened(bool by_kernel) {
   (by_kernel ? counters.opens_passthrough : counters.opens_served).add();
   if (!counts_) counters.opens_ignored.add();
   ReadAhead::File file;
+  bool is_packed = false;
+  std::size_t uses = 0;
   {
     const base::MutexLock lock(object_->mutex);
-    if (counts_) {
-      object_->last_use = core_->clock.wall_now();
-      ++object_->uses;
-      object_->row_due = true;
-    }
+    if (counts_) uses = object_->note_use(core_->clock.wall_now());
+    is_packed = object_->life == Life::packed;
     if (was_hit_ && !object_->is_dropped() && object_->file) {
       file = {.descriptor = object_->file->descriptor(), .owner = object_->file};
     } else if (by_kernel && could_back_by_origin() && object_->origin_file) {
       file = {.descriptor = object_->origin_file->descriptor(), .owner = object_->origin_file, .is_stored = false};
     }
   }
+  if (is_packed && uses > 0) core_->inflater.used(object_, uses);
   if (file.owner && object_->size >= kWorthReadingAhead) core_->read_ahead.opened(object_, std::move(file));
 }
 
@@ -408,6 +542,10 @@ std::optional<BackingFile> ObjectReader::backing() const {
   }
   const bool uses_store = use_ == StoreUse::full || use_ == StoreUse::read_only;
   if (!uses_store || !core_->trust.holds()) return std::nullopt;
+  if (object_->ram_file && object_->trust == Trust::trusted && !object_->refuted) {
+    return BackingFile{
+        .key = object_->ram_file->key(), .descriptor = object_->ram_file->descriptor(), .owner = object_->ram_file};
+  }
   if (object_->life != Life::resident || object_->trust != Trust::trusted || object_->refuted) return std::nullopt;
   if (object_->must_verify || !object_->file) return std::nullopt;
   return BackingFile{.key = BackingKey{store::to_number(object_->id)},
@@ -423,13 +561,21 @@ std::shared_ptr<Reader> make_reader(std::shared_ptr<Core> core, std::shared_ptr<
 
 base::Result<void> read_stored(Core& core, Object& object, Extent extent, std::span<std::byte> out) {
   std::shared_ptr<store::RawFile> file;
+  PackedFile packed_file;
+  std::optional<PackedPlace> packed;
   bool all_verified = false;
   const store::BlockIndex first = first_block(extent), last = last_block(extent);
   {
     const base::MutexLock lock(object.mutex);
     file = object.file;
+    packed_file = object.packed_file;
+    if (object.life == Life::packed) packed = object.packed;
     all_verified = object.blocks.is_verified_range(first, last - first + 1);
   }
+  if (packed && !packed_file) {
+    AC_ASSIGN(packed_file, open_packed(*packed));
+  }
+  if (packed_file) return core.chunks.read(packed_file, out, extent.offset);
   AC_CHECK(file != nullptr);
   if (all_verified) return file->read(out, extent.offset);
   base::Buffer block_bytes(store::kBlockBytes);

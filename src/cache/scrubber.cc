@@ -18,6 +18,7 @@
 #include "arenacache/base/text.h"
 #include "arenacache/store/raw_check.h"
 #include "core.h"
+#include "scrub_pass.h"
 
 namespace arenacache::cache {
 namespace {
@@ -39,12 +40,6 @@ constexpr base::Duration kBusyPause = std::chrono::milliseconds(50);
 constexpr std::uint64_t kMostUnreadable = 8;
 /// So many objects in a row of which nothing can be read: it is the disk.
 constexpr unsigned kMostUnreadableObjects = 5;
-constexpr std::size_t kMostTold = 100;
-
-/// It says something of the file; others (no memory, too many open files) say nothing.
-bool is_damage(const base::Error& error) {
-  return error.kind == ErrorKind::corrupt || error.errno_value == EIO || error.errno_value == ENOENT;
-}
 
 /// It says that the disk does not give the file's bytes, not that they are wrong or gone.
 bool is_of_the_disk(const base::Error& error) {
@@ -80,15 +75,6 @@ struct Scrubber::Findings {
   }
 };
 
-struct Scrubber::Pass {
-  bool is_asked = false;
-  bool is_whole = false;  ///< over everything, not the rest of an interrupted one
-  std::uint64_t faults = 0;  ///< that are forgiven when it is through
-  std::uint64_t activity = 0;
-  std::vector<std::shared_ptr<Object>> objects;  ///< by id
-  std::vector<FileRef> to_copy;  ///< were whole, and damaged
-};
-
 void Scrubber::start() {
   const auto kept = [&](const char* name) -> std::uint64_t {
     const auto at = core_.earlier_lives.find(name);
@@ -110,8 +96,10 @@ void Scrubber::start() {
   plan_.is_suspect = !core_.trust.holds();
   if (finished != 0) state_.last_finished = base::WallTime(std::chrono::seconds(finished));
   plan_.last_finished = base::WallTime(std::chrono::seconds(counted_from));
-  thread_ = std::thread([this] { run(); });
-  ::pthread_setname_np(thread_.native_handle(), "scrub");
+  thread_ = std::thread([this] {
+    ::pthread_setname_np(::pthread_self(), "scrub");
+    run();
+  });
 }
 
 void Scrubber::stop() {
@@ -159,9 +147,8 @@ void Scrubber::trust_lost() {
   wake_.notify_all();
 }
 
-base::Duration Scrubber::pause_locked() const {
+base::Duration Scrubber::pause_locked(base::TimePoint now) const {
   if (asked_) return base::Duration::zero();
-  const base::TimePoint now = core_.clock.now();
   const auto due = scrub_due_in(plan_, core_.clock.wall_now(), now - started_);
   if (!due) return kLookAgain;
   return std::min(std::max(*due, not_before_ - now), kLookAgain);
@@ -171,10 +158,11 @@ void Scrubber::run() {
   base::use_idle_io_priority();
   base::MutexLock lock(mutex_);
   while (!stopped_) {
-    const base::Duration pause = pause_locked();
+    const base::TimePoint now = core_.clock.now();
+    const base::Duration pause = pause_locked(now);
     if (pause > base::Duration::zero()) {
       // A minute after the store was caught at something, not a minute after somebody woke us.
-      const base::TimePoint until = core_.clock.now() + pause;
+      const base::TimePoint until = now + pause;
       const ScrubPlan plan = plan_;
       const auto is_as_it_was = [&]() AC_REQUIRES(mutex_) {
         return !stopped_ && !asked_ && plan.interval == plan_.interval && plan.is_suspect == plan_.is_suspect;
@@ -200,9 +188,11 @@ Scrubber::Pass Scrubber::begin_pass(bool is_asked) {
   Pass pass{.is_asked = is_asked,
             .is_whole = true,
             .faults = core_.trust.faults(),
-            .activity = activity(),
+            .activity = core_.activity(),
             .objects = {},
-            .to_copy = {}};
+            .to_copy = {},
+            .right_chunks = {},
+            .right_files = {}};
   std::uint64_t from = 0;
   {
     const base::MutexLock lock(mutex_);
@@ -218,7 +208,8 @@ Scrubber::Pass Scrubber::begin_pass(bool is_asked) {
   std::uint64_t bytes = 0;
   for (const auto& object : pass.objects) {
     const base::MutexLock lock(object->mutex);
-    bytes += object->cached_bytes();
+    if (object->has_raw()) bytes += object->cached_bytes();
+    if (object->packed) bytes += object->size;
   }
   const base::MutexLock lock(mutex_);
   renew_state_locked(is_asked ? state_.pass : state_.pass + 1);
@@ -255,6 +246,25 @@ Scrubber::Outcome Scrubber::skipped(Pass& pass) {
 }
 
 Scrubber::Outcome Scrubber::check_object(Pass& pass, const std::shared_ptr<Object>& object) {
+  bool has_raw = false;
+  {
+    const base::MutexLock lock(object->mutex);
+    has_raw = object->has_raw();
+  }
+  const Outcome raw = has_raw ? check_raw(pass, object) : Outcome::done;
+  if (raw != Outcome::done) return raw;
+  if (!is_dropped(*object)) return check_copy(pass, object);
+  // Damaged, it may have gone on as its packed copy.
+  std::string path;
+  {
+    const base::MutexLock lock(object->mutex);
+    path = object->path;
+  }
+  const auto successor = core_.catalog.find_path(object->source->id, path);
+  return successor && successor->is_packed() ? check_copy(pass, successor) : raw;
+}
+
+Scrubber::Outcome Scrubber::check_raw(Pass& pass, const std::shared_ptr<Object>& object) {
   auto map = map_of(*object);
   if (map) return check_blocks(pass, object, *map);
   if (is_dropped(*object)) return Outcome::done;
@@ -295,6 +305,11 @@ base::Result<store::BlockMap> Scrubber::map_of(Object& object) {
 
 Scrubber::Outcome Scrubber::check_blocks(Pass& pass, const std::shared_ptr<Object>& object,
                                          const store::BlockMap& map) {
+  const store::ObjectId data = core_.tier->data_of(object->id);
+  if (pass.is_right(data, map)) {
+    found_right(*object, map);
+    return Outcome::done;
+  }
   Findings found;
   auto check = store::RawCheck::open(*core_.tier, object->id, object->size);
   if (check) {
@@ -310,9 +325,20 @@ Scrubber::Outcome Scrubber::check_blocks(Pass& pass, const std::shared_ptr<Objec
     damaged(pass, object, found.bad, *found.first);
     return found.unreadable > 0 && !found.read_any ? Outcome::unreadable : Outcome::done;
   }
-  const base::MutexLock lock(object->mutex);
-  if (map.is_complete()) object->must_verify = false;
+  if (map.is_complete()) {
+    pass.right_files.emplace(data, map.fingerprint());
+    const base::MutexLock lock(object->mutex);
+    object->must_verify = false;
+  }
   return Outcome::done;
+}
+
+/// It shares the file of one that was read just now.
+void Scrubber::found_right(Object& object, const store::BlockMap& map) {
+  for (store::BlockIndex block = 0; block < map.size_blocks(); ++block)
+    verified(object, block, store::block_length(block, object.size));
+  const base::MutexLock lock(object.mutex);
+  object.must_verify = false;
 }
 
 Scrubber::Outcome Scrubber::read_blocks(Pass& pass, Object& object, const store::BlockMap& map, store::RawCheck& check,
@@ -356,27 +382,38 @@ void Scrubber::damaged(Pass& pass, const std::shared_ptr<Object>& object, std::u
   core_.counters.checksum_errors.add(blocks);
   core_.counters.scrub_bad_blocks.add(blocks);
   if (error.kind != ErrorKind::corrupt) core_.counters.store_errors.add();
-  const std::string what = base::text(object->source->name, ": ", file.path);
-  base::log_warn(base::text(what, " is damaged in the store (", blocks, blocks == 1 ? " block" : " blocks",
-                            "), and dropped: ", error.what));
+  tell_damage(file, blocks, error);
   // No longer given to the kernel, as all that this pass has not come to; forgiven when it is through.
   core_.trust.lose();
   core_.index->put_counter(kSuspect, 1);
   ++pass.faults;
-  if (core_.catalog.drop(object) && was_whole && pass.to_copy.size() < kMostTold) pass.to_copy.push_back(file);
+  if (!core_.raw_failed(object)) return;
+  const auto successor = core_.catalog.find_path(file.source, file.path);
+  if (successor && successor->is_packed()) return;
+  if (was_whole && pass.to_copy.size() < Pass::kMostTold) pass.to_copy.push_back(file);
+}
+
+void Scrubber::tell_damage(const FileRef& file, std::uint64_t blocks, const base::Error& error) {
+  const std::string& mount = core_.source_of(file.source)->name;
+  base::log_warn(base::text(mount, ": ", file.path, " is damaged in the store (", blocks,
+                            blocks == 1 ? " block" : " blocks", "), and dropped: ", error.what));
   const base::MutexLock lock(mutex_);
   state_.bad_blocks += blocks;
-  if (state_.damaged.size() < kMostTold) {
-    state_.damaged.push_back(
-        {.mount = object->source->name, .path = file.path, .blocks = blocks, .reason = error.what});
-  }
+  if (state_.damaged.size() < Pass::kMostTold)
+    state_.damaged.push_back({.mount = mount, .path = file.path, .blocks = blocks, .reason = error.what});
 }
 
 /// An unlink that failed left a file that no object has. What is being dropped right now is not one: its row may be there still.
 void Scrubber::collect_orphans() {
   auto stored = core_.tier->stored_ids();
   if (!stored) return base::log_warn(stored.error().what);
-  std::erase_if(*stored, [&](store::ObjectId id) { return core_.catalog.find_id(id) != nullptr; });
+  std::erase_if(*stored, [&](store::ObjectId id) {
+    const auto object = core_.catalog.find_id(id);
+    return object && !object->is_packed();  // that has no raw file, or one from when its tier was away
+  });
+  for (const auto& tier : core_.tiers) {
+    if (auto collected = tier->store->collect_orphans(); !collected) base::log_warn(collected.error().what);
+  }
   if (stored->empty()) return;
   if (auto synced = core_.index->sync(); !synced) return base::log_warn(synced.error().what);
   for (const store::ObjectId id : *stored) {
@@ -421,7 +458,7 @@ void Scrubber::end_pass(Pass& pass, Outcome outcome) {
 }
 
 bool Scrubber::go_on(Pass& pass, base::Duration took) {
-  const std::uint64_t before = std::exchange(pass.activity, activity());
+  const std::uint64_t before = std::exchange(pass.activity, core_.activity());
   const bool is_busy = before != pass.activity || core_.copier.active() > 0 || core_.read_ahead.is_reading();
   base::Duration pause = pass.is_asked ? base::Duration::zero() : took;
   if (is_busy) pause = std::max(pause, kBusyPause);
@@ -430,11 +467,6 @@ bool Scrubber::go_on(Pass& pass, base::Duration took) {
   const auto is_over = [&]() AC_REQUIRES(mutex_) { return stopped_ || (asked_ && !pass.is_asked); };
   while (!is_over() && core_.clock.now() < until) core_.clock.wait_until(lock, wake_, until);
   return !is_over();
-}
-
-std::uint64_t Scrubber::activity() const {
-  const Counters& counters = core_.counters;
-  return counters.reads_hit.value() + counters.reads_miss.value() + counters.opens_total.value();
 }
 
 }  // namespace arenacache::cache

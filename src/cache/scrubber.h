@@ -52,14 +52,19 @@ class Scrubber {
 
   void run();
   void renew_state_locked(std::uint64_t pass) AC_REQUIRES(mutex_);
-  [[nodiscard]] base::Duration pause_locked() const AC_REQUIRES(mutex_);
+  [[nodiscard]] base::Duration pause_locked(base::TimePoint now) const AC_REQUIRES(mutex_);
   void run_pass(bool is_asked);
   Pass begin_pass(bool is_asked);
   Outcome check_all(Pass& pass);
   Outcome check_object(Pass& pass, const std::shared_ptr<Object>& object);
+  Outcome check_raw(Pass& pass, const std::shared_ptr<Object>& object);
+  Outcome check_copy(Pass& pass, const std::shared_ptr<Object>& object);
+  void damaged_copy(Pass& pass, const std::shared_ptr<Object>& object, const base::Error& error);
+  void tell_damage(const FileRef& file, std::uint64_t blocks, const base::Error& error);
   static Outcome skipped(Pass& pass);
   base::Result<store::BlockMap> map_of(Object& object);
   Outcome check_blocks(Pass& pass, const std::shared_ptr<Object>& object, const store::BlockMap& map);
+  void found_right(Object& object, const store::BlockMap& map);
   Outcome read_blocks(Pass& pass, Object& object, const store::BlockMap& map, store::RawCheck& check, Findings& found);
   void damaged(Pass& pass, const std::shared_ptr<Object>& object, std::uint64_t blocks, const base::Error& error);
   void verified(Object& object, store::BlockIndex block, std::uint64_t bytes);
@@ -67,7 +72,6 @@ class Scrubber {
   void end_pass(Pass& pass, Outcome outcome);
   /// Gives way to programs. False: the pass is over.
   bool go_on(Pass& pass, base::Duration took);
-  [[nodiscard]] std::uint64_t activity() const;
 
   Core& core_;
   mutable base::Mutex mutex_;

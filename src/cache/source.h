@@ -16,6 +16,7 @@
 #include "arenacache/config/config.h"
 #include "arenacache/origin/guarded_origin.h"
 #include "arenacache/policy/fill_parallelism.h"
+#include "moving_names.h"
 
 namespace arenacache::cache {
 
@@ -33,6 +34,8 @@ class Source {
 
   /// This mount's mode: from the config, then whatever the owner switched to.
   std::atomic<config::CacheMode> mode;
+
+  MovingNames moving_names;
 
   base::Counter read_bytes, read_ops, errors, timeouts;
   base::Counter demand_in_flight;  ///< reads of this origin that somebody waits for

@@ -3,6 +3,8 @@
 // Promises: the sum of reservations, the index included, never exceeds the capacity, and the disk keeps keep_free: space is
 // made and reserved before it is used. A reservation that cannot be met evicts nothing. Held (open) and pinned keys stay.
 // Two orders: objects with a whole reservation, and small ones (not admitted: headers, previews) within cache.small.
+// Objects that share one file (share()) have one room, which counts once, is used and held as one, and is free when the last of them
+// is gone: they are victims one after the other.
 // Threads: any. Locks: one mutex, a leaf: nothing is called under it. Never: unlinks; Catalog drops what victims name.
 #pragma once
 
@@ -70,7 +72,11 @@ class Space : public std::enable_shared_from_this<Space> {
   bool reserve_small(store::ObjectId id, std::uint64_t bytes);
   /// Accounts an object found at start, whatever the limits say.
   void adopt(store::ObjectId id, std::uint64_t bytes, bool small);
-  /// The object was dropped: no victim any more; its bytes count as doomed until its reservation ends.
+  /// `id`, of `size` bytes, has the file of `with`: what was reserved for its bytes is given back, or, of one that was just entered, need
+  /// not be. False: `with` is not there any more, or dropped with all that share its file, and nothing changed.
+  bool share(store::ObjectId id, store::ObjectId with, std::uint64_t size);
+  /// The object was dropped: no victim any more; its bytes count as doomed until its reservation ends, or, where others share its file,
+  /// as held.
   void doom(store::ObjectId id);
 
   void use(store::ObjectId id);
@@ -79,6 +85,8 @@ class Space : public std::enable_shared_from_this<Space> {
 
   /// Someone to drop because limits were lowered or the disk is short of free space; nothing when all is well.
   [[nodiscard]] std::optional<store::ObjectId> overflow_victim() const;
+  /// Those of the main order that would go next, the first one first, until they are of `bytes` together.
+  [[nodiscard]] std::vector<store::ObjectId> next_victims(std::uint64_t bytes) const;
   /// Someone small to drop while cache.small is more than nine tenths full.
   [[nodiscard]] std::optional<store::ObjectId> small_victim() const;
   [[nodiscard]] SpaceNumbers numbers() const;
@@ -86,33 +94,65 @@ class Space : public std::enable_shared_from_this<Space> {
 
  private:
   friend class Reservation;
-  struct Entry {
-    std::uint64_t bytes = 0;
-    unsigned holds = 0;
+  /// What one file takes, with all that it is for. Its key is nobody's: the objects of a room come and go.
+  struct Room {
+    std::uint64_t bytes = 0;  ///< of the file, and of each object besides
+    std::vector<store::ObjectId> objects;  ///< doomed ones too; in the order in which they are victims
+    std::size_t doomed = 0;  ///< of those
+    unsigned holds =
+        0;  ///< those of dropped objects too: while their readers are there nothing is free, whoever else goes
     bool small = true;
+    [[nodiscard]] bool is_doomed() const { return doomed == objects.size(); }
+  };
+  struct Entry {
+    policy::Key room{};
+    std::uint64_t own_bytes = 0;  ///< of the room's, that go with this object
+    unsigned holds = 0;
     bool doomed = false;
   };
+  using Entries = std::unordered_map<store::ObjectId, Entry>;
 
   void leave(store::ObjectId id);
-  [[nodiscard]] policy::EvictionPolicy& order_of(const Entry& entry) const { return entry.small ? *small_ : *main_; }
-  void count(const Entry& entry, bool add) AC_REQUIRES(mutex_);
+  void leave_room(Entries::iterator it) AC_REQUIRES(mutex_);
+  [[nodiscard]] policy::EvictionPolicy& order_of(const Room& room) const { return room.small ? *small_ : *main_; }
+  void count(const Room& room, bool add) AC_REQUIRES(mutex_);
+  void move_room(policy::Key key, bool small) AC_REQUIRES(mutex_);
+  /// The first in `order` that has bytes.
+  [[nodiscard]] std::optional<store::ObjectId> victim_of(const policy::EvictionPolicy& order) const AC_REQUIRES(mutex_);
+  [[nodiscard]] std::optional<store::ObjectId> victim_beside(policy::Key room) const AC_REQUIRES(mutex_);
   [[nodiscard]] bool fits(std::uint64_t bytes) const AC_REQUIRES(mutex_);
+  [[nodiscard]] std::uint64_t index_room() const AC_REQUIRES(mutex_);
   [[nodiscard]] std::uint64_t evictable_bytes() const AC_REQUIRES(mutex_);
   [[nodiscard]] std::string refusal(std::uint64_t bytes) const AC_REQUIRES(mutex_);
 
   mutable base::Mutex mutex_;
   const std::unique_ptr<policy::EvictionPolicy> main_;
   const std::unique_ptr<policy::EvictionPolicy> small_;
-  std::unordered_map<store::ObjectId, Entry> entries_ AC_GUARDED_BY(mutex_);
+  Entries entries_ AC_GUARDED_BY(mutex_);
+  std::unordered_map<policy::Key, Room> rooms_ AC_GUARDED_BY(mutex_);
   SpaceLimits limits_ AC_GUARDED_BY(mutex_);
+  std::uint64_t next_room_ AC_GUARDED_BY(mutex_) = 0;
   std::uint64_t disk_free_ AC_GUARDED_BY(mutex_) = UINT64_MAX;
   std::uint64_t index_bytes_ AC_GUARDED_BY(mutex_) = 0;
   std::uint64_t allocated_bytes_ AC_GUARDED_BY(mutex_) = 0;
-  // Sums over entries_.
+  // Sums over rooms_.
   std::uint64_t reserved_ AC_GUARDED_BY(mutex_) = 0;
   std::uint64_t small_reserved_ AC_GUARDED_BY(mutex_) = 0;
-  std::uint64_t held_ AC_GUARDED_BY(mutex_) = 0;  ///< not doomed, at least one hold
+  std::uint64_t held_ AC_GUARDED_BY(mutex_) = 0;  ///< not doomed, and held
   std::uint64_t doomed_ AC_GUARDED_BY(mutex_) = 0;
+};
+
+/// While it lives nobody evicts an object that is being made.
+class SpaceHold {
+ public:
+  SpaceHold(Space& space, store::ObjectId id) : space_(space), id_(id) { space_.hold(id_); }
+  ~SpaceHold() { space_.release(id_); }
+  SpaceHold(const SpaceHold&) = delete;
+  SpaceHold& operator=(const SpaceHold&) = delete;
+
+ private:
+  Space& space_;
+  const store::ObjectId id_;
 };
 
 /// What an object of `size` bytes takes at most: data in whole pages, its sidecar, its inode's share.

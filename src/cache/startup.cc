@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstdint>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -16,6 +18,7 @@
 #include "arenacache/store/layout.h"
 #include "arenacache/store/no_index.h"
 #include "arenacache/store/rebuild.h"
+#include "packed_startup.h"
 
 namespace arenacache::cache {
 namespace {
@@ -39,8 +42,13 @@ base::Result<void> take_stock(store::RawTier& tier, store::Index& index, store::
     // No row: it was being evicted or written to when the last life ended. It must not come back.
     if (!indexed.contains(object.id)) AC_TRY(tier.remove(object.id));
   }
+  for (auto& row : contents.rows) {
+    if (on_disk.contains(row.id) || !row.has_packed() || row.resident) continue;
+    // One that is packed alone has nothing here; whether its copy is there the tier will say.
+    if (std::exchange(row.allocated_bytes, 0) > 0) index.put(row);
+  }
   std::erase_if(contents.rows, [&](const store::IndexRow& row) {
-    if (on_disk.contains(row.id)) return false;
+    if (on_disk.contains(row.id) || (row.has_packed() && !row.resident)) return false;
     index.remove(row.id);
     return true;
   });
@@ -72,7 +80,7 @@ Opened no_store(const config::Config& config, EngineDeps deps) {
 
 /// A disk that fails, is full or lets nobody write must not keep programs from their files; anything else is for the owner to
 /// put right before the mount appears.
-bool is_of_the_disk(const base::Error& error) {
+bool is_the_disks_fault(const base::Error& error) {
   constexpr std::array kErrors = {EIO, EROFS, ENOSPC, EDQUOT, EUCLEAN, ENXIO, ENODEV, ESTALE};
   return error.kind != base::ErrorKind::invalid && std::ranges::find(kErrors, error.errno_value) != kErrors.end();
 }
@@ -92,14 +100,52 @@ void forget_rows(Core& core, const std::vector<store::ObjectId>& ids) {
   }
 }
 
+/// Its whole size was reserved: a copy was under way.
+bool was_interrupted(const store::IndexRow& row) {
+  return !row.resident && row.allocated_bytes >= row.origin.size && row.origin.size > 0;
+}
+
+/// Null: it is of no use.
+std::shared_ptr<Object> restore_row(Core& core, const Found& found, const store::IndexRow& row, Catalog::Copy copy) {
+  // After a crash of the machine what was synced should be there; the disk may have lied, so it is looked at first.
+  const bool must_verify = !found.contents.clean && !found.contents.same_boot;
+  const auto source = source_named(core, row.origin.source);
+  const bool is_there = row.has_raw() || copy.is_known();
+  if (!source || row.dirty || !is_there) return nullptr;
+  return core.catalog.restore(row, source, must_verify, std::move(copy));
+}
+
+/// What the raw tier had got of an object while its packed copy was away. The file first: a row that has lost it is put right by
+/// the next start.
+void drop_partial_files(Core& core, const std::vector<std::shared_ptr<Object>>& objects) {
+  for (const auto& object : objects) {
+    if (auto removed = core.tier->remove(object->id); !removed) base::log_warn(removed.error().what);
+    const base::MutexLock lock(object->mutex);
+    core.index->put(object->row());
+  }
+}
+
+/// Accounts what the rows say is in the raw tier. Only whole files of one size may be one file.
+void account_rows(store::RawTier& tier, const std::vector<store::IndexRow>& rows) {
+  std::map<std::uint64_t, std::vector<store::ObjectId>> by_size;
+  for (const auto& row : rows) {
+    if (!row.has_raw()) continue;
+    tier.account(row.id, row.allocated_bytes);
+    if (row.resident && row.origin.size > 0) by_size[row.origin.size].push_back(row.id);
+  }
+  for (const auto& [size, ids] : by_size) {
+    if (ids.size() > 1) static_cast<void>(tier.find_shared(ids));
+  }
+}
+
 }  // namespace
 
-base::Result<std::shared_ptr<Core>> open_core(const config::Config& config, EngineDeps deps, Found& found) {
+base::Result<std::shared_ptr<Core>> open_core(const config::Config& config, const EngineDeps& deps, Found& found) {
   Opened store;
   std::string trouble;
   if (auto opened = open_store(config, deps, found)) {
     store = std::move(*opened);
-  } else if (is_of_the_disk(opened.error())) {
+  } else if (is_the_disks_fault(opened.error())) {
     trouble = base::text("the store cannot be used, so nothing is cached until the next start: ", opened.error().what);
     base::log_error(trouble);
     found = {};
@@ -116,6 +162,8 @@ base::Result<std::shared_ptr<Core>> open_core(const config::Config& config, Engi
   core->mode.store(config.cache.mode);
   core->earlier_lives = found.contents.counters;
   core->copier.set_threads(config.fill.threads);
+  core->packer.set_threads(config.pack.threads);
+  if (core->store_trouble.empty()) open_tiers(*core, config, found);
   apply_limits(*core, config);
   return core;
 }
@@ -131,33 +179,43 @@ void apply_limits(Core& core, const config::Config& config) {
   core.evictor.refresh_disk();
   core.scrubber.set_interval(config.scrub.interval);
   core.read_ahead.set_capacity(config.ram.capacity.resolve(base::memory_bytes()));
+  core.chunks.set_capacity(config.ram.chunks);
+  core.packer.set_ahead(config.pack.ahead.resolve(capacity));
+  for (const auto& tier : core.tiers) {
+    const auto found = std::ranges::find(config.tiers, tier->name, &config::TierConfig::name);
+    if (found != config.tiers.end()) tier->set_limits(core.io, *found);
+  }
 }
 
 void restore_objects(Core& core, Found found) {
+  adopt_copies(core, found);
   auto& rows = found.contents.rows;
-  std::ranges::sort(rows, {}, &store::IndexRow::last_use_ns);
+  std::ranges::sort(rows, {}, [](const store::IndexRow& row) { return std::pair(row.last_use_ns, row.id); });
   for (const auto& pin : found.contents.pins) {
     if (const auto source = source_named(core, pin.source)) core.catalog.restore_pin(source->id, pin.path);
   }
-  // After a crash of the machine what was synced should be there; the disk may have lied, so it is looked at first.
-  const bool must_verify = !found.contents.clean && !found.contents.same_boot;
   std::uint64_t kept = 0;
   std::vector<store::ObjectId> forgotten;
-  std::vector<std::shared_ptr<Object>> interrupted;
+  std::vector<std::shared_ptr<Object>> interrupted, partial;
+  std::map<store::ObjectId, store::ObjectId> sharers;  ///< the first object of each data file
+  account_rows(*core.tier, rows);
   for (const auto& row : rows) {
-    const auto source = source_named(core, row.origin.source);
-    const bool is_usable = source && !row.dirty;
-    core.tier->account(row.id, row.allocated_bytes);
-    const auto object = is_usable ? core.catalog.restore(row, source, must_verify) : nullptr;
+    auto copy = copy_of(core, found, row);
+    const bool has_packed = copy.packed.has_value();
+    const auto object = restore_row(core, found, row, std::move(copy));
     if (!object) {
       forgotten.push_back(row.id);
       continue;
     }
     ++kept;
-    // Its whole size was reserved: a copy was under way.
-    if (!row.resident && row.allocated_bytes >= row.origin.size && row.origin.size > 0) interrupted.push_back(object);
+    const auto [first, is_first] = sharers.emplace(core.tier->data_of(row.id), row.id);
+    if (!is_first) core.space->share(row.id, first->second, row.origin.size);
+    if (has_packed && !row.resident && row.allocated_bytes > 0) partial.push_back(object);
+    if (!has_packed && was_interrupted(row)) interrupted.push_back(object);
   }
   forget_rows(core, forgotten);
+  drop_partial_files(core, partial);
+  remove_unknown_copies(core, found);
   if (kept + forgotten.size() > 0) {
     base::log_info(base::text("the store holds ", kept, " objects; ", forgotten.size(), " removed"));
   }

@@ -2,7 +2,9 @@
 #include "writer.h"
 
 #include <memory>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "arenacache/base/log.h"
 #include "arenacache/base/mutex.h"
@@ -11,39 +13,35 @@
 namespace arenacache::cache {
 namespace {
 
-void data_of_one_changes(Core& core, const std::shared_ptr<Object>& object) {
-  bool on_disk = false;
+void data_of_one_changes(Core& core, const std::shared_ptr<Object>& object, const origin::Version& before) {
   bool has_readers = false;
+  bool is_current = false;
   {
     const base::MutexLock lock(object->mutex);
-    on_disk = object->is_stored() || object->file;
     has_readers = object->readers > 0;
+    is_current = object->version.same_data(before);
   }
   // Readers go on with the file that they opened, whatever its name will be: it is opened while the name is known.
   if (has_readers) {
     if (auto opened = core.fetcher.wait_for_origin(object); !opened) base::log_debug(opened.error().what);
   }
-  object->follows_origin.store(true);
-  if (!core.catalog.drop(object) || !on_disk) return;
-  if (auto synced = core.index->sync(); !synced) {
-    // The row may come back after a crash: the file must not, so that the next start finds the row without data.
-    base::log_warn(synced.error().what);
-    if (auto removed = core.tier->remove(object->id); !removed) base::log_warn(removed.error().what);
-  }
+  // Who reads another version opened the file before it changed behind our back, or another file, which had its number.
+  if (is_current) object->follows_origin.store(true);
+  core.catalog.drop(object);
+}
+
+origin::Version version_of(Object& object) {
+  const base::MutexLock lock(object.mutex);
+  return object.version;
 }
 
 class ObjectWriter final : public Writer {
  public:
-  ObjectWriter(std::shared_ptr<Core> core, FileRef file)
-      : core_(std::move(core)), file_(std::move(file)), key_(Catalog::key_of(*core_->source_of(file_.source), file_)) {
-    core_->catalog.writer_opened(key_);
-    is_marked_ = mark(true);
+  ObjectWriter(std::shared_ptr<Core> core, const FileRef& file)
+      : core_(std::move(core)), written_(core_->catalog.writer_opened(file)) {
+    mark();
   }
-
-  ~ObjectWriter() override {
-    if (is_marked_ && !changed_) mark(false);
-    core_->catalog.writer_closed(key_);
-  }
+  ~ObjectWriter() override { core_->catalog.writer_closed(written_); }
 
   ObjectWriter(const ObjectWriter&) = delete;
   ObjectWriter& operator=(const ObjectWriter&) = delete;
@@ -51,39 +49,54 @@ class ObjectWriter final : public Writer {
   void before_data_change() override {
     const base::MutexLock lock(mutex_);  // a second writer of this handle must not pass before the drop is durable
     if (changed_) return;
-    data_changes(*core_, file_);
+    data_changes(*core_, core_->catalog.file_of(*written_));
     changed_ = true;
   }
 
  private:
-  /// Marks the row dirty, durably, so that after a crash a half-written file is never served from the store; or takes that
-  /// back. False: the store has nothing of the file, there is nothing to mark.
-  bool mark(bool dirty) {
-    const auto object = core_->catalog.find(file_);
-    if (!object) return false;
-    store::IndexRow row;
-    {
+  /// Makes what the Catalog says of a file with a writer durable, so that after a crash a half-written file is never served
+  /// from the store.
+  void mark() {
+    const FileRef file = core_->catalog.file_of(*written_);
+    const auto object = core_->catalog.find(file);
+    bool is_stored = false;
+    if (object) {
       const base::MutexLock lock(object->mutex);
-      if (object->is_dropped() || !object->is_stored()) return false;
-      row = object->row();
-      row.dirty = dirty;
+      is_stored = !object->is_dropped() && object->is_stored();
+      if (is_stored) core_->index->put(object->row());
     }
-    core_->index->put(std::move(row));
-    if (!dirty) return true;
-    if (auto synced = core_->index->sync(); !synced) {
-      // No mark can be made: then nothing may be left that would need one.
-      base::log_warn(synced.error().what);
-      data_changes(*core_, file_);
-    }
-    return true;
+    if (!is_stored) return core_->drops.make_durable();
+    // Where no mark can be made nothing may be left that would need one.
+    if (!core_->index->sync()) data_changes(*core_, file);
   }
 
   const std::shared_ptr<Core> core_;
-  const FileRef file_;
-  const ObjectKey key_;
+  const std::shared_ptr<WrittenFile> written_;
   base::Mutex mutex_;
   bool changed_ = false;
-  bool is_marked_ = false;
+};
+
+/// Objects whose names move. Made and ended on a thread of the origin.
+class ObjectMove final : public NameMove {
+ public:
+  ObjectMove(std::shared_ptr<Core> core, Source& source, const NamePair& names,
+             std::vector<std::shared_ptr<Object>> objects)
+      : core_(std::move(core)),
+        source_(source),
+        objects_(std::move(objects)),
+        names_(source.moving_names.begin(names)) {}
+  ~ObjectMove() override {
+    source_.moving_names.end(names_);
+    core_->catalog.end_move(objects_);
+  }
+  ObjectMove(const ObjectMove&) = delete;
+  ObjectMove& operator=(const ObjectMove&) = delete;
+
+ private:
+  const std::shared_ptr<Core> core_;
+  Source& source_;  ///< the core's
+  const std::vector<std::shared_ptr<Object>> objects_;
+  const MovingNames::Token names_;
 };
 
 }  // namespace
@@ -93,7 +106,28 @@ std::shared_ptr<Writer> make_writer(std::shared_ptr<Core> core, const FileRef& f
 }
 
 void data_changes(Core& core, const FileRef& file) {
-  for (const auto& object : core.catalog.all_of(file)) data_of_one_changes(core, object);
+  for (const auto& object : core.catalog.all_of(file)) data_of_one_changes(core, object, file.version);
+  // What somebody else dropped, too: it would come back after a power cut.
+  core.drops.make_durable();
+}
+
+std::shared_ptr<NameMove> make_move(std::shared_ptr<Core> core, SourceId source, const NamePair& names) {
+  auto objects = core->catalog.begin_move(source, names.from);
+  auto others = core->catalog.begin_move(source, names.to);
+  if (names.is_exchange) {
+    objects.insert(objects.end(), others.begin(), others.end());
+  } else {
+    // They are replaced, or of a file that went behind our back.
+    for (const auto& object : others) data_of_one_changes(*core, object, version_of(*object));
+    core->catalog.end_move(others);
+  }
+  core->drops.make_durable();
+  if (!objects.empty() && !core->index->sync()) {
+    for (const auto& object : objects) core->catalog.drop(object);
+    core->drops.make_durable();
+  }
+  Source& moved_in = *core->source_of(source);
+  return std::make_shared<ObjectMove>(std::move(core), moved_in, names, std::move(objects));
 }
 
 }  // namespace arenacache::cache

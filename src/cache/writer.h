@@ -14,7 +14,10 @@ struct Core;
 
 std::shared_ptr<Writer> make_writer(std::shared_ptr<Core> core, const FileRef& file);
 
-/// Drops what the store has of `file`, durably, and sends its readers to the origin's open file. Blocks on the index, and on
+/// Marks what moves, durably, where files are known by their paths; drops what is at `names.to` unless they are exchanged.
+std::shared_ptr<NameMove> make_move(std::shared_ptr<Core> core, SourceId source, const NamePair& names);
+
+/// Drops what the store has of `file`, or had a moment ago, durably, and sends its readers to the origin's open file. Blocks on the index, and on
 /// the origin when there are readers whose file was not open.
 void data_changes(Core& core, const FileRef& file);
 

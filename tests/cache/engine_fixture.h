@@ -3,14 +3,15 @@
 #pragma once
 
 #include <gtest/gtest.h>
+#include <poll.h>
 
+#include <cerrno>
 #include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -25,6 +26,7 @@
 #include "support/fake_origin.h"
 #include "support/fake_page_cache.h"
 #include "support/faulty_file_io.h"
+#include "support/lender.h"
 #include "support/matchers.h"
 #include "support/temp_dir.h"
 
@@ -114,8 +116,9 @@ class EngineFixture : public ::testing::Test {
                        .cache = config_.cache,
                        .fill = config_.fill,
                        .origin = config_.origin}};
+    await_end();
     pool_ = std::make_unique<base::ThreadPool>("background", 3);
-    guard_ = std::make_shared<origin::GuardedOrigin>(origin_, clock_, origin::GuardLimits{});
+    guard_ = std::make_shared<origin::GuardedOrigin>(lender_.lend(origin_), clock_, origin::GuardLimits{});
     engine_ = test::must(
         Engine::create(config_, {.clock = clock_, .io = io_, .background = *pool_, .page_cache = page_cache_}));
     source_ = engine_->add_source(config_.mounts[0], guard_);
@@ -133,6 +136,9 @@ class EngineFixture : public ::testing::Test {
     guard_.reset();
     pool_.reset();
   }
+
+  /// A look that nobody waits for any more lets go of the stopped engine's core, and so of the store, a moment after it.
+  void await_end() { lender_.await_all(); }
 
   void restart() {
     stop();
@@ -167,7 +173,7 @@ class EngineFixture : public ::testing::Test {
         ADD_FAILURE() << "never: " << what;
         return;
       }
-      std::this_thread::yield();
+      ::poll(nullptr, 0, 1);  // what is waited for may run at idle priority
     }
   }
   void await_resident(const std::string& path) {
@@ -202,6 +208,7 @@ class EngineFixture : public ::testing::Test {
   test::FaultyFileIo io_;
   test::FakePageCache page_cache_;
   std::shared_ptr<test::FakeOrigin> origin_;
+  test::Lender lender_;
   config::Config config_;
   std::unique_ptr<base::ThreadPool> pool_;
   std::shared_ptr<origin::GuardedOrigin> guard_;

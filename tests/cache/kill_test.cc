@@ -23,6 +23,7 @@
 #include "arenacache/base/text.h"
 #include "arenacache/base/unique_fd.h"
 #include "cache/engine_fixture.h"
+#include "support/lender.h"
 #include "support/store_files.h"
 
 namespace arenacache::cache {
@@ -32,17 +33,19 @@ constexpr std::size_t kSize = 3 * kMiB + 99;
 constexpr int kFiles = 6;
 
 int kills() {
-  return std::getenv("ARENACACHE_TEST_LONG") != nullptr ? 1000 : 12;  // NOLINT(concurrency-mt-unsafe)
+  return std::getenv("ARENACACHE_TEST_LONG") != nullptr ? 1000
+         : ARENACACHE_IS_SANITIZED                      ? 5
+                                                        : 12;  // NOLINT(concurrency-mt-unsafe)
 }
 
 /// One life of an engine over folders that outlive it.
 class Life {
  public:
   Life(const config::Config& config, const std::string& folder) : config_(config) {
-    auto origin = test::must(origin::LocalOrigin::create(
-        base::UniqueFd(::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)), config::FidelityChoice::path));
-    origin_ = origin;
-    guard_ = std::make_shared<origin::GuardedOrigin>(std::move(origin), clock_, origin::GuardLimits{});
+    base::UniqueFd directory(::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    const auto facts = test::must(origin::ask_source(directory.get()));
+    origin_ = std::make_shared<origin::LocalOrigin>(std::move(directory), facts, config::FidelityChoice::path);
+    guard_ = std::make_shared<origin::GuardedOrigin>(lender_.lend(origin_), clock_, origin::GuardLimits{});
     engine_ =
         test::must(Engine::create(config, {.clock = clock_, .io = io_, .background = pool_, .page_cache = pages_}));
     source_ = engine_->add_source(config_.mounts[0], guard_);
@@ -84,6 +87,7 @@ class Life {
   test::FakePageCache pages_;
   base::ThreadPool pool_{"background", 3};
   std::shared_ptr<origin::Origin> origin_;
+  test::Lender lender_;
   std::shared_ptr<origin::GuardedOrigin> guard_;
   std::unique_ptr<Engine> engine_;
   SourceId source_{};

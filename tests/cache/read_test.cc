@@ -9,6 +9,7 @@
 #include <numeric>
 #include <random>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "cache/engine_fixture.h"
@@ -112,6 +113,24 @@ TEST_F(ReadTest, AMissFailsWithTheOriginsErrorAndTheNextOneTriesAgain) {
   ASSERT_TRUE(failed.error().has_value());
   EXPECT_EQ(failed.error()->errno_value, EIO);
   EXPECT_EQ(read(*reader, 0, 4096), content.substr(0, 4096));
+}
+
+TEST_F(ReadTest, AReadThatJoinsOneWhichIsFailingIsAnsweredToo) {
+  constexpr unsigned kReads = 3000;
+  start();
+  origin_->put_random("a", kMiB, 6);
+  const auto reader = open("a");
+  origin_->fail_next(OriginCall::read, 100 * kReads, EIO);
+  const auto read_again_and_again = [&] {
+    for (unsigned i = 0; i < kReads && !HasFailure(); ++i) {
+      Answer failed;
+      reader->read(0, 4096, failed.done());
+      EXPECT_TRUE(failed.error().has_value()) << i;
+    }
+  };
+  std::thread other(read_again_and_again);
+  read_again_and_again();
+  other.join();
 }
 
 TEST_F(ReadTest, AHungOriginFailsAMissAtItsDeadlineAndNeverBlocksAHit) {

@@ -33,12 +33,16 @@ using test::raw_files;
 
 class ScrubTest : public EngineFixture {
  protected:
-  ~ScrubTest() override { stop(); }
+  ~ScrubTest() override {
+    stop();
+    await_end();
+  }
 
   /// A life of which the test owns the time.
   void start_in_simulated_time() {
+    await_end();
     pool_ = std::make_unique<base::ThreadPool>("background", 3);
-    guard_ = std::make_shared<origin::GuardedOrigin>(origin_, simulated_, origin::GuardLimits{});
+    guard_ = std::make_shared<origin::GuardedOrigin>(lender_.lend(origin_), simulated_, origin::GuardLimits{});
     engine_ = test::must(
         Engine::create(config_, {.clock = simulated_, .io = io_, .background = *pool_, .page_cache = page_cache_}));
     source_ = engine_->add_source(config_.mounts[0], guard_);

@@ -49,6 +49,18 @@ TEST_F(VersionTest, AReaderOfAHalfFetchedVersionGetsEstaleNeverAMix) {
   EXPECT_GE(engine_->stats().stale_reads, 1U);
 }
 
+TEST_F(VersionTest, AFileThatIsRemovedBeforeItsFirstReadGivesEstale) {
+  start();
+  origin_->put_random("a", 8 * kMiB, 5);
+  const auto reader = open("a");
+  origin_->erase("a");
+  Answer answer;
+  reader->read(0, 4096, answer.done());
+  ASSERT_TRUE(answer.error().has_value());
+  EXPECT_EQ(answer.error()->errno_value, ESTALE);
+  EXPECT_GE(engine_->stats().stale_reads, 1U);
+}
+
 TEST_F(VersionTest, AChangeInTheMiddleOfAnOriginReadIsNoticed) {
   start();
   origin_->put_random("a", 8 * kMiB, 5);
@@ -164,6 +176,20 @@ TEST_F(VersionTest, AWriterDropsTheObjectAndItsReadersSeeTheNewBytesAtOnce) {
   const std::string fresh = origin_->put_random("a", 12 * kMiB, 14);
   EXPECT_EQ(read(*reader, kMiB, 4096), fresh.substr(kMiB, 4096));
   EXPECT_TRUE(engine_->list(source_, "").empty());
+}
+
+TEST_F(VersionTest, AWriterIsNotFollowedByWhoOpenedTheFileBeforeItChangedBehindOurBack) {
+  config_.cache.min_size = 1000 * kMiB;  // demand only
+  start();
+  origin_->put_random("a", 12 * kMiB, 13);
+  origin_->set_mtime("a", {.tv_sec = 1'000'000, .tv_nsec = 0});
+  const auto reader = open("a");
+  origin_->put_random("a", 12 * kMiB, 14);
+  engine_->open_for_writing(ref("a"))->before_data_change();
+  Answer answer;
+  reader->read(kMiB, 4096, answer.done());
+  ASSERT_TRUE(answer.error().has_value());
+  EXPECT_EQ(answer.error()->errno_value, ESTALE);
 }
 
 TEST_F(VersionTest, AWriterThatChangesNothingCostsNothing) {

@@ -8,11 +8,13 @@
 
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
 #include "arenacache/base/executor.h"
 #include "arenacache/base/file_io.h"
+#include "arenacache/base/memory_files.h"
 #include "arenacache/base/page_cache.h"
 #include "arenacache/base/unique_fd.h"
 #include "arenacache/cache/types.h"
@@ -28,13 +30,15 @@ struct EngineDeps {
   base::FileIo& io;
   base::Executor& background;  ///< runs store writes, commits, evictions
   base::PageCache& page_cache;
+  /// Where packed files lie that were decoded into memory.
+  std::shared_ptr<const base::MemoryFiles> memory_files = std::make_shared<const base::MemoryFiles>();
 };
 
 class Engine {
  public:
   /// Opens the store (folder, index, raw tier), takes stock of it, collects orphans. Blocks on the disk. ErrorKind::invalid
   /// with a sentence for the owner when the store cannot be used (locked, newer, not a store).
-  static base::Result<std::unique_ptr<Engine>> create(const config::Config& config, EngineDeps deps);
+  static base::Result<std::unique_ptr<Engine>> create(const config::Config& config, const EngineDeps& deps);
   /// Stops fills, writes the index, marks a clean end. Readers must be gone. Blocks, in bounded time.
   ~Engine();
 
@@ -48,8 +52,8 @@ class Engine {
   void reload(const config::Config& config);
 
   // Reading.
-  /// What the store knows of a name, for when the origin is slow to answer.
-  [[nodiscard]] std::optional<KnownFile> known(SourceId source, const std::string& path, std::uint64_t inode) const;
+  /// Where the file is that the store has of this version, for an open whose name was lost. Walks all objects.
+  [[nodiscard]] std::optional<std::string> path_of(SourceId source, const origin::Version& version) const;
   /// Opens one version of a file for reading. Never blocks; an older version's object is dropped (doomed while held).
   std::shared_ptr<Reader> open(const OpenRequest& request);
 
@@ -60,7 +64,10 @@ class Engine {
   void before_data_change(const FileRef& file);
   /// The name is about to go while the file is open: gives its readers a descriptor of the origin's file. Blocks on the origin.
   void before_name_goes(const FileRef& file);
-  /// A name (file or folder) was moved through the mount; `exchanged`: RENAME_EXCHANGE.
+  /// A name (file or folder) is about to be moved. Keep what it returns until renamed() was told, or the origin refused. Where
+  /// files are known by their paths: a durable mark of each one below, and what the store has at `to` goes.
+  std::shared_ptr<NameMove> before_rename(SourceId source, const NamePair& names);
+  /// A name was moved through the mount; `exchanged`: RENAME_EXCHANGE.
   void renamed(SourceId source, const std::string& from, const std::string& to, bool exchanged);
   /// Attributes changed through the mount and the data did not: what is cached under `before` now counts for `after`.
   void attributes_changed(const FileRef& before, const origin::Version& after);
@@ -79,6 +86,14 @@ class Engine {
   void unpin(SourceId source, const std::string& path);
   /// Pinned paths of all mounts: (mount name, path).
   [[nodiscard]] std::vector<std::pair<std::string, std::string>> pins() const;
+  /// Starts `task` on the object of `path`; true if it was queued, is running or is done already. `tier`: for move. Blocks nobody.
+  bool start_tier_task(SourceId source, const std::string& path, TierTask task, const std::string& tier = {});
+  [[nodiscard]] TierProgress tier_progress(SourceId source, const std::string& path) const;
+  /// Reads a sample of the file, from the store or the origin, and encodes it. Blocks on both, at most until `stop`; changes
+  /// nothing.
+  [[nodiscard]] base::Result<PackEstimate> estimate(const FileRef& file, const std::stop_token& stop = {}) const;
+  /// "raw", and the packed tiers in their order; those that are away behind them.
+  [[nodiscard]] std::vector<std::string> tier_names() const;
   /// Drops objects at `path` or below it; returns how many and how many bytes.
   std::pair<std::uint64_t, std::uint64_t> evict(SourceId source, const std::string& path);
   /// Objects at `path` or below it ("" = all), ordered by path.
@@ -113,6 +128,9 @@ class Engine {
   void set_passthrough(SourceId source, PassthroughState state);
   /// False: the store returned wrong bytes or an error, and was not scrubbed since.
   [[nodiscard]] bool trusts_store() const;
+  /// The kernel has had file `key`, of `size` bytes, from an earlier worker. Hold what is returned until it is given back: its
+  /// bytes count that long. Null: it is not the store's. Ask for all of them before anything is opened.
+  [[nodiscard]] std::shared_ptr<const void> hold_backing(BackingKey key, std::uint64_t size) const;
   /// vfs served an open at its last known version because the origin did not answer in time.
   void note_stale_open();
 
