@@ -16,16 +16,40 @@ CLI::App* add_command(CLI::App& app, Arguments& out, Command command, const std:
   return sub;
 }
 
-void add_path_command(CLI::App& app, Arguments& out, Command command, const std::string& name,
-                      const std::string& about) {
-  CLI::App* sub = add_command(app, out, command, name, about);
-  sub->add_option("PATH", out.paths,
+void add_paths(CLI::App& command, Arguments& out) {
+  command
+      .add_option("PATH", out.paths,
                   "Files, folders or patterns: under the mount, under the source, or relative to the mount")
       ->required();
-  if (command == Command::prefetch) {
-    sub->add_flag("--wait", out.waits, "Stay until all is there, and show how far it is");
-    sub->add_flag("--ram", out.to_ram, "Read files that are in the store into memory, within ram.capacity");
-  }
+}
+
+void add_wait(CLI::App& command, Arguments& out) {
+  command.add_flag("--wait", out.waits, "Stay until all is done, and show how far it is");
+}
+
+CLI::App* add_path_command(CLI::App& app, Arguments& out, Command command, const std::string& name,
+                           const std::string& about) {
+  CLI::App* sub = add_command(app, out, command, name, about);
+  add_paths(*sub, out);
+  return sub;
+}
+
+/// What is about packed tiers.
+void add_tier_commands(CLI::App& app, Arguments& out) {
+  add_wait(*add_path_command(app, out, Command::pack, "pack",
+                             "Keep files of the store compressed, in the first packed tier"),
+           out);
+  add_wait(
+      *add_path_command(app, out, Command::unpack, "unpack", "Have packed files back as they are, in the raw tier"),
+      out);
+  CLI::App* tier = app.add_subcommand("tier", "Move files from one tier to another");
+  tier->require_subcommand(1);
+  CLI::App* move = add_command(*tier, out, Command::tier_move, "move", "Move files of the store to a tier");
+  move->add_option("TIER", out.tier, "The tier's name; raw: as they are, on the store's disk")->required();
+  add_paths(*move, out);
+  add_wait(*move, out);
+  add_path_command(app, out, Command::estimate, "estimate",
+                   "Tell what packing files would save, by a sample; changes nothing");
 }
 
 void add_doctor(CLI::App& app, Arguments& out) {
@@ -49,7 +73,11 @@ void add_commands(CLI::App& app, Arguments& out) {
   add_command(app, out, Command::ls, "ls", "List what is in the store")
       ->add_option("PATH", out.paths, "Only what is at or below it")
       ->expected(0, 1);
-  add_path_command(app, out, Command::prefetch, "prefetch", "Copy files into the store before they are read");
+  CLI::App* prefetch =
+      add_path_command(app, out, Command::prefetch, "prefetch", "Copy files into the store before they are read");
+  add_wait(*prefetch, out);
+  prefetch->add_flag("--ram", out.to_ram, "Read files that are in the store into memory, within ram.capacity");
+  add_tier_commands(app, out);
   add_path_command(app, out, Command::pin, "pin", "Keep files in the store: they are never evicted");
   add_path_command(app, out, Command::unpin, "unpin", "Let pinned files be evicted again");
   add_path_command(app, out, Command::evict, "evict", "Drop files from the store; the source keeps them");

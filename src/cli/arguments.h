@@ -15,6 +15,10 @@ enum class Command : std::uint8_t {
   stats,
   ls,
   prefetch,
+  pack,
+  unpack,
+  tier_move,
+  estimate,
   pin,
   unpin,
   evict,
@@ -36,9 +40,11 @@ struct Arguments {
   Command command = Command::stats;
   std::string socket;              ///< empty: not given
   bool wants_json = false;
-  std::vector<std::string> paths;  ///< prefetch, pin, unpin, evict: at least one; ls: at most one; refresh: any number
-  bool waits = false;  ///< prefetch --wait, scrub --wait
+  std::vector<std::string>
+      paths;  ///< ls: at most one; refresh: any number; else, where a command has them, at least one
+  bool waits = false;  ///< --wait of prefetch, pack, unpack, tier move, scrub
   bool to_ram = false;  ///< prefetch --ram
+  std::string tier;  ///< tier move: where to
   std::string mode;  ///< mode: the one to set; empty: tell the present one
   std::string store;  ///< rebuild --store; empty: the config's
   std::string patience = "2s";  ///< doctor --patience: a duration

@@ -96,4 +96,6 @@ std::optional<json> BoundedCall::result(base::TimePoint deadline) {
   return answer;
 }
 
+base::TimePoint deadline_in(base::Duration patience) { return base::SystemClock().now() + patience; }
+
 }  // namespace arenacache::cli

@@ -39,4 +39,7 @@ class BoundedCall {
   std::string words_;  ///< what has come of the answer
 };
 
+/// When `patience` will have passed from now on.
+[[nodiscard]] base::TimePoint deadline_in(base::Duration patience);
+
 }  // namespace arenacache::cli

@@ -195,6 +195,14 @@ Finding check_index(const MachineFacts& facts, const StoreFacts& store) {
   return out;
 }
 
+/// The daemon's sentence: what is wrong; what of that; what to do.
+Finding check_away_tier(const std::string& trouble) {
+  const auto remedy = trouble.rfind(": ");
+  Finding out{.check = "tier", .verdict = Verdict::warn, .what = trouble.substr(0, remedy)};
+  if (remedy != std::string::npos) out.remedy = {trouble.substr(remedy + 2)};
+  return out;
+}
+
 }  // namespace
 
 std::vector<Finding> check_disks(const MachineFacts& facts) {
@@ -207,6 +215,9 @@ std::vector<Finding> check_disks(const MachineFacts& facts) {
       out.push_back(check_fidelity(source));
     }
     out.push_back(check_speed(source, facts.store));
+  }
+  if (facts.daemon) {
+    for (const std::string& trouble : facts.daemon->away_tiers) out.push_back(check_away_tier(trouble));
   }
   if (!facts.store) return out;
   Finding answers = check_store_answers(facts, *facts.store);

@@ -40,10 +40,14 @@ Finding check_daemon(const MachineFacts& facts) {
     out.verdict = Verdict::warn;
     out.what += text("; arenacache is ", facts.own_version);
     out.remedy = {"restart the daemon: an upgrade left the old one running"};
+  } else if (!daemon.has_store) {
+    out.verdict = Verdict::fail;
+    out.what += text("; it says: ", daemon.warning);
+    out.remedy = {"mend the store's disk, or name another one in store.path; then: arenacache restart"};
   } else if (!daemon.warning.empty()) {
     out.verdict = Verdict::warn;
     out.what += text("; it says: ", daemon.warning);
-    out.remedy = {"raise store.capacity, or close programs that hold models open"};
+    out.remedy = {"raise store.capacity, make room on the store's disk, or close programs that hold models open"};
   } else if (daemon.mode != "active") {
     out.verdict = Verdict::warn;
     out.what += ": nothing new is copied";

@@ -26,10 +26,6 @@ std::int64_t now_s() {
   return std::chrono::duration_cast<std::chrono::seconds>(base::SystemClock().wall_now().time_since_epoch()).count();
 }
 
-void print_json(const json& value, Console& console) {
-  console.out << value.dump(2, ' ', false, json::error_handler_t::replace) << "\n";
-}
-
 Result<int> run_stats(const Arguments& arguments, Session& session, Console& console) {
   AC_ASSIGN(const json stats, session.call("stats", json::object()));
   if (arguments.wants_json) {
@@ -146,6 +142,10 @@ int run_version(const Arguments& arguments, Session& session, Console& console) 
 
 }  // namespace
 
+void print_json(const json& value, Console& console) {
+  console.out << value.dump(2, ' ', false, json::error_handler_t::replace) << "\n";
+}
+
 Result<int> run_command(const Arguments& arguments, Session& session, Console& console) {
   switch (arguments.command) {
     case Command::stats:
@@ -154,6 +154,12 @@ Result<int> run_command(const Arguments& arguments, Session& session, Console& c
       return run_ls(arguments, session, console);
     case Command::prefetch:
       return run_prefetch(arguments, session, console);
+    case Command::pack:
+    case Command::unpack:
+    case Command::tier_move:
+      return run_tier_task(arguments, session, console);
+    case Command::estimate:
+      return run_estimate(arguments, session, console);
     case Command::pin:
     case Command::unpin:
       return run_pin(arguments, session, console);

@@ -7,6 +7,8 @@
 #include <ostream>
 #include <string>
 
+#include <nlohmann/json_fwd.hpp>
+
 #include "arenacache/base/result.h"
 #include "arguments.h"
 #include "session.h"
@@ -22,11 +24,20 @@ struct Console {
   bool is_terminal = false;
 };
 
+/// What --json prints: `value` over several lines.
+void print_json(const nlohmann::json& value, Console& console);
+
 /// Runs `arguments.command`; the exit code.
 base::Result<int> run_command(const Arguments& arguments, Session& session, Console& console);
 
 /// `prefetch`: starts the fills, tells what was started; with --wait shows progress until the last has ended.
 base::Result<int> run_prefetch(const Arguments& arguments, Session& session, Console& console);
+
+/// `pack`, `unpack`, `tier move`: the same with what these do.
+base::Result<int> run_tier_task(const Arguments& arguments, Session& session, Console& console);
+
+/// `estimate`: a line a file, and the sum; shows progress on a terminal meanwhile.
+base::Result<int> run_estimate(const Arguments& arguments, Session& session, Console& console);
 
 /// `restart`: has the daemon's working process replaced, and waits until the next one answers. Programs notice nothing.
 base::Result<int> run_restart(const Arguments& arguments, Session& session, Console& console);

@@ -56,6 +56,7 @@ DaemonFacts daemon_facts(const json& stats) {
   DaemonFacts out{.version = stats.value("version", ""),
                   .mode = stats.value("mode", ""),
                   .warning = stats.value("warning", ""),
+                  .has_store = stats.value("store_usable", true),
                   .checksum_errors = stats.value("checksum_errors", std::uint64_t{0}),
                   .store_errors = stats.value("store_errors", std::uint64_t{0})};
   const json passthrough = stats.value("passthrough", json::object());
@@ -64,6 +65,7 @@ DaemonFacts daemon_facts(const json& stats) {
   for (const json& tier : stats.value("tiers", json::array())) {
     out.capacity_bytes += tier.value("capacity_bytes", std::uint64_t{0});
     out.held_open_bytes += tier.value("held_open_bytes", std::uint64_t{0});
+    if (auto trouble = tier.value("trouble", ""); !trouble.empty()) out.away_tiers.push_back(std::move(trouble));
   }
   return out;
 }

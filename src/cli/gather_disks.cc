@@ -39,8 +39,6 @@ constexpr auto kMeasureTime = std::chrono::seconds(3);
 constexpr milliseconds kWalkTime(500);
 constexpr milliseconds kReadTime(800);
 
-base::TimePoint in(base::Duration patience) { return base::SystemClock().now() + patience; }
-
 bool is_under_ours(const std::vector<MountRow>& rows, const std::string& path) {
   return std::ranges::any_of(
       rows, [&](const MountRow& row) { return row.type == kOurMountType && is_at_or_below(path, row.mountpoint); });
@@ -155,7 +153,7 @@ StoreFacts look_at_store(const Surroundings& around, const MachineFacts& facts) 
     answer["index"] = begins_as_database(config.path + "/index.db");
     return answer;
   });
-  const auto answer = look.result(in(facts.patience));
+  const auto answer = look.result(deadline_in(facts.patience));
   if (!answer) return store;
   store.folder = folder_facts(answer, file_system_of(around, answer->value("real", config.path)));
   store.keep_free_bytes = config.keep_free.resolve(store.folder->total_bytes);
@@ -165,13 +163,13 @@ StoreFacts look_at_store(const Surroundings& around, const MachineFacts& facts) 
   if (const json index = answer->value("index", json()); index.is_boolean()) store.index_is_sound = index.get<bool>();
   if (store.folder->errno_value != 0) return store;
   BoundedCall measurement([&]() -> json { return speed_answer(measure_folder(config.path, kReadTime)); });
-  store.speed = speed_of(measurement.result(in(facts.patience + kMeasureTime)).value_or(json()));
+  store.speed = speed_of(measurement.result(deadline_in(facts.patience + kMeasureTime)).value_or(json()));
   return store;
 }
 
 void measure_source(SourceFacts& source, const std::string& way, const MachineFacts& facts) {
   BoundedCall call([&]() -> json { return survey_answer(way); });
-  const auto answer = call.result(in(facts.patience + kMeasureTime));
+  const auto answer = call.result(deadline_in(facts.patience + kMeasureTime));
   if (!answer) return;
   source.speed = speed_of(answer->value("speed", json()));
   // The daemon's own survey may not have got to its end.
@@ -190,7 +188,7 @@ void gather_disks(const Surroundings& around, MachineFacts& facts) {
     source.is_hidden = ways.back().empty();
     looks.emplace_back([way = ways.back()]() -> json { return folder_answer(way); });
   }
-  const base::TimePoint deadline = in(facts.patience);
+  const base::TimePoint deadline = deadline_in(facts.patience);
   for (std::size_t i = 0; i < facts.sources.size(); ++i) {
     SourceFacts& source = facts.sources[i];
     if (source.is_hidden) continue;

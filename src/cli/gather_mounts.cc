@@ -37,8 +37,6 @@ constexpr auto kSleeperTime = std::chrono::milliseconds(200);
 constexpr std::string_view kDaemonName = "arenacached";
 constexpr std::size_t kMaxNamespaces = 64;
 
-base::TimePoint in(base::Duration patience) { return base::SystemClock().now() + patience; }
-
 /// Asks the file system itself, past what the kernel remembers. 0, or an errno.
 json ask_mount(const std::string& path) {
   struct statx attributes{};
@@ -71,7 +69,7 @@ void gather_states(const Surroundings& around, MachineFacts& facts) {
     facts.mounts.push_back(std::move(mount));
     calls.emplace_back([mountpoint]() -> json { return ask_mount(mountpoint); });
   }
-  const base::TimePoint deadline = in(facts.patience);
+  const base::TimePoint deadline = deadline_in(facts.patience);
   for (std::size_t i = 0; i < calls.size(); ++i) {
     if (facts.mounts[i].connection.empty()) continue;
     facts.mounts[i].state = state_of(calls[i].result(deadline));
@@ -109,7 +107,7 @@ std::vector<std::int64_t> one_of_each_namespace() {
 bool is_dead(std::int64_t pid, const std::string& mountpoint) {
   const std::string path = text("/proc/", pid, "/root", mountpoint);
   BoundedCall call([&]() -> json { return ask_mount(path); });
-  return state_of(call.result(in(kDeadTime))) == MountState::dead;
+  return state_of(call.result(deadline_in(kDeadTime))) == MountState::dead;
 }
 
 /// What a namespace sees of one mount, where that is not the mount. `own`: our namespace's rows.
@@ -125,7 +123,7 @@ std::optional<NamespaceFacts> trouble_in(std::int64_t pid, const Sight& sight, c
 }
 
 void gather_namespaces(const Surroundings& around, MachineFacts& facts) {
-  const base::TimePoint deadline = in(kProcessesTime);
+  const base::TimePoint deadline = deadline_in(kProcessesTime);
   for (const std::int64_t pid : one_of_each_namespace()) {
     if (base::SystemClock().now() > deadline) return;
     const auto rows = parse_mount_rows(read_proc_file(text("/proc/", pid, "/mountinfo")));
@@ -219,7 +217,7 @@ json holders_answer(const std::vector<std::string>& mountpoints) {
     json bytes;
     if (has_sleeper(pid)) {
       BoundedCall call([&]() -> json { return held_by(pid, mountpoints); });
-      bytes = call.result(in(kSleeperTime)).value_or(0);
+      bytes = call.result(deadline_in(kSleeperTime)).value_or(0);
     } else {
       bytes = held_by(pid, mountpoints);
     }
@@ -235,7 +233,7 @@ void gather_holders(MachineFacts& facts) {
   }
   if (alive.empty()) return;
   BoundedCall call([&]() -> json { return holders_answer(alive); });
-  const auto answer = call.result(in(kProcessesTime));
+  const auto answer = call.result(deadline_in(kProcessesTime));
   if (!answer) return;
   for (const json& holder : *answer) {
     facts.holders.push_back({.pid = holder.value("pid", std::int64_t{0}),

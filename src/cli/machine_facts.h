@@ -84,12 +84,14 @@ struct DaemonFacts {
   std::string version{};
   std::string mode{};
   std::string warning{};  ///< its own sentence for the owner
+  bool has_store = true;  ///< false: it could not be opened, and nothing is cached
   bool has_passthrough = false;
   std::string no_passthrough_reason{};
   std::uint64_t checksum_errors = 0;
   std::uint64_t store_errors = 0;
   std::uint64_t capacity_bytes = 0;
   std::uint64_t held_open_bytes = 0;
+  std::vector<std::string> away_tiers{};  ///< a sentence for each packed tier whose disk is not there
 };
 
 struct MachineFacts {

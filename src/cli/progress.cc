@@ -13,7 +13,7 @@ using base::text;
 
 namespace {
 
-constexpr std::size_t kBarColumns = 20;
+constexpr std::size_t kLineBarColumns = 20;
 constexpr double kSmoothingSeconds = 10;
 
 std::string time_left(const Progress& progress, double rate) {
@@ -37,7 +37,7 @@ void RateMeter::add(base::TimePoint now, std::uint64_t bytes) {
 
 std::string progress_line(const Progress& progress, std::optional<double> rate, Style style) {
   const auto percent = static_cast<unsigned>(std::clamp(progress.ratio(), 0.0, 1.0) * 100);
-  std::string line = text(painted(bar(progress.ratio(), kBarColumns, style), Colour::green, style),
+  std::string line = text(painted(bar(progress.ratio(), kLineBarColumns, style), Colour::green, style),
                           percent < 100 ? "  " : " ", percent < 10 ? " " : "", percent, " %  ",
                           base::format_size(progress.cached_bytes), " of ", base::format_size(progress.total_bytes));
   if (rate && *rate >= 1) line += text("  ", base::format_rate(*rate), "  ", time_left(progress, *rate));

@@ -20,7 +20,7 @@ using nlohmann::json;
 namespace {
 
 /// The daemon gives up after 30 s, and unmounts.
-constexpr auto kPatience = std::chrono::seconds(45);
+constexpr auto kRestartPatience = std::chrono::seconds(45);
 constexpr int kBetweenAsksMs = 20;
 
 }  // namespace
@@ -28,7 +28,7 @@ constexpr int kBetweenAsksMs = 20;
 Result<int> run_restart(const Arguments& arguments, Session& session, Console& console) {
   AC_ASSIGN(const json answer, session.call("restart", json::object()));
   const auto before = answer.at("pid").get<std::int64_t>();
-  const auto until = std::chrono::steady_clock::now() + kPatience;
+  const auto until = std::chrono::steady_clock::now() + kRestartPatience;
   while (std::chrono::steady_clock::now() < until) {
     session.hang_up();
     const Result<json> pong = session.call("ping", json::object());
@@ -44,7 +44,7 @@ Result<int> run_restart(const Arguments& arguments, Session& session, Console& c
     ::poll(nullptr, 0, kBetweenAsksMs);
   }
   return base::fail(ErrorKind::timeout, ETIMEDOUT,
-                    text("no other process answers after ", kPatience.count(), " s: see the daemon's log"));
+                    text("no other process answers after ", kRestartPatience.count(), " s: see the daemon's log"));
 }
 
 }  // namespace arenacache::cli

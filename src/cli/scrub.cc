@@ -23,11 +23,11 @@ using nlohmann::json;
 
 namespace {
 
-constexpr auto kAskEvery = std::chrono::milliseconds(300);
+constexpr auto kAskScrubEvery = std::chrono::milliseconds(300);
 
 bool is_checking(const json& scrub) { return scrub.at("state") == "checking"; }
 
-Progress progress_of(const json& scrub) {
+Progress scrub_progress_of(const json& scrub) {
   return {.done_files = scrub.at("files").value("checked", std::uint64_t{0}),
           .total_files = scrub.at("files").value("total", std::uint64_t{0}),
           .cached_bytes = scrub.at("bytes").value("checked", std::uint64_t{0}),
@@ -35,18 +35,18 @@ Progress progress_of(const json& scrub) {
 }
 
 /// Asks until the pass is over; one that began after it says nothing of it, but is over everything, too.
-Result<json> follow(json scrub, Session& session, ProgressView* view) {
+Result<json> follow_scrub(json scrub, Session& session, ProgressView* view) {
   while (is_checking(scrub)) {
-    if (view != nullptr && progress_of(scrub).total_files > 0) view->show(progress_of(scrub));
-    std::this_thread::sleep_for(kAskEvery);
+    if (view != nullptr && scrub_progress_of(scrub).total_files > 0) view->show(scrub_progress_of(scrub));
+    std::this_thread::sleep_for(kAskScrubEvery);
     AC_ASSIGN(scrub, session.call("scrub_progress", json::object()));
   }
-  if (view != nullptr && progress_of(scrub).total_files > 0) view->show(progress_of(scrub));
+  if (view != nullptr && scrub_progress_of(scrub).total_files > 0) view->show(scrub_progress_of(scrub));
   return scrub;
 }
 
 std::string ended_sentence(const json& scrub, base::Duration took) {
-  const Progress progress = progress_of(scrub);
+  const Progress progress = scrub_progress_of(scrub);
   const auto bad = scrub.value("bad_blocks", std::uint64_t{0});
   return text("Checked ", format_number(progress.done_files, "file"), ", ", base::format_size(progress.cached_bytes),
               ", in ", base::format_duration(took), ": ",
@@ -76,7 +76,7 @@ Result<int> run_scrub(const Arguments& arguments, Session& session, Console& con
   AC_ASSIGN(json scrub, session.call("scrub", json::object()));
   if (arguments.waits) {
     ProgressView view(console);
-    Result<json> ended = follow(std::move(scrub), session, arguments.wants_json ? nullptr : &view);
+    Result<json> ended = follow_scrub(std::move(scrub), session, arguments.wants_json ? nullptr : &view);
     if (!arguments.wants_json) view.end();
     AC_ASSIGN(scrub, std::move(ended));
   }

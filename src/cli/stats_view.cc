@@ -3,11 +3,13 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include <nlohmann/json.hpp>
 
 #include "arenacache/base/text.h"
 #include "arenacache/base/units.h"
+#include "json_fields.h"
 #include "table.h"
 #include "views.h"
 
@@ -23,7 +25,6 @@ constexpr std::size_t kBarColumns = 24;
 constexpr std::size_t kMaxLinksShown = 3;
 
 json object_at(const json& from, const char* key) { return from.value(key, json::object()); }
-std::uint64_t number_at(const json& from, const char* key) { return from.value(key, std::uint64_t{0}); }
 
 std::string title(std::string_view name, Style style) { return painted(name, Colour::bold, style) + "\n"; }
 
@@ -101,20 +102,36 @@ std::string scrub_line(const json& scrub, Style style) {
   return line;
 }
 
+/// "! the packed tier "hdd" is away: ... (it has 12 files of 80 GiB)"
+std::string away_line(const json& tier, const std::string& trouble, Style style) {
+  const std::string line = text("  ! ", trouble, " (it has ", format_number(number_at(tier, "objects"), "file"), " of ",
+                                format_size(number_at(tier, "logical_bytes")), ")");
+  return painted(printable(line), Colour::yellow, style) + "\n";
+}
+
 std::string tiers_view(const json& tiers, Style style) {
   Table table({{.title = ""}, {.title = ""}, {.title = ""}, {.title = "", .align = Align::right}, {.title = ""}});
+  std::string packed;
+  std::string away;
   for (const json& tier : tiers) {
+    if (const auto trouble = tier.value("trouble", ""); !trouble.empty()) {
+      away += away_line(tier, trouble, style);
+      continue;
+    }
     const auto used = number_at(tier, "used_bytes");
     const auto capacity = number_at(tier, "capacity_bytes");
     const double ratio = capacity == 0 ? 0 : static_cast<double>(used) / static_cast<double>(capacity);
+    const bool is_packed = tier.value("kind", "") == "packed";
+    std::string files = format_number(number_at(tier, "objects"), "file");
+    if (!is_packed) files += text(", ", format_count(number_at(tier, "resident")), " resident");
     table.add_row({{.text = tier.value("name", ""), .colour = Colour::cyan},
                    {.text = bar(ratio, kBarColumns, style), .colour = ratio >= 0.98 ? Colour::yellow : Colour::green},
                    {.text = text(format_size(used), " of ", format_size(capacity))},
                    {.text = format_percent(ratio)},
-                   {.text = text(format_number(number_at(tier, "objects"), "file"), ", ",
-                                 format_count(number_at(tier, "resident")), " resident")}});
+                   {.text = std::move(files)}});
+    packed += packed_view(tier);
   }
-  return title("Store", style) + table.render_rows(style, 2);
+  return title("Store", style) + table.render_rows(style, 2) + packed + away;
 }
 
 std::string ratio_text(const json& ratio) { return ratio.is_number() ? format_percent(ratio.get<double>()) : "-"; }

@@ -41,19 +41,49 @@ json origins_sum(const std::vector<OriginStats>& origins) {
   return origin_answer(sum);
 }
 
+std::uint64_t without(std::uint64_t all, std::uint64_t part) { return all > part ? all - part : 0; }
+
+/// Bytes a second; null where nothing was done.
+json rate(std::uint64_t bytes, std::uint64_t ns) {
+  constexpr double kNsPerSecond = 1e9;
+  if (ns == 0) return nullptr;
+  return static_cast<double>(bytes) * kNsPerSecond / static_cast<double>(ns);
+}
+
+/// What a packed tier alone has. What is saved, in the order in which it is: equal chunks once, then differences, then the codec.
+void add_packed(json& out, const TierStats& tier) {
+  out["logical_bytes"] = tier.logical_bytes;
+  out["unique_bytes"] = tier.unique_bytes;
+  out["saved"] = {{"sharing_bytes", without(tier.logical_bytes, tier.unique_bytes)},
+                  {"delta_bytes", without(tier.delta_unique_bytes, tier.delta_stored_bytes)},
+                  {"codec_bytes", without(without(tier.unique_bytes, tier.delta_unique_bytes),
+                                          without(tier.used_bytes, tier.delta_stored_bytes))}};
+  out["encoded_bytes"] = tier.encoded_bytes;
+  out["encode_bytes_per_s"] = rate(tier.encoded_bytes, tier.encode_ns);
+  out["decoded_bytes"] = tier.decoded_bytes;
+  out["decode_bytes_per_s"] = rate(tier.decoded_bytes, tier.decode_ns);
+}
+
 json tier_answer(const TierStats& tier) {
-  return {{"name", tier.name},
-          {"kind", tier.kind},
-          {"capacity_bytes", tier.capacity_bytes},
-          {"used_bytes", tier.used_bytes},
-          {"small_capacity_bytes", tier.small_capacity_bytes},
-          {"small_used_bytes", tier.small_used_bytes},
-          {"keep_free_bytes", tier.keep_free_bytes},
-          {"objects", tier.objects},
-          {"resident", tier.resident},
-          {"held_open_bytes", tier.held_open_bytes},
-          {"pinned_bytes", tier.pinned_bytes},
-          {"doomed_bytes", tier.doomed_bytes}};
+  json out = {{"name", tier.name},
+              {"kind", tier.kind},
+              {"capacity_bytes", tier.capacity_bytes},
+              {"used_bytes", tier.used_bytes},
+              {"small_capacity_bytes", tier.small_capacity_bytes},
+              {"small_used_bytes", tier.small_used_bytes},
+              {"keep_free_bytes", tier.keep_free_bytes},
+              {"objects", tier.objects},
+              {"resident", tier.resident},
+              {"held_open_bytes", tier.held_open_bytes},
+              {"pinned_bytes", tier.pinned_bytes},
+              {"doomed_bytes", tier.doomed_bytes}};
+  if (tier.kind == "packed") add_packed(out, tier);
+  if (!tier.trouble.empty()) out["trouble"] = tier.trouble;
+  if (tier.kind == "raw") {
+    out["saved"] = {{"sharing_bytes", tier.shared_bytes}};
+    out["compares_due"] = tier.compares_due;
+  }
+  return out;
 }
 
 json mount_answer(const MountAnswer& mount, const EngineStats& stats) {
@@ -98,6 +128,18 @@ json seconds_answer(const std::optional<base::WallTime>& time) {
   return std::chrono::duration_cast<std::chrono::seconds>(time->time_since_epoch()).count();
 }
 
+const char* state_word(cache::ObjectState state) {
+  switch (state) {
+    case cache::ObjectState::filling:
+      return "filling";
+    case cache::ObjectState::resident:
+      return "resident";
+    case cache::ObjectState::packed:
+      return "packed";
+  }
+  return "filling";
+}
+
 json lifetime_answer(const EngineStats& stats) {
   json out = json::object();
   for (const auto& [name, value] : stats.lifetime) out[name] = value;
@@ -113,6 +155,7 @@ json stats_answer(const EngineStats& stats, const std::vector<MountAnswer>& moun
       {"uptime_s", std::chrono::duration<double>(uptime).count()},
       {"mode", std::string(mode_word(stats.mode))},
       {"warning", stats.warning},
+      {"store_usable", stats.has_store},
       {"mounts", mounts_answer(mounts, stats)},
       {"opens",
        {{"total", stats.opens_total},
@@ -133,7 +176,10 @@ json stats_answer(const EngineStats& stats, const std::vector<MountAnswer>& moun
       {"byte_hit_ratio", ratio(stats.hit_bytes, stats.miss_bytes)},
       {"origin", origins_sum(stats.origins)},
       {"tiers", tiers_answer(stats.tiers)},
-      {"ram", {{"capacity_bytes", stats.ram.capacity_bytes}, {"used_bytes", stats.ram.used_bytes}}},
+      {"ram",
+       {{"capacity_bytes", stats.ram.capacity_bytes},
+        {"used_bytes", stats.ram.used_bytes},
+        {"decoded_bytes", stats.ram.decoded_bytes}}},
       {"fills",
        {{"active", stats.fills_active},
         {"queued", stats.fills_queued},
@@ -157,7 +203,7 @@ json object_answer(const cache::ObjectInfo& object) {
   const auto last_use = std::chrono::duration_cast<std::chrono::seconds>(object.last_use.time_since_epoch());
   return {{"mount", object.mount},
           {"path", object.path},
-          {"state", object.state == cache::ObjectState::resident ? "resident" : "filling"},
+          {"state", state_word(object.state)},
           {"size_bytes", object.size_bytes},
           {"cached_bytes", object.cached_bytes},
           {"last_use_s", last_use.count()},
@@ -165,7 +211,21 @@ json object_answer(const cache::ObjectInfo& object) {
           {"pinned", object.pinned},
           {"filling", object.is_filling_now},
           {"open_readers", object.open_readers},
-          {"ram_bytes", object.ram_bytes}};
+          {"ram_bytes", object.ram_bytes},
+          {"raw_shared_bytes", object.raw_shared_bytes},
+          {"tier", object.tier},
+          {"stored_bytes", object.stored_bytes},
+          {"shared_bytes", object.shared_bytes},
+          {"delta_bytes", object.delta_bytes}};
+}
+
+json estimate_answer(std::string_view mount, std::string_view path, const cache::PackEstimate& estimate) {
+  return {{"mount", std::string(mount)},
+          {"path", std::string(path)},
+          {"size_bytes", estimate.size_bytes},
+          {"packed_bytes", estimate.packed_bytes},
+          {"sampled_bytes", estimate.sampled_bytes},
+          {"types", estimate.types}};
 }
 
 json scrub_answer(const cache::ScrubState& scrub) {

@@ -30,6 +30,9 @@ struct MountAnswer {
 [[nodiscard]] nlohmann::json stats_answer(const cache::EngineStats& stats, const std::vector<MountAnswer>& mounts,
                                           base::Duration uptime, std::string_view version);
 [[nodiscard]] nlohmann::json object_answer(const cache::ObjectInfo& object);
+/// What packing one file would save.
+[[nodiscard]] nlohmann::json estimate_answer(std::string_view mount, std::string_view path,
+                                             const cache::PackEstimate& estimate);
 [[nodiscard]] nlohmann::json scrub_answer(const cache::ScrubState& scrub);
 
 /// "active", "use-only", "off".

@@ -24,12 +24,14 @@ class SocketControl final : public Control {
   SocketControl(const SocketControl&) = delete;
   SocketControl& operator=(const SocketControl&) = delete;
 
-  base::Result<void> listen(const config::DaemonConfig& config, base::Clock& clock) {
+  void serve() override { server_->serve(); }
+
+  base::Result<void> open_socket(const config::DaemonConfig& config, base::Clock& clock) {
     rpc::ServerOptions options;
     options.socket_path = config.socket;
     options.socket_group = config.socket_group;
     options.workers = kWorkers;
-    AC_ASSIGN(server_, rpc::Server::start(std::move(options), methods_.table(), clock));
+    AC_ASSIGN(server_, rpc::Server::listen(std::move(options), methods_.table(), clock));
     return {};
   }
 
@@ -40,10 +42,10 @@ class SocketControl final : public Control {
 
 }  // namespace
 
-base::Result<std::unique_ptr<Control>> Control::start(const ControlOptions& options, cache::Engine& engine,
-                                                      base::Clock& clock) {
+base::Result<std::unique_ptr<Control>> Control::listen(const ControlOptions& options, cache::Engine& engine,
+                                                       base::Clock& clock) {
   auto control = std::make_unique<SocketControl>(options, engine, clock);
-  AC_TRY(control->listen(options.config.daemon, clock));
+  AC_TRY(control->open_socket(options.config.daemon, clock));
   return control;
 }
 

@@ -26,9 +26,7 @@ using origin::Origin;
 namespace {
 
 constexpr std::size_t kMaxFiles = 200'000;
-constexpr int kMaxLinks = 8;
-
-SourceId source_of(std::size_t mount) { return SourceId{static_cast<std::uint32_t>(mount)}; }
+constexpr int kMaxLinkDepth = 8;
 
 /// The folder that everything a pattern matches lies below; "" when that is all of the mount.
 std::string pattern_top(std::string_view pattern) {
@@ -73,7 +71,7 @@ class FileFinder::Search {
   Result<std::string> real_path(std::string path) {
     AC_ASSIGN(Attributes attributes, stat(path));
     for (int links = 0; S_ISLNK(attributes.st_mode); ++links) {
-      const auto target = links < kMaxLinks ? target_of(path) : std::nullopt;
+      const auto target = links < kMaxLinkDepth ? target_of(path) : std::nullopt;
       if (!target)
         return fail(ErrorKind::invalid, ELOOP,
                     text(path, " is a symlink that leaves the source: name what it points to"));
@@ -101,7 +99,7 @@ class FileFinder::Search {
 
   /// A link met on the way: the file it means is found; a folder it means is not entered.
   bool visit_link(std::string path) {
-    for (int links = 0; links < kMaxLinks; ++links) {
+    for (int links = 0; links < kMaxLinkDepth; ++links) {
       const auto target = target_of(path);
       if (!target) return true;
       path = *target;

@@ -5,6 +5,8 @@
 // Threads: any that have time.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -16,6 +18,11 @@
 #include "path_resolver.h"
 
 namespace arenacache::control {
+
+/// The `mount`-th of the configuration, as the engine calls it.
+[[nodiscard]] inline cache::SourceId source_of(std::size_t mount) {
+  return cache::SourceId{static_cast<std::uint32_t>(mount)};
+}
 
 class FileFinder {
  public:

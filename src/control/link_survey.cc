@@ -24,7 +24,7 @@ using origin::Origin;
 namespace {
 
 constexpr WalkLimits kLimits = {.max_folders = 20'000, .max_depth = 12};
-constexpr std::size_t kMaxLinks = 256;
+constexpr std::size_t kMaxLinksRead = 256;
 constexpr std::size_t kMaxLinksTold = 8;
 
 }  // namespace
@@ -66,7 +66,7 @@ void LinkSurvey::survey(std::size_t mount) {
             if (resolver_.is_inside(absolute)) return true;
             const MutexLock lock(mutex_);
             links_[mount].push_back({.path = entry.path, .target = std::move(absolute)});
-            return ++found < kMaxLinks;
+            return ++found < kMaxLinksRead;
           });
   if (!walked && !asker_.is_stopped()) {
     base::log_warn(text("could not look for symlinks that leave ", config.source, ": ", walked.error().what));

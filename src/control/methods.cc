@@ -17,6 +17,7 @@
 
 #include "answers.h"
 #include "arenacache/base/text.h"
+#include "parameters.h"
 
 namespace arenacache::control {
 
@@ -34,8 +35,6 @@ namespace {
 constexpr std::size_t kMaxListed = 5000;    ///< objects in one answer of `ls`
 constexpr std::size_t kMaxPinsAtOnce = 10'000;
 
-SourceId source_of(std::size_t mount) { return SourceId{static_cast<std::uint32_t>(mount)}; }
-
 std::vector<MountRoots> roots_of(const cache::Engine& engine) {
   std::vector<MountRoots> out;
   for (std::size_t i = 0; i < engine.source_count(); ++i) {
@@ -43,45 +42,6 @@ std::vector<MountRoots> roots_of(const cache::Engine& engine) {
     out.push_back({.source = mount.source, .mountpoint = mount.mountpoint});
   }
   return out;
-}
-
-std::unexpected<base::Error> wrong_parameter(std::string_view name, std::string_view what) {
-  return fail(ErrorKind::invalid, EINVAL, text("parameter \"", name, "\" is ", what));
-}
-
-Result<std::vector<std::string>> paths_in(const json& params) {
-  const auto found = params.find("paths");
-  if (found == params.end() || !found->is_array() || found->empty())
-    return wrong_parameter("paths", "a list of paths, not empty");
-  std::vector<std::string> out;
-  for (const json& path : *found) {
-    if (!path.is_string()) return wrong_parameter("paths", "a list of strings");
-    out.push_back(path.get<std::string>());
-  }
-  return out;
-}
-
-/// The string `name`, or nothing where it is not given.
-Result<std::optional<std::string>> word_in(const json& params, const char* name) {
-  const auto found = params.find(name);
-  if (found == params.end() || found->is_null()) return std::nullopt;
-  if (!found->is_string()) return wrong_parameter(name, "a string");
-  return found->get<std::string>();
-}
-
-/// A boolean parameter; false when it is not there.
-Result<bool> flag_in(const json& params, const char* name) {
-  const auto found = params.find(name);
-  if (found == params.end()) return false;
-  if (!found->is_boolean()) return wrong_parameter(name, "true or false");
-  return found->get<bool>();
-}
-
-Result<std::uint64_t> number_in(const json& params, const char* name, std::optional<std::uint64_t> otherwise) {
-  const auto found = params.find(name);
-  if (found == params.end() && otherwise) return *otherwise;
-  if (found == params.end() || !found->is_number_unsigned()) return wrong_parameter(name, "a whole number");
-  return found->get<std::uint64_t>();
 }
 
 /// Where the page before ended: its last object.
@@ -115,7 +75,7 @@ Methods::Methods(const ControlOptions& options, cache::Engine& engine, base::Clo
       clock_(clock),
       resolver_(roots_of(engine)),
       finder_(engine, resolver_, asker_),
-      jobs_(engine, finder_, clock),
+      jobs_(finder_, clock),
       survey_(engine, resolver_, asker_) {}
 
 Methods::~Methods() { stop(); }
@@ -135,6 +95,10 @@ rpc::MethodTable Methods::table() {
   table.add("ls", [this](const json& params) { return list(params); });
   table.add("prefetch", [this](const json& params) { return prefetch(params); }, Effect::changes);
   table.add("progress", [this](const json& params) { return progress(params); });
+  table.add("pack", [this](const json& params) { return pack(params); }, Effect::changes);
+  table.add("unpack", [this](const json& params) { return unpack(params); }, Effect::changes);
+  table.add("tier_move", [this](const json& params) { return tier_move(params); }, Effect::changes);
+  table.add("estimate", [this](const json& params) { return estimate(params); });
   table.add("pin", [this](const json& params) { return pin(params); }, Effect::changes);
   table.add("unpin", [this](const json& params) { return unpin(params); }, Effect::changes);
   table.add("evict", [this](const json& params) { return evict(params); }, Effect::changes);
@@ -196,7 +160,8 @@ Methods::Answer Methods::list(const json& params) {
 Methods::Answer Methods::prefetch(const json& params) {
   AC_ASSIGN(std::vector<std::string> paths, paths_in(params));
   AC_ASSIGN(const bool to_ram, flag_in(params, "ram"));
-  return jobs_.start(std::move(paths), to_ram ? cache::PrefetchTarget::ram : cache::PrefetchTarget::store);
+  const auto target = to_ram ? cache::PrefetchTarget::ram : cache::PrefetchTarget::store;
+  return jobs_.start(std::move(paths), make_fill_task(engine_, target));
 }
 
 Methods::Answer Methods::progress(const json& params) {

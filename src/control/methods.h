@@ -17,10 +17,10 @@
 #include "arenacache/control/control.h"
 #include "arenacache/rpc/json_rpc.h"
 #include "file_finder.h"
+#include "file_jobs.h"
 #include "link_survey.h"
 #include "origin_asker.h"
 #include "path_resolver.h"
-#include "prefetch_jobs.h"
 
 namespace arenacache::control {
 
@@ -44,6 +44,10 @@ class Methods {
   Answer list(const nlohmann::json& params);
   Answer prefetch(const nlohmann::json& params);
   Answer progress(const nlohmann::json& params);
+  Answer pack(const nlohmann::json& params);
+  Answer unpack(const nlohmann::json& params);
+  Answer tier_move(const nlohmann::json& params);
+  Answer estimate(const nlohmann::json& params);
   Answer pin(const nlohmann::json& params);
   Answer unpin(const nlohmann::json& params);
   Answer evict(const nlohmann::json& params);
@@ -55,6 +59,8 @@ class Methods {
 
   /// Adds to `pins` those that `given` names; ErrorKind::invalid when a pinned folder above it is what pins it.
   base::Result<void> add_pins(const std::string& given, std::vector<std::pair<cache::SourceId, std::string>>& pins);
+  /// A job over what the store has of `paths`; ErrorKind::invalid where there is no packed tier.
+  Answer start_tier_job(const std::vector<std::string>& paths, cache::TierTask task, std::string tier);
   /// Objects in the store that `given` names, by its very name else as a pattern; empty when it names a place that exists
   /// but of which nothing is stored.
   base::Result<std::vector<cache::ObjectInfo>> stored(const std::string& given);
@@ -68,7 +74,7 @@ class Methods {
   const PathResolver resolver_;
   OriginAsker asker_;
   FileFinder finder_;
-  PrefetchJobs jobs_;
+  FileJobs jobs_;
   LinkSurvey survey_;
 };
 

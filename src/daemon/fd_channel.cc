@@ -21,7 +21,7 @@ using base::Result;
 
 namespace {
 
-constexpr char kProtocolVersion = 1;
+constexpr char kProtocolVersion = 2;
 constexpr std::size_t kHeaderBytes = 2;
 constexpr int kSendPatienceS = 5;
 /// Three paths of PATH_MAX and some numbers fit well.

@@ -20,20 +20,22 @@ namespace arenacache::daemon {
 
 /// Who says it, and its fields and descriptors.
 enum class MessageKind : std::uint8_t {
-  plan = 1,  ///< reader: what is to be mounted, and how (keeper_plan.h)
+  plan = 1,  ///< reader: what is to be mounted, and how (keeper_plan.h); the configuration
   mount,  ///< reader: one planned mount (keeper_plan.h)
-  start,  ///< keeper: what follows, and how the worker comes to be (keeper_orders.h)
+  start,  ///< keeper: what follows, and how the worker comes to be; the configuration, its end of the lifeline (keeper_orders.h)
   serve,  ///< keeper: one mount to serve (keeper_orders.h)
   kept,  ///< keeper: after `serve`, one descriptor that an earlier worker had kept: handle; the descriptor
   ready,  ///< worker: every mount answers
-  failed,  ///< worker: cannot start, a sentence
+  failed,  ///< worker, reader: cannot go on, a sentence
   status,  ///< worker: a sentence for `systemctl status`
   reload,  ///< keeper: read the configuration again
   stop,  ///< keeper: end in good order
   leave,  ///< keeper: end, and leave everything to the next worker
-  restart,  ///< worker: somebody asked for another worker in its place
+  configured,  ///< worker: what has been read again, for those that come after it; the configuration
+  restart,  ///< worker: somebody asked for another worker in its place; the configuration for that one
   keep,  ///< worker: the mount's name, handle; a descriptor that is to outlive this worker
   drop,  ///< worker: the mount's name, handle: what was kept for it is not needed any more
+  alone,  ///< keeper: nothing of an earlier worker can change a source any more
 };
 
 struct Message {

@@ -11,9 +11,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <string>
 #include <system_error>
+#include <utility>
+#include <vector>
 
 #include "arenacache/base/file_io.h"
+#include "arenacache/base/log.h"
 #include "arenacache/base/text.h"
 #include "arenacache/base/unique_fd.h"
 
@@ -90,13 +94,9 @@ class Ruleset {
     return out;
   }
 
-  [[nodiscard]] Result<void> allow(int file, std::uint64_t rights) const {
-    struct stat status{};
-    if (::fstat(file, &status) != 0)
-      return base::fail_errno(ErrorKind::invalid, errno, "cannot look at a file for Landlock");
-    constexpr std::uint64_t kOfFiles = kExecute | kWriteFile | kReadFile | kTruncate | kIoctlDev;
-    if (!S_ISDIR(status.st_mode)) rights &= kOfFiles;
-    const PathBeneath rule{.allowed = rights & handled_, .folder = file};
+  /// Asks nothing of the folder: a source may hang.
+  [[nodiscard]] Result<void> allow_folder(int folder, std::uint64_t rights) const {
+    const PathBeneath rule{.allowed = rights & handled_, .folder = folder};
     if (::syscall(SYS_landlock_add_rule, fd_.get(), kRulePathBeneath, &rule, 0) == 0) return {};
     return base::fail_errno(ErrorKind::invalid, errno, "cannot add a rule to Landlock");
   }
@@ -105,7 +105,11 @@ class Ruleset {
   [[nodiscard]] Result<void> allow(const std::string& path, std::uint64_t rights) const {
     const UniqueFd file(::open(path.c_str(), O_PATH | O_CLOEXEC));
     if (!file.is_open()) return {};
-    return allow(file.get(), rights);
+    struct stat status{};
+    if (::fstat(file.get(), &status) != 0)
+      return base::fail_errno(ErrorKind::invalid, errno, "cannot look at a file for Landlock");
+    constexpr std::uint64_t kOfFiles = kExecute | kWriteFile | kReadFile | kTruncate | kIoctlDev;
+    return allow_folder(file.get(), S_ISDIR(status.st_mode) ? rights : rights & kOfFiles);
   }
 
   [[nodiscard]] Result<int> enforce() const {
@@ -142,14 +146,25 @@ Result<FileRules> worker_rules(const config::Config& config, std::span<const int
     return base::fail_errno(ErrorKind::invalid, error.value(),
                             text("cannot make the socket's folder ", socket_folder.native()));
   }
+  std::vector<std::string> owned = {config.store.path};
+  for (const config::TierConfig& tier : config.tiers) {
+    // In the store it is the store's, which must be made first. One whose disk is away is done without.
+    if (tier.path.starts_with(config.store.path + "/")) continue;
+    if (auto made = make_private_folders(io, tier.path); made) {
+      owned.push_back(tier.path);
+    } else {
+      base::log_warn(text("the packed tier \"", tier.name, "\": ", made.error().what));
+    }
+  }
   FileRules rules{
       .served = {sources.begin(), sources.end()},
-      .owned = {config.store.path},
+      .owned = std::move(owned),
       .socket_folders = {socket_folder.native()},
-      // /proc: who asks, memory, mounts, and descriptors by name. The rest is for the C library: the socket's group, the time of day
+      // /proc: who asks, memory, mounts, and descriptors by name; cgroup: how much memory it may have. The rest is for the C library: the socket's group, the time of day
       // in the log, the number of processors; and how file systems without an id of their own are told apart.
-      .readable = {"/proc", "/sys/devices/system/cpu", "/dev/disk", "/dev/urandom", "/etc/group", "/etc/nsswitch.conf",
-                   "/etc/localtime", "/etc/ld.so.cache", "/usr/share/zoneinfo", "/usr/lib", "/lib", "/lib64"},
+      .readable = {"/proc", "/sys/fs/cgroup", "/sys/devices/system/cpu", "/dev/disk", "/dev/urandom", "/etc/group",
+                   "/etc/nsswitch.conf", "/etc/localtime", "/etc/ld.so.cache", "/usr/share/zoneinfo", "/usr/lib",
+                   "/lib", "/lib64"},
       .writable = {"/dev/null"}};
   if (!config.file.empty()) {
     // By its name, and by where a symlink of that name leads: it is read again on SIGHUP, by then perhaps another file.
@@ -164,7 +179,7 @@ Result<FileRules> worker_rules(const config::Config& config, std::span<const int
 Result<int> confine_files(const FileRules& rules) {
   constexpr std::uint64_t kRead = kReadFile | kReadDir;
   AC_ASSIGN(const Ruleset ruleset, Ruleset::create());
-  for (const int folder : rules.served) AC_TRY(ruleset.allow(folder, ~(kExecute | kIoctlDev)));
+  for (const int folder : rules.served) AC_TRY(ruleset.allow_folder(folder, ~(kExecute | kIoctlDev)));
   for (const std::string& folder : rules.owned) AC_TRY(ruleset.allow(folder, ~(kExecute | kIoctlDev)));
   for (const std::string& folder : rules.socket_folders) {
     AC_TRY(ruleset.allow(folder, kReadDir | kRemoveFile | kMakeSock));

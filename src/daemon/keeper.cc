@@ -2,7 +2,6 @@
 #include "keeper.h"
 
 #include <fcntl.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -29,13 +28,6 @@ namespace {
 
 /// What the background daemon writes to the process that started it, once it is up.
 constexpr char kUp = 'u';
-
-void raise_open_file_limit() {
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  limit.rlim_cur = limit.rlim_max;
-  if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) base::log_debug("cannot raise the limit of open files");
-}
 
 int report(const base::Error& error) {
   base::log_error(error.what);
@@ -75,7 +67,7 @@ int Keeper::run() {
   }
   mount_table_ = UniqueFd(::open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC));
   if (!ending) {
-    store_mounts();
+    store_all();
     const Birth birth{.leaves_terminal = starter_.is_open(),
                       .after_crash = goes_on,
                       .gives_up = plan_.crash_window.count() > 0,
@@ -141,6 +133,7 @@ std::optional<int> Keeper::read_plan() {
     }
   }
   plan_ = assembler.take();
+  configuration_ = std::move(plan_.configuration);
   base::log_open(plan_.log_level, kKeeperName);
   wait_for_end(*reader, options_.kill_deadline);
   return std::nullopt;
@@ -149,6 +142,9 @@ std::optional<int> Keeper::read_plan() {
 Result<bool> Keeper::take_plan_message(const FdChannel& channel, PlanAssembler& assembler) {
   AC_ASSIGN(auto message, channel.receive());
   if (!message) return false;
+  if (message->kind == MessageKind::failed && !message->fields.empty()) {
+    return base::fail(ErrorKind::timeout, ETIMEDOUT, message->fields.front());
+  }
   AC_TRY(assembler.add(std::move(*message)));
   return true;
 }
@@ -214,6 +210,13 @@ Result<MountedFuse> Keeper::mount(const MountRequest& request) {
 
 Keeper::Start Keeper::start_worker(const Birth& birth, Deadline deadline) {
   has_said_why_ = false;
+  std::array<int, 2> lifeline{};
+  if (::pipe2(lifeline.data(), O_CLOEXEC) != 0) {
+    base::log_error(base::errno_error(ErrorKind::invalid, errno, "cannot start a worker").what);
+    return Start::failed;
+  }
+  lifeline_ = UniqueFd(lifeline[0]);
+  UniqueFd workers_end(lifeline[1]);
   auto worker = start_child(kWorkerRole, worker_channel_);
   if (!worker) {
     base::log_error(worker.error().what);
@@ -221,34 +224,40 @@ Keeper::Start Keeper::start_worker(const Birth& birth, Deadline deadline) {
   }
   worker_ = std::move(*worker);
   // A worker that cannot be reached has ended; await_ready() sees that and says how.
-  if (auto sent = send_orders_to(birth); !sent) base::log_debug(sent.error().what);
-  return await_ready(deadline);
+  if (auto sent = send_orders_to(birth, workers_end.get()); !sent) base::log_debug(sent.error().what);
+  workers_end.reset();
+  const Start start = await_ready(deadline);
+  if (start == Start::ready && wished_.is_open()) go_by(std::move(wished_));
+  return start;
 }
 
-Result<void> Keeper::send_orders_to(const Birth& birth) const {
+Result<void> Keeper::send_orders_to(const Birth& birth, int lifeline) const {
   std::vector<MountOrderView> views;
   views.reserve(mounts_.size());
   for (const Mounted& mount : mounts_) {
     views.push_back({.name = mount.planned.name,
                      .mountpoint = mount.planned.mountpoint,
+                     .facts = mount.planned.facts,
                      .fuse = mount.fuse.fuse.get(),
                      .source = mount.planned.source.get(),
                      .area = mount.area.get(),
                      .kept = &mount.kept});
   }
-  return send_orders(worker_channel_, birth, views);
+  const Beside beside{.configuration = wished_.is_open() ? wished_.get() : configuration_.get(), .lifeline = lifeline};
+  return send_orders(worker_channel_, birth, beside, views);
 }
 
 Keeper::Start Keeper::await_ready(Deadline deadline) {
   while (true) {
-    const Event event = wait({.channel = worker_channel_.fd(), .process = worker_.pidfd()}, deadline);
+    const Event event =
+        wait({.channel = worker_channel_.fd(), .process = worker_.pidfd(), .lifeline = lifeline_.get()}, deadline);
     if (event.asks_to_stop()) return Start::asked_to_stop;
     if (event.timed_out) return Start::failed;
     if (event.message) {
       const Heard heard = hear_worker();
       if (heard == Heard::ready) return Start::ready;
       if (heard == Heard::failure || heard == Heard::hung_up) return Start::failed;
-    } else if (event.exited) {
+    } else if (event.exited || event.is_cut_off) {
       return Start::failed;
     }
   }
@@ -273,27 +282,39 @@ void Keeper::announce_ready() {
 
 Keeper::Ending Keeper::serve() {
   while (true) {
-    const Event event = wait(
-        {.channel = worker_channel_.fd(), .process = worker_.pidfd(), .mount_table = mount_table_.get()}, leave_by_);
+    pass_reload_on();
+    const Event event = wait({.channel = worker_channel_.fd(),
+                              .process = worker_.pidfd(),
+                              .lifeline = lifeline_.get(),
+                              .mount_table = mount_table_.get(),
+                              .leaving = pidfds_of_leaving()},
+                             next_look());
     reap_left();
+    look_at_remains();
     if (is_asked_to_stop_) return Ending::asked;
     if (event.mounts_changed) forget_unmounted();
     if (mounts_.empty()) return Ending::asked;
-    if (event.timed_out) kill_who_does_not_leave();
+    if (leave_by_ && std::chrono::steady_clock::now() >= *leave_by_) kill_who_does_not_leave();
     const Heard heard = event.message ? hear_worker() : Heard::nothing;
     if (heard == Heard::failure) return Ending::failed;
-    if (event.exited || heard == Heard::hung_up) {
+    if (event.exited || event.is_cut_off || heard == Heard::hung_up) {
       if (const auto ending = replace_worker()) return *ending;
-    } else if (event.signal == SIGHUP) {
-      pass_reload_on();
     }
   }
 }
 
 void Keeper::pass_reload_on() const {
-  if (!worker_channel_.send(MessageKind::reload)) {
-    base::log_warn("the worker does not hear that it should read the configuration again");
-  }
+  // One that is about to leave, or does not hear it, is over soon: the next one is told.
+  if (!is_asked_to_reload_ || leave_by_) return;
+  is_asked_to_reload_ = !worker_channel_.send(MessageKind::reload).has_value();
+}
+
+void Keeper::go_by(UniqueFd configuration) {
+  const std::string before = configuration_name();
+  configuration_ = std::move(configuration);
+  ++configuration_number_;
+  notifier_.store(configuration_name(), configuration_.get());
+  notifier_.remove(before);
 }
 
 Keeper::Heard Keeper::hear_worker() {
@@ -320,8 +341,11 @@ Keeper::Heard Keeper::hear_worker() {
     case MessageKind::drop:
       drop(**message);
       return Heard::nothing;
+    case MessageKind::configured:
+      if ((*message)->fds.size() == 1) go_by(std::move((*message)->fds.front()));
+      return Heard::nothing;
     case MessageKind::restart:
-      begin_restart();
+      begin_restart(std::move(**message));
       return Heard::nothing;
     default:
       base::log_warn("the worker says something that the keeper does not know");

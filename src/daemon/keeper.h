@@ -31,6 +31,7 @@ inline constexpr const char* kKeeperName = "keeper";
 inline constexpr int kExitSuccess = 0;
 inline constexpr int kExitFailure = 1;
 inline constexpr int kExitUsage = 2;
+inline constexpr int kExitGaveWay = 3;
 
 /// First argument of the keeper's children; the second is their end of the channel, then the daemon's own arguments follow.
 inline constexpr const char* kReaderRole = "--role=reader";
@@ -44,7 +45,8 @@ struct KeeperOptions {
   std::chrono::milliseconds replace_deadline{30'000};  ///< for another worker to be ready, all tries together
 };
 
-/// Runs the daemon to its end and returns the exit code: 0 ended as asked, 1 failed, 2 wrong arguments or configuration.
+/// Runs the daemon to its end and returns the exit code: 0 ended as asked, 1 failed, 2 wrong arguments or configuration, 3 it gave
+/// way: workers crashed again and again, or no other one could be started, so that the plain folders are back.
 /// In the background case it returns in two processes: in the first as soon as the daemon is up, or has failed.
 int run_keeper(const KeeperOptions& options);
 
@@ -54,7 +56,7 @@ class Keeper {
   int run();
 
  private:
-  enum class Ending { asked, failed };
+  enum class Ending { asked, failed, gave_way };
 
   struct Mounted {
     PlannedMount planned;
@@ -70,11 +72,14 @@ class Keeper {
   // What outlives the keeper itself, where a service manager keeps it (keeper_store.cc).
   static std::string stored_name(const char* what, std::size_t mount);
   static std::string kept_name(std::size_t mount, std::uint64_t handle);
-  void store_mounts() const;
+  [[nodiscard]] std::string configuration_name() const;
+  void store_all() const;
   void empty_store() const;
   void remove_stored(const Mounted& mount) const;
   /// Goes on with the mounts of a keeper that was killed; false: there are none.
   bool resume();
+  bool resume_configuration();
+  void resume_mount(PlannedMount planned);
 
   // The way up: each step has a value if the daemon ends here.
   std::optional<int> read_plan();
@@ -85,7 +90,7 @@ class Keeper {
   base::Result<MountedFuse> mount(const MountRequest& request);
   enum class Start { ready, failed, asked_to_stop };
   Start start_worker(const Birth& birth, Deadline deadline);
-  base::Result<void> send_orders_to(const Birth& birth) const;
+  base::Result<void> send_orders_to(const Birth& birth, int lifeline) const;
   Start await_ready(Deadline deadline);
   void announce_ready();
 
@@ -98,6 +103,8 @@ class Keeper {
   void drop(const Message& message);
   void forget_unmounted();
   void pass_reload_on() const;
+  /// From now on workers are told this.
+  void go_by(base::UniqueFd configuration);
 
   // From one worker to the next (keeper_workers.cc).
   /// The worker is over; has a value if the daemon ends here.
@@ -106,20 +113,29 @@ class Keeper {
   std::optional<Ending> start_another(bool is_orderly);
   /// Takes what the worker still said, and how it ended; false: not in good order.
   bool end_of_worker();
-  /// Notes a crash; false: there were too many.
+  /// The same of one that was not ready: what it was told and did not manage with, be it the configuration or the program, is not
+  /// tried again. True: it crashed.
+  bool end_of_failed_start();
+  /// Notes a crash; false, and says so: there were too many.
   bool count_crash();
-  void begin_restart();
+  /// How the next one comes to be.
+  [[nodiscard]] Birth next_birth(bool is_orderly) const;
+  void begin_restart(Message message);
   void kill_who_does_not_leave();
+  [[nodiscard]] std::vector<int> pidfds_of_leaving() const;
   void reap_left();
+  /// Whether changes of an earlier worker are still under way; tells the present one once they are not.
+  void look_at_remains();
   /// No worker is there, or its threads are gone: nobody answers.
   [[nodiscard]] bool is_without_worker();
+  [[nodiscard]] Deadline next_look() const;
   [[nodiscard]] std::string worker_program() const;
 
   // The way down.
   int take_down(Ending ending);
   bool unmount_all(std::vector<ChildProcess>& late, bool is_dead);
   void end_worker();
-  /// events_.wait() that forgets no SIGTERM.
+  /// events_.wait() that forgets no signal.
   Event wait(const Watch& watch, Deadline deadline = std::nullopt) const;
   std::optional<ExitStatus> wait_for_end(ChildProcess& child, std::chrono::milliseconds patience) const;
   void cut_connections();
@@ -131,12 +147,20 @@ class Keeper {
   base::UniqueFd starter_;  ///< the process that waits for us to be up; closed: nobody does
   base::UniqueFd mount_table_;
   Plan plan_;
+  base::UniqueFd configuration_;  ///< what the worker that serves, or the last one that did, goes by. Never read here
+  std::uint64_t configuration_number_ = 0;  ///< in the store's name of it
+  base::UniqueFd wished_;  ///< what the next one is to go by instead; closed: the same
   std::vector<Mounted> mounts_;
   ChildProcess worker_;
   FdChannel worker_channel_;
-  /// Workers whose threads are gone but for one that the kernel holds: they end when it lets go.
+  /// Closed on the other side once the worker is over, also when a thread that the kernel holds keeps the channel open.
+  base::UniqueFd lifeline_;
+  /// Workers that are over but for threads that the kernel holds: they end when it lets go.
   std::vector<ChildProcess> leaving_;
-  mutable bool is_asked_to_stop_ = false;  ///< a signal said so, whoever waited for what just then
+  // A signal said so, whoever waited for what just then.
+  mutable bool is_asked_to_stop_ = false;
+  mutable bool is_asked_to_reload_ = false;
+  bool is_alone_ = true;  ///< none of those can change a source any more, and the worker knows
   std::vector<std::chrono::steady_clock::time_point> crashes_;
   Deadline leave_by_;  ///< of a worker that was told to leave
   std::string last_end_;  ///< how the last worker ended

@@ -6,10 +6,10 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <csignal>
 #include <limits>
+#include <vector>
 
 namespace arenacache::daemon {
 
@@ -36,10 +36,13 @@ base::Result<Events> Events::create() {
 }
 
 Event Events::wait(const Watch& watch, Deadline deadline) const {
-  std::array<pollfd, 4> polled{pollfd{.fd = signals_.get(), .events = POLLIN, .revents = 0},
-                               pollfd{.fd = watch.channel, .events = POLLIN, .revents = 0},
-                               pollfd{.fd = watch.process, .events = POLLIN, .revents = 0},
-                               pollfd{.fd = watch.mount_table, .events = POLLPRI, .revents = 0}};
+  std::vector<pollfd> polled{pollfd{.fd = signals_.get(), .events = POLLIN, .revents = 0},
+                             pollfd{.fd = watch.channel, .events = POLLIN, .revents = 0},
+                             pollfd{.fd = watch.process, .events = POLLIN, .revents = 0},
+                             pollfd{.fd = watch.mount_table, .events = POLLPRI, .revents = 0},
+                             pollfd{.fd = watch.lifeline, .events = 0, .revents = 0}};
+  polled.reserve(polled.size() + watch.leaving.size());
+  for (const int child : watch.leaving) polled.push_back({.fd = child, .events = POLLIN, .revents = 0});
   while (true) {
     const int ready = ::poll(polled.data(), polled.size(), milliseconds_until(deadline));
     if (ready < 0 && errno == EINTR) continue;
@@ -48,6 +51,7 @@ Event Events::wait(const Watch& watch, Deadline deadline) const {
     event.message = polled[1].revents != 0;
     event.exited = polled[2].revents != 0;
     event.mounts_changed = polled[3].revents != 0;
+    event.is_cut_off = polled[4].revents != 0;
     signalfd_siginfo info{};
     if (polled[0].revents != 0 && ::read(signals_.get(), &info, sizeof info) == sizeof info) {
       event.signal = static_cast<int>(info.ssi_signo);

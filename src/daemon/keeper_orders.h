@@ -20,11 +20,14 @@ struct Birth {
   bool after_crash = false;  ///< the one before did not end in good order
   bool gives_up = true;  ///< a request that was in flight at two crashes is answered with an error
   bool is_cautious = false;  ///< workers died again and again: it starts with the cache off
+  bool is_alone =
+      true;  ///< false: what an earlier one began to change may still come to pass, so changes wait for `alone`
 };
 
 struct MountOrder {
   std::string name;
   std::string mountpoint;
+  std::string facts;  ///< of the source, as the plan has them
   base::UniqueFd fuse;
   base::UniqueFd source;
   base::UniqueFd area;  ///< handover::Area
@@ -33,6 +36,8 @@ struct MountOrder {
 
 struct Orders {
   Birth birth;
+  base::UniqueFd configuration;  ///< what it is to go by, written down (keeper_text.h, config::write_resolved())
+  base::UniqueFd lifeline;  ///< held until the worker is over (base::HeldApart): by that the keeper knows
   std::vector<MountOrder> mounts;
 };
 
@@ -40,13 +45,19 @@ struct Orders {
 struct MountOrderView {
   std::string name;
   std::string mountpoint;
+  std::string facts;
   int fuse = -1;
   int source = -1;
   int area = -1;
   const std::map<std::uint64_t, base::UniqueFd>* kept = nullptr;
 };
 
-[[nodiscard]] base::Result<void> send_orders(const FdChannel& channel, const Birth& birth,
+/// What goes along with the orders; both stay the caller's.
+struct Beside {
+  int configuration = -1;
+  int lifeline = -1;
+};
+[[nodiscard]] base::Result<void> send_orders(const FdChannel& channel, const Birth& birth, const Beside& beside,
                                              const std::vector<MountOrderView>& mounts);
 /// Blocks until they are complete.
 [[nodiscard]] base::Result<Orders> receive_orders(const FdChannel& channel);

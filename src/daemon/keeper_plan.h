@@ -24,6 +24,7 @@ struct PlannedMount {
   std::string mountpoint;           ///< absolute, for fusermount3 and for people
   std::string source_name;          ///< the mount's source in mountinfo
   std::uint64_t readahead_kib = 0;  ///< of the mount's backing device info
+  std::string facts;                ///< what the source said of itself when it was opened, for the workers: a line
   base::UniqueFd source;            ///< O_RDONLY | O_DIRECTORY
   base::UniqueFd place;             ///< O_PATH, the folder that is mounted over
 };
@@ -33,6 +34,7 @@ struct Plan {
   base::LogLevel log_level = base::LogLevel::info;
   std::chrono::milliseconds crash_window{
       60'000};  ///< crashes of workers within it count together; 0: they are not counted
+  base::UniqueFd configuration;  ///< what the reader read, written down for the workers (keeper_text.h)
   std::vector<PlannedMount> mounts;
 };
 

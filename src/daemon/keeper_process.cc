@@ -2,6 +2,7 @@
 #include "keeper_process.h"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 extern "C" {  // which glibc 2.36 forgot in this header
 #include <sys/pidfd.h>
 }
@@ -14,6 +15,7 @@ extern "C" {  // which glibc 2.36 forgot in this header
 #include <cstring>
 #include <utility>
 
+#include "arenacache/base/log.h"
 #include "arenacache/base/text.h"
 
 namespace arenacache::daemon {
@@ -97,6 +99,13 @@ std::optional<ExitStatus> ChildProcess::try_reap() {
   const bool exited = info.si_code == CLD_EXITED;
   ended_ = ExitStatus{.code = exited ? info.si_status : 0, .signal = exited ? 0 : info.si_status};
   return ended_;
+}
+
+void raise_open_file_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) base::log_debug("cannot raise the limit of open files");
 }
 
 }  // namespace arenacache::daemon

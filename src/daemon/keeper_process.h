@@ -58,4 +58,7 @@ class ChildProcess {
   std::optional<ExitStatus> ended_;
 };
 
+/// This process may open as many files as it is allowed to at all.
+void raise_open_file_limit();
+
 }  // namespace arenacache::daemon

@@ -55,6 +55,7 @@ int Keeper::take_down(Ending ending) {
   }
   for (ChildProcess& worker : leaving_) wait_for_end(worker, options_.kill_deadline);
   if (!all_gone) base::log_error("a mount could not be taken down: see /proc/mounts");
+  if (ending == Ending::gave_way) return kExitGaveWay;
   return ending == Ending::asked && unmounted && all_gone ? kExitSuccess : kExitFailure;
 }
 
@@ -106,6 +107,7 @@ void Keeper::end_worker() {
 Event Keeper::wait(const Watch& watch, Deadline deadline) const {
   const Event event = events_.wait(watch, deadline);
   is_asked_to_stop_ = is_asked_to_stop_ || event.asks_to_stop();
+  is_asked_to_reload_ = is_asked_to_reload_ || event.signal == SIGHUP;
   return event;
 }
 

@@ -14,7 +14,10 @@
 
 #include "arenacache/base/log.h"
 #include "arenacache/base/text.h"
+#include "arenacache/config/resolved.h"
+#include "arenacache/origin/source_facts.h"
 #include "keeper_mount_table.h"
+#include "keeper_text.h"
 #include "mounter.h"
 #include "reader.h"
 
@@ -58,10 +61,13 @@ Result<void> clear_dead_mount(const std::string& mountpoint) {
   return base::fail(ErrorKind::invalid, ENOTCONN, text("cannot take down the dead mount at ", mountpoint));
 }
 
-Result<PlannedMount> plan_mount(const config::MountConfig& mount) {
+Result<PlannedMount> plan_mount(const config::MountConfig& mount, const LooksAt& looks_at) {
+  looks_at(mount.source);
   UniqueFd source(::open(mount.source.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!source.is_open())
     return base::fail_errno(ErrorKind::invalid, errno, text("cannot open the source ", mount.source));
+  AC_ASSIGN(const origin::SourceFacts facts, origin::ask_source(source.get()));
+  looks_at(mount.mountpoint);
   UniqueFd place(::open(mount.mountpoint.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!place.is_open()) {
     return base::fail_errno(ErrorKind::invalid, errno, text("cannot open the mountpoint ", mount.mountpoint));
@@ -71,6 +77,7 @@ Result<PlannedMount> plan_mount(const config::MountConfig& mount) {
                       .mountpoint = mount.mountpoint,
                       .source_name = {},
                       .readahead_kib = 0,
+                      .facts = origin::to_text(facts),
                       .source = std::move(source),
                       .place = std::move(place)};
 }
@@ -95,19 +102,24 @@ UniqueFd open_existing(std::filesystem::path path) {
 
 }  // namespace
 
-Result<void> clear_dead_mounts(const config::Config& config) {
-  for (const config::MountConfig& mount : config.mounts) AC_TRY(clear_dead_mount(mount.mountpoint));
+Result<void> clear_dead_mounts(const config::Config& config, const LooksAt& looks_at) {
+  for (const config::MountConfig& mount : config.mounts) {
+    looks_at(mount.mountpoint);
+    AC_TRY(clear_dead_mount(mount.mountpoint));
+  }
   return {};
 }
 
-Result<Plan> make_plan(const config::Config& config) {
+Result<Plan> make_plan(const config::Config& config, const LooksAt& looks_at) {
   Plan plan{.foreground = false,
             .log_level = config.daemon.log_level,
             .crash_window = std::chrono::floor<std::chrono::milliseconds>(config.daemon.crash_window),
+            .configuration = {},
             .mounts = {}};
+  AC_ASSIGN(plan.configuration, make_text_file("configuration", config::write_resolved(config)));
   const std::string source_name = source_name_of(config);
   for (const config::MountConfig& mount : config.mounts) {
-    AC_ASSIGN(PlannedMount planned, plan_mount(mount));
+    AC_ASSIGN(PlannedMount planned, plan_mount(mount, looks_at));
     planned.number = plan.mounts.size();
     planned.source_name = source_name;
     planned.readahead_kib = config.fuse.readahead / base::kKiB;

@@ -109,7 +109,7 @@ constexpr auto kRefused = std::to_array<std::uint32_t>({
     __NR_vhangup,
 });
 
-using Program = std::vector<sock_filter>;
+using FilterProgram = std::vector<sock_filter>;
 
 sock_filter statement(unsigned code, std::uint32_t value) {
   return {.code = static_cast<std::uint16_t>(code), .jt = 0, .jf = 0, .k = value};
@@ -127,23 +127,23 @@ std::size_t argument(std::size_t index) {
   return offsetof(seccomp_data, args) + index * sizeof(std::uint64_t) + kLowHalf;
 }
 
-void append(Program& program, std::initializer_list<sock_filter> more) { program.insert(program.end(), more); }
+void append(FilterProgram& program, std::initializer_list<sock_filter> more) { program.insert(program.end(), more); }
 
 /// Refuses the call where argument `index` has one of `bits`.
-void refuse_bits(Program& program, std::uint32_t call, std::size_t index, std::uint32_t bits) {
+void refuse_bits(FilterProgram& program, std::uint32_t call, std::size_t index, std::uint32_t bits) {
   append(program, {jump(BPF_JMP | BPF_JEQ | BPF_K, call, 0, 4), load(argument(index)),
                    jump(BPF_JMP | BPF_JSET | BPF_K, bits, 0, 1), refuse(), answer(SECCOMP_RET_ALLOW)});
 }
 
 /// Refuses the call where argument `index` is one of two values.
-void refuse_values(Program& program, std::uint32_t call, std::size_t index, std::array<std::uint32_t, 2> values) {
+void refuse_values(FilterProgram& program, std::uint32_t call, std::size_t index, std::array<std::uint32_t, 2> values) {
   append(program, {jump(BPF_JMP | BPF_JEQ | BPF_K, call, 0, 5), load(argument(index)),
                    jump(BPF_JMP | BPF_JEQ | BPF_K, values[0], 1, 0), jump(BPF_JMP | BPF_JEQ | BPF_K, values[1], 0, 1),
                    refuse(), answer(SECCOMP_RET_ALLOW)});
 }
 
-Program make_program() {
-  Program program;
+FilterProgram make_program() {
+  FilterProgram program;
   append(program, {load(offsetof(seccomp_data, arch)), jump(BPF_JMP | BPF_JEQ | BPF_K, kArchitecture, 1, 0), refuse(),
                    load(offsetof(seccomp_data, nr)), jump(BPF_JMP | BPF_JGE | BPF_K, kOtherTable, 0, 1), refuse()});
   for (const std::uint32_t call : kRefused) append(program, {jump(BPF_JMP | BPF_JEQ | BPF_K, call, 0, 1), refuse()});
@@ -162,7 +162,7 @@ Program make_program() {
 Result<void> filter_system_calls() {
   if (kArchitecture == 0)
     return base::fail(ErrorKind::invalid, ENOSYS, "there is no system call filter for this processor");
-  Program program = make_program();
+  FilterProgram program = make_program();
   const sock_fprog filter{.len = static_cast<unsigned short>(program.size()), .filter = program.data()};
   // SPEC_ALLOW: before Linux 5.16 a filter would turn a mitigation on that slows the whole process down.
   const long done = ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,

@@ -2,9 +2,9 @@
 #include "worker.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <sys/mount.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -26,11 +26,15 @@
 #include "arenacache/base/unique_fd.h"
 #include "arenacache/config/config.h"
 #include "arenacache/config/load.h"
+#include "arenacache/config/reload.h"
+#include "arenacache/config/resolved.h"
 #include "arenacache/config/validate.h"
 #include "fd_channel.h"
 #include "keeper_line.h"
 #include "keeper_orders.h"
+#include "keeper_process.h"
 #include "keeper_terminal.h"
+#include "keeper_text.h"
 #include "worker_services.h"
 
 namespace arenacache::daemon {
@@ -43,6 +47,18 @@ namespace {
 
 constexpr const char* kProcessName = "worker";
 
+constexpr int kHidePatienceMs = 1000;
+
+/// Nothing: it did not end in time, and is left to its fate.
+std::optional<ExitStatus> wait_for_end(ChildProcess& child) {
+  pollfd event{.fd = child.pidfd(), .events = POLLIN, .revents = 0};
+  while (::poll(&event, 1, kHidePatienceMs) < 0 && errno == EINTR) {
+  }
+  auto status = child.try_reap();
+  if (!status) child.kill(SIGKILL);
+  return status;
+}
+
 /// A mount namespace of our own, without our mounts. Mounts that the host makes later still arrive here (a NAS mounted anew).
 void leave_own_mounts(const std::vector<MountOrder>& mounts) {
   if (::geteuid() != 0) return;
@@ -50,26 +66,25 @@ void leave_own_mounts(const std::vector<MountOrder>& mounts) {
     base::log_debug("cannot have a mount namespace of our own, going on in the host's");
     return;
   }
-  for (const MountOrder& mount : mounts) {
-    if (::umount2(mount.mountpoint.c_str(), MNT_DETACH) != 0) {
-      base::log_debug(text("cannot hide ", mount.mountpoint, " from the worker"));
-    }
-  }
+  // By a child, which may be lost: one that lies inside a source that hangs cannot be reached by its name.
+  auto child = ChildProcess::call([&mounts] {
+    ::close_range(0, ~0U, 0);
+    bool is_hidden = true;
+    for (const MountOrder& mount : mounts)
+      is_hidden = ::umount2(mount.mountpoint.c_str(), MNT_DETACH) == 0 && is_hidden;
+    return is_hidden ? 0 : 1;
+  });
+  const auto status = child ? wait_for_end(*child) : std::nullopt;
+  if (!status || status->code != 0) base::log_debug("cannot hide the mounts from the worker");
 }
 
 /// Every open file of a program costs us one; the usual soft limit of 1024 is for select(2).
-void raise_open_file_limit() {
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  limit.rlim_cur = limit.rlim_max;
-  if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) base::log_debug("cannot raise the limit of open files");
-}
-
 void ignore_signals() {
   // A Ctrl-C reaches the whole process group; only the keeper decides when we end.
   for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGPIPE}) ::signal(signal, SIG_IGN);
 }
 
+/// What the daemon's arguments and the file that they name say now.
 Result<config::Config> read_config(std::span<char*> arguments) {
   AC_ASSIGN(config::CommandLine command,
             config::parse_command_line(static_cast<int>(arguments.size()), arguments.data()));
@@ -77,20 +92,25 @@ Result<config::Config> read_config(std::span<char*> arguments) {
   return std::move(command.config);
 }
 
-/// Pairs the descriptors with their part of the configuration, which may have been edited since the reader read it. What somebody
-/// unmounted meanwhile is left out of it.
+/// What the keeper has us go by. Not read anew: the file may be half edited, and whoever comes after a crash must be able to start.
+Result<config::Config> configuration_in(const Orders& orders) {
+  AC_ASSIGN(const std::string resolved, read_text_file(orders.configuration.get()));
+  return config::read_resolved(resolved);
+}
+
+/// Pairs the descriptors with their part of the configuration. What somebody unmounted meanwhile is left out of it.
 Result<std::vector<MountInput>> match(config::Config& config, std::vector<MountOrder> handed, const Birth& birth) {
   std::vector<MountInput> inputs;
   for (MountOrder& mount : handed) {
     const auto found = std::ranges::find(config.mounts, mount.name, &config::MountConfig::name);
     if (found == config.mounts.end()) {
-      return base::fail(
-          ErrorKind::invalid, EAGAIN,
-          "the configuration names other mounts than the ones there are: stop the daemon and start it again");
+      return base::fail(ErrorKind::invalid, EPROTO,
+                        text("the keeper's configuration does not know the mount \"", mount.name, "\""));
     }
     inputs.push_back({.mount = *found,
                       .fuse = std::move(mount.fuse),
                       .source = std::move(mount.source),
+                      .facts = std::move(mount.facts),
                       .area = std::move(mount.area),
                       .kept = std::move(mount.kept),
                       .after_crash = birth.after_crash,
@@ -99,13 +119,6 @@ Result<std::vector<MountInput>> match(config::Config& config, std::vector<MountO
   config.mounts.clear();
   for (const MountInput& input : inputs) config.mounts.push_back(input.mount);
   return inputs;
-}
-
-std::vector<std::string> names_of(const config::Config& config) {
-  std::vector<std::string> names;
-  names.reserve(config.mounts.size());
-  for (const config::MountConfig& mount : config.mounts) names.push_back(mount.name);
-  return names;
 }
 
 class Worker {
@@ -118,14 +131,16 @@ class Worker {
       const std::array<std::string, 1> sentence{started.error().what};
       // With the keeper gone as well there is nobody left to tell.
       static_cast<void>(keeper_->send(MessageKind::failed, sentence));
-      return 1;
+      if (!services_) return 1;
+      services_->leave();
+      ::_exit(1);
     }
     if (listen() == MessageKind::leave) {
       services_->leave();
       // At once: what is left is the next worker's, and no destructor may answer anybody any more.
       ::_exit(0);
     }
-    services_->stop();
+    if (!services_->stop()) ::_exit(0);
     return 0;
   }
 
@@ -134,14 +149,19 @@ class Worker {
     AC_ASSIGN(Orders orders, receive_orders(keeper_->channel()));
     leave_own_mounts(orders.mounts);
     raise_open_file_limit();
-    AC_ASSIGN(config::Config config, read_config(arguments_));
+    AC_ASSIGN(config::Config config, configuration_in(orders));
     base::log_open(config.daemon.log_level, kProcessName);
+    note_configuration(config);
     if (orders.birth.is_cautious) turn_off(config);
-    configured_ = names_of(config);
     AC_ASSIGN(std::vector<MountInput> inputs, match(config, std::move(orders.mounts), orders.birth));
     AC_ASSIGN(services_, Services::start(config, std::move(inputs),
-                                         {.keeper = keeper_, .restart = [this] { return ask_for_restart(); }}));
+                                         {.keeper = keeper_,
+                                          .restart = [this] { return ask_for_restart(); },
+                                          .lifeline = std::move(orders.lifeline),
+                                          .is_alone = orders.birth.is_alone}));
     AC_TRY(keeper_->send(MessageKind::ready));
+    // Not before: who has an answer of this worker may have it replaced, or kill it, and the keeper is to know by then that it serves.
+    services_->answer_questions();
     if (orders.birth.leaves_terminal) leave_terminal();
     return {};
   }
@@ -171,6 +191,7 @@ class Worker {
       const MessageKind kind = (*message)->kind;
       if (kind == MessageKind::stop || kind == MessageKind::leave) return kind;
       if (kind == MessageKind::reload) reload();
+      if (kind == MessageKind::alone) services_->let_changes_go();
     }
   }
 
@@ -186,7 +207,25 @@ class Worker {
     AC_ASSIGN(const config::Config config, read_config_again());
     AC_TRY(services_->reload(config));
     base::log_open(config.daemon.log_level, kProcessName);
-    return {};
+    return tell(MessageKind::configured, note_reload(config));
+  }
+
+  void note_configuration(const config::Config& config) {
+    const base::MutexLock lock(mutex_);
+    configuration_ = config;
+  }
+
+  /// Takes over what services do. Returns all of what they go by now.
+  config::Config note_reload(const config::Config& fresh) {
+    const base::MutexLock lock(mutex_);
+    static_cast<void>(config::apply_reloadable(configuration_, fresh));  // they have said what it does not change
+    return configuration_;
+  }
+
+  Result<void> tell(MessageKind kind, const config::Config& config) {
+    AC_ASSIGN(const base::UniqueFd file, make_text_file("configuration", config::write_resolved(config)));
+    const std::array<int, 1> fds{file.get()};
+    return keeper_->send(kind, {}, fds);
   }
 
   Result<config::Config> read_config_again() {
@@ -203,18 +242,17 @@ class Worker {
   /// Called on any thread. What a successor would refuse is refused here, while somebody still serves.
   Result<void> ask_for_restart() {
     AC_ASSIGN(const config::Config config, read_config_again());
-    if (names_of(config) != configured_) {
-      return base::fail(
-          ErrorKind::invalid, EINVAL,
-          "the configuration names other mounts than the ones there are: stop the daemon and start it again");
+    {
+      const base::MutexLock lock(mutex_);
+      AC_TRY(config::check_same_mounts(configuration_, config));
     }
-    return keeper_->send(MessageKind::restart);
+    return tell(MessageKind::restart, config);
   }
 
   const std::shared_ptr<KeeperLine> keeper_;
   std::span<char*> arguments_;
-  std::vector<std::string> configured_;  ///< names of all mounts in the configuration
-  base::Mutex mutex_;  ///< the process's current folder is one for all threads
+  base::Mutex mutex_;  ///< also for the folder that the threads are in, which is one for all
+  config::Config configuration_ AC_GUARDED_BY(mutex_);  ///< what services go by, but for caution
   std::filesystem::path started_in_ AC_GUARDED_BY(mutex_);  ///< empty while we are still there
   std::unique_ptr<Services> services_;
 };

@@ -16,7 +16,9 @@
 #include "arenacache/base/clock.h"
 #include "arenacache/base/executor.h"
 #include "arenacache/base/file_io.h"
+#include "arenacache/base/held_apart.h"
 #include "arenacache/base/log.h"
+#include "arenacache/base/memory_files.h"
 #include "arenacache/base/result.h"
 #include "arenacache/base/text.h"
 #include "arenacache/cache/engine.h"
@@ -25,6 +27,7 @@
 #include "arenacache/control/control.h"
 #include "arenacache/origin/guarded_origin.h"
 #include "arenacache/origin/local_origin.h"
+#include "arenacache/origin/source_facts.h"
 #include "arenacache/vfs/mirror.h"
 #include "file_confinement.h"
 #include "keeper_orders.h"
@@ -59,21 +62,30 @@ class KeptByKeeper final : public vfs::DescriptorKeeper {
 
 class WorkerServices final : public Services {
  public:
-  WorkerServices(config::Config config, WorkerTies ties)
-      : config_(std::move(config)), ties_(std::move(ties)), background_("background", background_threads()) {}
+  WorkerServices(config::Config config, WorkerTies ties, std::shared_ptr<const base::MemoryFiles> memory_files)
+      : config_(std::move(config)),
+        memory_files_(std::move(memory_files)),
+        lifeline_(std::move(ties.lifeline)),
+        ties_(std::move(ties)),
+        background_("background", background_threads()) {}
 
-  ~WorkerServices() override { stop(); }
+  ~WorkerServices() override { static_cast<void>(stop()); }
   WorkerServices(const WorkerServices&) = delete;
   WorkerServices& operator=(const WorkerServices&) = delete;
 
   base::Result<void> begin(std::vector<MountInput> mounts) {
-    AC_ASSIGN(engine_,
-              cache::Engine::create(
-                  config_, {.clock = clock_, .io = io_, .background = background_, .page_cache = page_cache_}));
+    AC_ASSIGN(engine_, cache::Engine::create(config_, {.clock = clock_,
+                                                       .io = io_,
+                                                       .background = background_,
+                                                       .page_cache = page_cache_,
+                                                       .memory_files = memory_files_}));
     std::vector<vfs::MirrorOptions> mirrors;
     for (auto& input : mounts) {
-      AC_ASSIGN(auto origin, origin::LocalOrigin::create(std::move(input.source), input.mount.origin.fidelity));
-      auto guarded = std::make_shared<origin::GuardedOrigin>(std::move(origin), clock_, origin::GuardLimits{});
+      AC_ASSIGN(const origin::SourceFacts facts, origin::parse_source_facts(input.facts));
+      auto origin = std::make_shared<origin::LocalOrigin>(std::move(input.source), facts, input.mount.origin.fidelity);
+      origins_.push_back(origin);
+      auto guarded = std::make_shared<origin::GuardedOrigin>(std::move(origin), clock_,
+                                                             origin::GuardLimits{.holds_changes = !ties_.is_alone});
       base::log_info(base::text(input.mount.name, ": ", input.mount.source, " (", guarded->fidelity().file_system,
                                 ") at ", input.mount.mountpoint));
       const auto source = engine_->add_source(input.mount, guarded);
@@ -104,7 +116,7 @@ class WorkerServices final : public Services {
         .mount_numbers_json = [this](std::size_t mount) { return mount_numbers(mount); },
         .refresh = [this](std::size_t mount, const std::string& path) { return refresh(mount, path); },
         .restart = ties_.restart};
-    AC_ASSIGN(control_, control::Control::start(options, *engine_, clock_));
+    AC_ASSIGN(control_, control::Control::listen(options, *engine_, clock_));
     return {};
   }
 
@@ -117,19 +129,27 @@ class WorkerServices final : public Services {
     return {};
   }
 
+  void answer_questions() override { control_->serve(); }
+
+  void let_changes_go() override {
+    for (const auto& guard : guards_) guard->let_changes_go();
+  }
+
   void leave() override {
     for (const auto& mirror : mirrors_) mirror->leave();
     control_.reset();
     if (engine_) engine_->stop();
   }
 
-  void stop() override {
+  bool stop() override {
     control_.reset();
     mirrors_.clear();
     for (const auto& guard : guards_) guard->stop();
     if (engine_) engine_->stop();
     background_.stop();
     engine_.reset();
+    guards_.clear();
+    return std::ranges::all_of(origins_, [](const auto& origin) { return origin.expired(); });
   }
 
  private:
@@ -146,11 +166,14 @@ class WorkerServices final : public Services {
   }
 
   config::Config config_;
+  const std::shared_ptr<const base::MemoryFiles> memory_files_;
+  const base::HeldApart lifeline_;
   const WorkerTies ties_;
   base::SystemClock clock_;
   base::PosixFileIo io_;
   base::KernelPageCache page_cache_;
   base::ThreadPool background_;
+  std::vector<std::weak_ptr<origin::Origin>> origins_;  ///< each of its threads holds it until it ends
   std::vector<std::shared_ptr<origin::GuardedOrigin>> guards_;
   std::unique_ptr<cache::Engine> engine_;
   std::vector<std::unique_ptr<vfs::Mirror>> mirrors_;
@@ -158,11 +181,13 @@ class WorkerServices final : public Services {
 };
 
 /// Takes away what the worker does not need. What this kernel does not have is told and done without.
-base::Result<void> confine_worker(const config::Config& config, const std::vector<MountInput>& mounts) {
+base::Result<void> confine_worker(const config::Config& config, const std::vector<MountInput>& mounts,
+                                  const base::MemoryFiles& memory_files) {
   std::vector<int> sources;
   std::ranges::transform(mounts, std::back_inserter(sources),
                          [](const MountInput& mount) { return mount.source.get(); });
-  AC_ASSIGN(const FileRules rules, worker_rules(config, sources));
+  AC_ASSIGN(FileRules rules, worker_rules(config, sources));
+  if (memory_files.folder() >= 0) rules.served.push_back(memory_files.folder());
   if (auto dropped = drop_privileges(); !dropped) base::log_warn(dropped.error().what);
   if (auto confined = confine_files(rules); !confined) {
     base::log_info(base::text("files are not confined: ", confined.error().what));
@@ -174,8 +199,11 @@ base::Result<void> confine_worker(const config::Config& config, const std::vecto
 
 base::Result<std::unique_ptr<Services>> Services::start(const config::Config& config, std::vector<MountInput> mounts,
                                                         WorkerTies ties) {
-  AC_TRY(confine_worker(config, mounts));  // threads inherit it
-  auto services = std::make_unique<WorkerServices>(config, std::move(ties));
+  // Made before the worker may mount no more.
+  const auto memory_files = std::make_shared<const base::MemoryFiles>(
+      config.tiers.empty() ? base::MemoryFiles() : base::MemoryFiles::with_huge_pages());
+  AC_TRY(confine_worker(config, mounts, *memory_files));  // threads inherit it
+  auto services = std::make_unique<WorkerServices>(config, std::move(ties), memory_files);
   if (auto begun = services->begin(std::move(mounts)); !begun) {
     services->leave();
     return std::unexpected(std::move(begun).error());

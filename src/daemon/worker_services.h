@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "arenacache/base/result.h"
@@ -21,6 +22,7 @@ struct MountInput {
   config::MountConfig mount;
   base::UniqueFd fuse;    ///< the mounted connection
   base::UniqueFd source;  ///< the source folder, opened before it was mounted over
+  std::string facts;      ///< what the source said of itself then (origin::SourceFacts)
   base::UniqueFd area;    ///< handover::Area
   std::map<std::uint64_t, base::UniqueFd> kept;  ///< descriptors that earlier workers had the keeper keep, by handle
   bool after_crash = false;  ///< the worker before did not end in good order
@@ -32,6 +34,8 @@ struct WorkerTies {
   std::shared_ptr<KeeperLine> keeper;
   /// Another worker is to take this one's place. An error: what was configured cannot be served. From any thread.
   std::function<base::Result<void>()> restart;
+  base::UniqueFd lifeline;  ///< to be held apart for as long as the worker lives
+  bool is_alone = true;  ///< changes of sources need not wait for let_changes_go()
 };
 
 class Services {
@@ -39,10 +43,15 @@ class Services {
   [[nodiscard]] static base::Result<std::unique_ptr<Services>> start(const config::Config& config,
                                                                      std::vector<MountInput> mounts, WorkerTies ties);
   virtual ~Services() = default;
+  /// Answers what can be asked of the daemon, which waits until here. Called once.
+  virtual void answer_questions() = 0;
+  /// No earlier worker can change a source any more.
+  virtual void let_changes_go() = 0;
   /// Takes what can change while running from `config`; an error says what could not, and changes nothing.
   [[nodiscard]] virtual base::Result<void> reload(const config::Config& config) = 0;
-  /// Stops serving and makes durable what is to outlive the process. Called once, in bounded time.
-  virtual void stop() = 0;
+  /// Stops serving and makes durable what is to outlive the process. Called once, in bounded time. False: a thread is still inside a
+  /// call of its origin, and will use what the services own: the process is to end right after, without destroying them.
+  [[nodiscard]] virtual bool stop() = 0;
   /// Stops taking requests and makes durable what is worth it; everything else is left to the next worker. In bounded time;
   /// the process ends right after.
   virtual void leave() = 0;

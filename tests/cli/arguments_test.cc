@@ -37,6 +37,19 @@ TEST(Arguments, UnderstandsEachCommand) {
   EXPECT_EQ(prefetch.paths, (std::vector<std::string>{"a", "b c"}));
 }
 
+TEST(Arguments, UnderstandsWhatIsAboutTiers) {
+  EXPECT_EQ(parse({"pack", "a"}).parsed.arguments.value().command, Command::pack);
+  EXPECT_TRUE(parse({"unpack", "--wait", "a"}).parsed.arguments.value().waits);
+  EXPECT_EQ(parse({"estimate", "a"}).parsed.arguments.value().command, Command::estimate);
+  const Arguments move = parse({"tier", "move", "--wait", "hdd", "a", "b"}).parsed.arguments.value();
+  EXPECT_EQ(move.command, Command::tier_move);
+  EXPECT_EQ(move.tier, "hdd");
+  EXPECT_EQ(move.paths, (std::vector<std::string>{"a", "b"}));
+  EXPECT_TRUE(move.waits);
+  EXPECT_EQ(parse({"tier"}).parsed.exit_code, kExitUsage);
+  EXPECT_EQ(parse({"tier", "move", "hdd"}).parsed.exit_code, kExitUsage);
+}
+
 TEST(Arguments, DoctorsPatienceIsADuration) {
   EXPECT_EQ(parse({"doctor"}).parsed.arguments.value().patience, "2s");
   EXPECT_EQ(parse({"doctor", "--patience", "60s"}).parsed.arguments.value().patience, "60s");

@@ -263,6 +263,11 @@ TEST(DoctorChecks, TheDaemonIsToldWithItsOwnWarning) {
   MachineFacts facts = healthy();
   facts.daemon->warning = "programs hold too much";
   EXPECT_TRUE(tells(find(facts, "daemon"), "programs hold too much"));
+  EXPECT_TRUE(tells(find(facts, "daemon"), "raise store.capacity"));
+  facts.daemon->has_store = false;
+  EXPECT_EQ(verdict(facts, "daemon"), Verdict::fail);
+  EXPECT_TRUE(tells(find(facts, "daemon"), "store.path"));
+  EXPECT_FALSE(tells(find(facts, "daemon"), "store.capacity")) << "more of what fails is no help";
   facts.daemon->version = "0.9";
   EXPECT_TRUE(tells(find(facts, "daemon"), "arenacache is 1.0"));
   facts = healthy();

@@ -31,7 +31,8 @@ CliRun FakeDaemon::run(std::vector<std::string> arguments, bool is_terminal) {
   if (server_ == nullptr) {
     rpc::ServerOptions options;
     options.socket_path = dir_.path("s");
-    server_ = must(rpc::Server::start(options, methods_, clock_));
+    server_ = must(rpc::Server::listen(options, methods_, clock_));
+    server_->serve();
   }
   arguments.insert(arguments.end(), {"--socket", dir_.path("s")});
   return run_cli(arguments, is_terminal);

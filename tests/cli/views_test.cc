@@ -107,9 +107,58 @@ TEST(StatsView, ColoursOnlyWhenAsked) {
   EXPECT_TRUE(stats_view(full_stats(), {.has_colour = true}).contains("mode \033[32mactive\033[0m"));
 }
 
+TEST(StatsView, TellsWhatPackingSaves) {
+  json stats = full_stats();
+  stats["tiers"].push_back(json::parse(R"({
+    "name": "packed", "kind": "packed", "capacity_bytes": 107374182400, "used_bytes": 53687091200, "objects": 21,
+    "resident": 0, "logical_bytes": 85899345920, "unique_bytes": 75161927680,
+    "saved": {"sharing_bytes": 10737418240, "delta_bytes": 1073741824, "codec_bytes": 20401094656},
+    "encode_bytes_per_s": 850000000.0, "decode_bytes_per_s": 2100000000.0})"));
+  const std::string view = stats_view(stats, {});
+  EXPECT_TRUE(view.contains(
+      "  packed  [############------------]  50.0 GiB of 100.0 GiB   50.0 %  21 files\n"
+      "  packed holds 80.0 GiB of files, 10.0 GiB less by sharing, 1.0 GiB by differences, 19.0 GiB by the codec\n"
+      "  packed packs at 850 MB/s, unpacks at 2.1 GB/s a thread\n"))
+      << view;
+  stats["tiers"][1]["encode_bytes_per_s"] = nullptr;
+  EXPECT_TRUE(stats_view(stats, {}).contains("\n  packed unpacks at 2.1 GB/s a thread\n"));
+  stats["tiers"][1]["logical_bytes"] = 0;
+  EXPECT_FALSE(stats_view(stats, {}).contains("packed holds"));
+}
+
+TEST(StatsView, TellsWhatTheRawTierSavesBySharing) {
+  json stats = full_stats();
+  EXPECT_FALSE(stats_view(stats, {}).contains("sharing"));
+  stats["tiers"][0]["saved"] = {{"sharing_bytes", 10737418240}};
+  EXPECT_TRUE(stats_view(stats, {}).contains("\n  raw takes 10.0 GiB less by sharing\n")) << stats_view(stats, {});
+}
+
 json object(const char* path, const char* state, std::uint64_t size, std::uint64_t cached) {
   return {{"mount", "models"}, {"path", path}, {"state", state},  {"size_bytes", size}, {"cached_bytes", cached},
           {"last_use_s", 0},   {"uses", 1},    {"pinned", false}, {"filling", false}};
+}
+
+TEST(LsView, ShowsTiersWhereThereArePackedFiles) {
+  json objects = {object("a", "packed", 1000, 660), object("b", "resident", 1000, 1000),
+                  object("c", "resident", 1000, 1000)};
+  objects[0].update({{"tier", "hdd"}, {"stored_bytes", 330}, {"shared_bytes", 500}});
+  objects[1].update({{"tier", "ssd"}, {"stored_bytes", 660}, {"shared_bytes", 0}});
+  EXPECT_EQ(ls_view(objects, 100'000, {}),
+            "STATE       SIZE  CACHED  IN RAM  LAST USE  USES  PIN  TIER       RATIO  SHARED  PATH\n"
+            "packed    1000 B   660 B       -     never     1       hdd       66.0 %   500 B  a\n"
+            "resident  1000 B  1000 B       -     never     1       raw, ssd  66.0 %       -  b\n"
+            "resident  1000 B  1000 B       -     never     1       raw            -       -  c\n"
+            "3 files, 2.6 KiB in the store\n");
+}
+
+TEST(LsView, ShowsWhatFilesOfTheRawTierShare) {
+  json objects = {object("a", "resident", 1000, 1000), object("b", "resident", 1000, 1000)};
+  objects[0]["raw_shared_bytes"] = 1000;
+  EXPECT_EQ(ls_view(objects, 100'000, {}),
+            "STATE       SIZE  CACHED  IN RAM  LAST USE  USES  PIN  SHARED  PATH\n"
+            "resident  1000 B  1000 B       -     never     1       1000 B  a\n"
+            "resident  1000 B  1000 B       -     never     1            -  b\n"
+            "2 files, 2.0 KiB in the store\n");
 }
 
 TEST(LsView, ShowsALineForEachObjectAndTheSum) {

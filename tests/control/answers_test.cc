@@ -74,6 +74,7 @@ TEST(StatsAnswer, HasEveryFieldThatIsPromised) {
                             "/checksum_errors",
                             "/lifetime",
                             "/warning",
+                            "/store_usable",
                             "/version"}) {
     EXPECT_TRUE(answer.contains(json::json_pointer(place))) << place;
   }

@@ -53,7 +53,8 @@ void ControlRig::start() {
   engine_ = must(
       cache::Engine::create(config_, {.clock = clock_, .io = io_, .background = *pool_, .page_cache = page_cache_}));
   for (std::size_t i = 0; i < origins_.size(); ++i) {
-    guards_.push_back(std::make_shared<origin::GuardedOrigin>(origins_[i], clock_, origin::GuardLimits{}));
+    guards_.push_back(
+        std::make_shared<origin::GuardedOrigin>(lender_.lend(origins_[i]), clock_, origin::GuardLimits{}));
     engine_->add_source(config_.mounts[i], guards_.back());
   }
   engine_->start();
@@ -61,7 +62,8 @@ void ControlRig::start() {
       .config = config_, .version = "1.2.3", .started = clock_.now(), .mount_numbers_json = [](std::size_t mount) {
         return R"({"open_files": )" + std::to_string(mount + 10) + "}";
       }};
-  control_ = must(control::Control::start(options, *engine_, clock_));
+  control_ = must(control::Control::listen(options, *engine_, clock_));
+  control_->serve();
 }
 
 base::Result<json> ControlRig::ask(const std::string& method, const json& params) {

@@ -20,6 +20,7 @@
 #include "arenacache/origin/guarded_origin.h"
 #include "support/fake_origin.h"
 #include "support/fake_page_cache.h"
+#include "support/lender.h"
 #include "support/temp_dir.h"
 
 namespace arenacache::test {
@@ -49,6 +50,8 @@ class ControlRig {
   /// Paths that `ls` lists, for these parameters.
   std::vector<std::string> listed(const nlohmann::json& params = nlohmann::json::object());
 
+  /// A place for the test's own files.
+  [[nodiscard]] std::string path(const std::string& name) const { return dir_.path(name); }
   [[nodiscard]] config::Config& config() { return config_; }
   [[nodiscard]] cache::Engine& engine() { return *engine_; }
   [[nodiscard]] FakeOrigin& origin(std::size_t mount = 0) { return *origins_[mount]; }
@@ -61,6 +64,7 @@ class ControlRig {
   config::Config config_;
   std::vector<std::shared_ptr<FakeOrigin>> origins_;
   std::unique_ptr<base::ThreadPool> pool_;
+  Lender lender_;
   std::vector<std::shared_ptr<origin::GuardedOrigin>> guards_;
   std::unique_ptr<cache::Engine> engine_;
   std::unique_ptr<control::Control> control_;

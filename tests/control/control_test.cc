@@ -194,7 +194,7 @@ TEST(ControlStart, RefusesASocketThatIsInUse) {
   base::SystemClock clock;
   const ControlOptions options{
       .config = rig.config(), .version = "1", .started = clock.now(), .mount_numbers_json = {}};
-  EXPECT_TRUE(has_kind(Control::start(options, rig.engine(), clock), ErrorKind::invalid));
+  EXPECT_TRUE(has_kind(Control::listen(options, rig.engine(), clock), ErrorKind::invalid));
 }
 
 }  // namespace

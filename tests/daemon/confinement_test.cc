@@ -218,6 +218,7 @@ TEST_F(FileConfinementTest, WhatIsForReadingCanBeRead) {
 TEST_F(FileConfinementTest, TheWorkersRulesMakeTheFoldersThatAreMissing) {
   config::Config config;
   config.store.path = dir_.path("ssd/deep/store");
+  config.tiers = {{.name = "hdd", .path = dir_.path("hdd/packed")}, {.name = "none", .path = "/proc/none"}};
   config.daemon.socket = dir_.path("var/run/socket");
   config.file = dir_.path("config/config.toml");
   const auto rules = worker_rules(config, {});
@@ -225,7 +226,10 @@ TEST_F(FileConfinementTest, TheWorkersRulesMakeTheFoldersThatAreMissing) {
   struct stat status{};
   ASSERT_EQ(::stat(config.store.path.c_str(), &status), 0);
   EXPECT_EQ(status.st_mode & 07777, 0700U);
+  ASSERT_EQ(::stat(config.tiers[0].path.c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 07777, 0700U);
   EXPECT_EQ(::access(dir_.path("var/run").c_str(), F_OK), 0);
+  EXPECT_EQ(rules->owned, (std::vector<std::string>{config.store.path, config.tiers[0].path}));
   EXPECT_NE(std::ranges::find(rules->readable, dir_.path("config")), rules->readable.end());
 }
 

@@ -11,16 +11,13 @@
 #include <string>
 
 #include "arenacache/base/unique_fd.h"
-#include "mounter.h"
-#include "raw_fuse.h"
+#include "hung_folder.h"
 #include "running_daemon.h"
 #include "support/matchers.h"
 #include "support/temp_dir.h"
 
 namespace arenacache::daemon {
 namespace {
-
-using test::is_ok;
 
 /// A mount namespace of this test's own, in which every user may open /dev/fuse, as on most machines but not on all.
 bool open_fuse_to_all(const test::TempDir& folder) {
@@ -119,23 +116,27 @@ TEST_F(KeeperStart, ASecondDaemonOverTheSameFolderIsRefused) {
 }
 
 TEST_F(KeeperStart, ASourceThatHangsDoesNotKeepItFromEnding) {
-  // A file system whose server reads its requests and answers none.
-  const std::string hung = daemon_.folder().make_dir("hung");
-  const base::UniqueFd place(::open(hung.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-  const MountRequest request{.mountpoint = hung, .source_name = "hung", .place = place.get()};
-  auto mounted = mount_as_root(request);
-  ASSERT_TRUE(is_ok(mounted));
-  RawFuse server(mounted->fuse.get());
-  ASSERT_TRUE(server.init());
+  const HungFolder hung(daemon_.folder().make_dir("hung"));
+  ASSERT_TRUE(hung.is_up());
   auto arguments = daemon_.usual_arguments();
-  arguments[1] = hung + "/models";
+  arguments[1] = daemon_.folder().path("hung") + "/models";
   daemon_.start(arguments);
-  ASSERT_TRUE(server.receive());
+  ASSERT_TRUE(hung.is_asked());
   daemon_.signal(SIGTERM);
   expect_exit(0);
   EXPECT_FALSE(daemon_.is_mounted());
-  mounted->fuse.reset();  // whoever hangs gets an error, and the mount is idle
-  EXPECT_NE(unmount_as_root(request), UnmountOutcome::failed);
+}
+
+TEST_F(KeeperStart, ASourceThatHangsIsGivenUpWithASentence) {
+  const HungFolder hung(daemon_.folder().make_dir("hung"));
+  ASSERT_TRUE(hung.is_up());
+  auto arguments = daemon_.usual_arguments();
+  arguments[1] = daemon_.folder().path("hung") + "/models";
+  arguments.insert(arguments.end(), {"--origin-timeout", "500ms"});
+  daemon_.start(arguments);
+  expect_exit(1);
+  EXPECT_TRUE(daemon_.wait_for_log("hung/models has not answered within 5.0 s")) << daemon_.log();
+  EXPECT_FALSE(daemon_.is_mounted());
 }
 
 TEST_F(KeeperStart, AnOrdinaryUserMountsThroughFusermount) {

@@ -17,12 +17,14 @@ extern "C" {  // which glibc 2.36 forgot in this header
 #include <algorithm>
 #include <array>
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <sstream>
 #include <utility>
+#include <vector>
 
 #include "arenacache/base/text.h"
 #include "keeper_mount_table.h"
@@ -62,6 +64,7 @@ RunningDaemon::RunningDaemon() : mountpoint_(folder_.path("mnt")) {
 }
 
 RunningDaemon::~RunningDaemon() {
+  stored_.clear();  // a connection would outlive the daemon by it, and whoever has a file open there could not end
   for (const pid_t child : children_of(::getpid())) kill_and_wait(child);
   for (const pid_t child : children_of(::getpid())) kill_and_wait(child);  // the workers of killed keepers
   while (is_mounted() && ::umount2(mountpoint_.c_str(), MNT_DETACH) == 0) {
@@ -74,7 +77,8 @@ std::vector<std::string> RunningDaemon::usual_arguments() const {
 }
 
 void RunningDaemon::start(const std::vector<std::string>& arguments, Notify notify) {
-  Program program{.executable = DAEMON_UNDER_TEST, .arguments = {"arenacached"}, .environment = {}};
+  arguments_ = arguments;
+  Program program{.executable = program_, .arguments = {"arenacached"}, .environment = {}};
   program.arguments.insert(program.arguments.end(), arguments.begin(), arguments.end());
   spawn(std::move(program), notify);
 }
@@ -82,7 +86,7 @@ void RunningDaemon::start(const std::vector<std::string>& arguments, Notify noti
 void RunningDaemon::start_as_nobody() {
   // A copy, as the build may lie in a folder that nobody may enter.
   const std::string copy = folder_.path("arenacached");
-  std::filesystem::copy_file(DAEMON_UNDER_TEST, copy);
+  std::filesystem::copy_file(program_, copy);
   const std::string user = std::to_string(kNobody);
   Program program{.executable = "setpriv",
                   .arguments = {"setpriv", "--reuid", user, "--regid", user, "--clear-groups", "--", copy},
@@ -97,7 +101,7 @@ void RunningDaemon::start_as_nobody() {
   spawn(std::move(program), Notify::listened_to);
 }
 
-void RunningDaemon::spawn(Program program, Notify notify) {
+void RunningDaemon::spawn(Program program, Notify notify, const Starter& starter) {
   std::array<int, 2> ends{};
   if (::pipe2(ends.data(), O_CLOEXEC) != 0) return;
   stderr_ = UniqueFd(ends[0]);
@@ -110,7 +114,7 @@ void RunningDaemon::spawn(Program program, Notify notify) {
   }
   const UniqueFd own_stderr(::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3));
   ::dup2(child_stderr.get(), STDERR_FILENO);
-  auto child = ChildProcess::spawn(program);
+  auto child = starter(program);
   ::dup2(own_stderr.get(), STDERR_FILENO);
   if (child) keeper_ = std::move(*child);
 }
@@ -124,12 +128,26 @@ bool RunningDaemon::start_and_wait() {
 
 bool RunningDaemon::wait_until_ready() {
   while (true) {
-    std::array<pollfd, 2> polled{pollfd{.fd = notify_.get(), .events = POLLIN, .revents = 0},
-                                 pollfd{.fd = keeper_.pidfd(), .events = POLLIN, .revents = 0}};
-    if (::poll(polled.data(), polled.size(), kDeadlineMs) <= 0) return false;
-    if (polled[0].revents == 0) return false;
-    if (receive_notification().starts_with("READY=1")) return true;
+    const std::string said = next_notification();
+    if (said.empty() || said.starts_with("READY=1")) return !said.empty();
   }
+}
+
+bool RunningDaemon::wait_until_stored(std::string_view prefix, std::size_t count) {
+  const auto counted = [&] {
+    return std::ranges::count_if(stored_, [&](const auto& one) { return one.first.starts_with(prefix); });
+  };
+  while (std::cmp_not_equal(counted(), count)) {
+    if (next_notification().empty()) return false;
+  }
+  return true;
+}
+
+std::string RunningDaemon::next_notification() {
+  std::array<pollfd, 2> polled{pollfd{.fd = notify_.get(), .events = POLLIN, .revents = 0},
+                               pollfd{.fd = keeper_.pidfd(), .events = POLLIN, .revents = 0}};
+  const bool is_said = ::poll(polled.data(), polled.size(), kDeadlineMs) > 0 && polled[0].revents != 0;
+  return is_said ? receive_notification() : std::string();
 }
 
 std::string RunningDaemon::receive_notification() {
@@ -143,39 +161,52 @@ std::string RunningDaemon::receive_notification() {
   message.msg_controllen = space.size();
   const ssize_t length = ::recvmsg(notify_.get(), &message, MSG_CMSG_CLOEXEC);
   std::string said(bytes.data(), static_cast<std::size_t>(std::max<ssize_t>(length, 0)));
-  const cmsghdr* const control = CMSG_FIRSTHDR(&message);
-  if (control == nullptr || control->cmsg_type != SCM_RIGHTS) return said;
-  int descriptor = -1;
-  std::memcpy(&descriptor, CMSG_DATA(control), sizeof descriptor);
-  UniqueFd stored(descriptor);
-  const std::size_t name = said.find("FDNAME=");
-  if (keeps_stored_ && name != std::string::npos) stored_.insert_or_assign(said.substr(name + 7), std::move(stored));
+  UniqueFd stored;
+  if (const cmsghdr* const control = CMSG_FIRSTHDR(&message); control != nullptr && control->cmsg_type == SCM_RIGHTS) {
+    int descriptor = -1;
+    std::memcpy(&descriptor, CMSG_DATA(control), sizeof descriptor);
+    stored = UniqueFd(descriptor);
+  }
+  constexpr std::string_view kName = "FDNAME=";
+  const std::size_t at = said.find(kName);
+  if (!keeps_stored_ || at == std::string::npos) return said;
+  const std::string name = said.substr(at + kName.size());
+  if (said.starts_with("FDSTOREREMOVE=1")) stored_.erase(name);
+  if (stored.is_open()) stored_.insert_or_assign(name, std::move(stored));
   return said;
 }
 
 bool RunningDaemon::start_with_stored() {
-  constexpr int kAside = 100;  // where they lie until the shell has put them where the daemon looks for them
-  std::string moves, names;
-  int number = 0;
-  for (const auto& [name, descriptor] : stored_) {
-    ::dup2(descriptor.get(), kAside + number);
-    moves += base::text(3 + number, "<&", kAside + number, ' ', kAside + number, "<&- ");
-    names += base::text(names.empty() ? "" : ":", name);
-    ++number;
-  }
-  Program program{
-      .executable = "bash",
-      .arguments = {"bash", "-c",
-                    base::text("exec ", moves, "; export LISTEN_PID=$$ LISTEN_FDS=", number, " LISTEN_FDNAMES=", names,
-                               "; exec -a arenacached ", DAEMON_UNDER_TEST, " \"$@\""),
-                    "arenacached"},
-      .environment = {}};
-  for (const std::string& argument : usual_arguments()) program.arguments.push_back(argument);
-  program.arguments.emplace_back("--foreground");
-  spawn(std::move(program), Notify::listened_to);
-  for (int i = 0; i < number; ++i) ::close(kAside + i);
-  stored_.clear();
+  Program program{.executable = program_, .arguments = {"arenacached"}, .environment = {}};
+  program.arguments.insert(program.arguments.end(), arguments_.begin(), arguments_.end());
+  spawn(std::move(program), Notify::listened_to,
+        [this](const Program& wanted) { return ChildProcess::call([&] { return become_with_stored(wanted); }); });
   return wait_until_ready();
+}
+
+int RunningDaemon::become_with_stored(const Program& program) const {
+  constexpr int kFirst = 3;  // Source: SD_LISTEN_FDS_START
+  constexpr int kAside = 100;  // no place of one is where another one lies
+  std::string names;
+  std::vector<int> aside;
+  for (const auto& [name, descriptor] : stored_) {
+    names += base::text(names.empty() ? "" : ":", name);
+    aside.push_back(::fcntl(descriptor.get(), F_DUPFD_CLOEXEC, kAside));
+  }
+  int place = kFirst;
+  for (const int descriptor : aside) ::dup2(descriptor, place++);
+  std::vector<std::string> environment = program.environment;
+  environment.push_back(base::text("LISTEN_PID=", ::getpid()));
+  environment.push_back(base::text("LISTEN_FDS=", aside.size()));
+  environment.push_back(base::text("LISTEN_FDNAMES=", names));
+  for (std::string& variable : environment) ::putenv(variable.data());
+  std::vector<std::string> arguments = program.arguments;
+  std::vector<char*> pointers;
+  pointers.reserve(arguments.size() + 1);
+  for (std::string& argument : arguments) pointers.push_back(argument.data());
+  pointers.push_back(nullptr);
+  ::execv(program.executable.c_str(), pointers.data());
+  return 127;
 }
 
 std::optional<ExitStatus> RunningDaemon::wait_for_exit() {

@@ -1,17 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// RunningDaemon: one start of daemon_under_test with a pipe for its standard error and a socket for its notifications.
+// RunningDaemon: one start of the program under test (the build says which) with a pipe for its standard error and a socket for its
+// notifications.
 // Promises: the destructor kills what this object started, orphans included, and takes away the mounts it was told of.
 // Threads: the test's. Locks: none. Every wait has a deadline that only a broken daemon reaches.
 #pragma once
 
 #include <sys/types.h>
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "arenacache/base/result.h"
 #include "arenacache/base/unique_fd.h"
 #include "keeper_process.h"
 #include "support/temp_dir.h"
@@ -41,16 +45,20 @@ class RunningDaemon {
   /// --source, --mount, --store, and a socket inside the folder.
   [[nodiscard]] std::vector<std::string> usual_arguments() const;
 
+  /// The program that is started, from now on.
+  void use_program(std::string path) { program_ = std::move(path); }
   void start(const std::vector<std::string>& arguments, Notify notify = Notify::listened_to);
   /// The usual start, in the foreground, with everything in the folder given to the user "nobody", who runs it.
   void start_as_nobody();
   /// start(usual_arguments() with --foreground) and wait_until_ready().
   [[nodiscard]] bool start_and_wait();
 
-  /// From now on what the daemon has its manager store is kept here, as systemd would.
+  /// From now on what the daemon has its manager store is kept here, as systemd would, until it has it removed.
   void keep_stored() { keeps_stored_ = true; }
   [[nodiscard]] const std::map<std::string, base::UniqueFd>& stored() const { return stored_; }
-  /// Starts the daemon as systemd starts one whose main process was killed, and waits until it is ready. What was stored is its own.
+  /// Hears the daemon until so many names in the store begin with `prefix`.
+  [[nodiscard]] bool wait_until_stored(std::string_view prefix, std::size_t count);
+  /// Starts the daemon as systemd starts one whose main process was killed, with the arguments it had, and waits until it is ready.
   [[nodiscard]] bool start_with_stored();
 
   /// Until READY=1 arrives; false if the daemon ended or the deadline passed first.
@@ -61,6 +69,8 @@ class RunningDaemon {
   /// Until `words` have been written to standard error, or it was closed without.
   [[nodiscard]] bool wait_for_log(std::string_view words);
   [[nodiscard]] const std::string& log() const { return log_; }
+  /// What was logged so far is not waited for any more.
+  void forget_log() { log_.clear(); }
 
   [[nodiscard]] pid_t pid() const { return keeper_.pid(); }
   /// Children of `parent` now.
@@ -75,12 +85,19 @@ class RunningDaemon {
   [[nodiscard]] std::string read_hello() const;
 
  private:
-  void spawn(Program program, Notify notify);
+  using Starter = std::function<base::Result<ChildProcess>(const Program& program)>;
+  void spawn(Program program, Notify notify, const Starter& starter = ChildProcess::spawn);
+  /// What a manager does between fork and exec: what is stored lies from 3 on, and the environment says so. Returns if exec failed.
+  [[nodiscard]] int become_with_stored(const Program& program) const;
+  /// Until the daemon says something; empty if it ended or the deadline passed first.
+  std::string next_notification();
   bool read_log();
   std::string receive_notification();
 
   test::TempDir folder_;
   std::string mountpoint_;
+  std::string program_ = DAEMON_UNDER_TEST;
+  std::vector<std::string> arguments_;  ///< of the last start
   ChildProcess keeper_;
   base::UniqueFd stderr_;
   base::UniqueFd notify_;

@@ -45,11 +45,13 @@ struct ControlOptions {
 class Control {
  public:
   /// Listens on config.daemon.socket (mode 0660, socket_group); a dead socket file left there is replaced, a live one refused
-  /// with a sentence.
-  static base::Result<std::unique_ptr<Control>> start(const ControlOptions& options, cache::Engine& engine,
-                                                      base::Clock& clock);
+  /// with a sentence. Whoever connects waits until serve().
+  static base::Result<std::unique_ptr<Control>> listen(const ControlOptions& options, cache::Engine& engine,
+                                                       base::Clock& clock);
   /// Stops the server and removes the socket, in bounded time also while an origin hangs.
   virtual ~Control() = default;
+  /// Answers from here on. Call once.
+  virtual void serve() = 0;
 };
 
 }  // namespace arenacache::control
