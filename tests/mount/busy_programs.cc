@@ -168,6 +168,23 @@ BusyPrograms::Round opens(const std::string& path, const std::string& content) {
   };
 }
 
+BusyPrograms::Round moves(const std::string& path, const std::string& other) {
+  return [path, other](std::uint64_t) {
+    return Steps()
+        .then([&] { return said("rename", ::rename(path.c_str(), other.c_str())); })
+        .then([&] { return said("rename back", ::rename(other.c_str(), path.c_str())); })
+        .failed();
+  };
+}
+
+BusyPrograms::Round reads_on(const std::string& path, const std::string& content) {
+  auto file = std::make_shared<UniqueFd>(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  return [file, content](std::uint64_t) {
+    ::posix_fadvise(file->get(), 0, 0, POSIX_FADV_DONTNEED);
+    return read_all(file->get(), content);
+  };
+}
+
 BusyPrograms::Round lists(const std::string& folder, int count) {
   return [folder, count](std::uint64_t) {
     const std::unique_ptr<DIR, int (*)(DIR*)> stream(::opendir(folder.c_str()), &::closedir);

@@ -51,6 +51,10 @@ BusyPrograms::Round appends(const std::string& path);
 ::testing::AssertionResult is_counted(const std::string& path);
 /// Opens, reads, closes, asks for a file of this content.
 BusyPrograms::Round opens(const std::string& path, const std::string& content);
+/// Gives a file its other name, and back.
+BusyPrograms::Round moves(const std::string& path, const std::string& other);
+/// Opens a file of this content once, and reads it from the mount again and again.
+BusyPrograms::Round reads_on(const std::string& path, const std::string& content);
 /// Lists a folder, which has exactly `count` names.
 BusyPrograms::Round lists(const std::string& folder, int count);
 /// Writes a file anew, changes its attributes, and reads back what it wrote.

@@ -101,7 +101,7 @@ std::optional<ExitCode> ChildProcess::wait(std::chrono::milliseconds patience) {
   return exit_code_;
 }
 
-std::vector<pid_t> ChildProcess::children() const {
+std::vector<pid_t> children_of(pid_t parent) {
   std::vector<pid_t> out;
   std::error_code ignored;
   for (const auto& entry : std::filesystem::directory_iterator("/proc", ignored)) {
@@ -115,8 +115,8 @@ std::vector<pid_t> ChildProcess::children() const {
     if (behind_name == std::string::npos) continue;
     std::istringstream fields(line.substr(behind_name + 1));
     char state = 0;
-    pid_t parent = 0;
-    if (fields >> state >> parent && parent == pid_) out.push_back(candidate);
+    pid_t its_parent = 0;
+    if (fields >> state >> its_parent && its_parent == parent) out.push_back(candidate);
   }
   return out;
 }

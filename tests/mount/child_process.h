@@ -25,6 +25,9 @@ struct ChildOptions {
 /// How a process ended: its exit code, or 128 + the signal, as a shell says it.
 using ExitCode = int;
 
+/// The processes that `parent` started and that are there now, by /proc.
+std::vector<pid_t> children_of(pid_t parent);
+
 class ChildProcess {
  public:
   explicit ChildProcess(const ChildOptions& options);
@@ -39,8 +42,7 @@ class ChildProcess {
   void signal(int number) const;
   /// Nothing: still running when `patience` was over.
   std::optional<ExitCode> wait(std::chrono::milliseconds patience);
-  /// Its own children, by /proc.
-  [[nodiscard]] std::vector<pid_t> children() const;
+  [[nodiscard]] std::vector<pid_t> children() const { return children_of(pid_); }
 
  private:
   pid_t pid_ = -1;

@@ -83,6 +83,8 @@ Stats read_stats(const Json& json) {
   out.no_passthrough_reason = passthrough.value("reason", "");
   out.reads_hit = number(json, "/reads/hit");
   out.reads_miss = number(json, "/reads/miss");
+  out.ram_decoded_bytes = number(json, "/ram/decoded_bytes");
+  out.open_files = number(json, "/mounts/0/open_files");
   out.origin_calls = number(json, "/mounts/0/origin_calls");
   out.requests = number(json, "/mounts/0/requests");
   out.origin_read_bytes = number(json, "/origin/read_bytes");
@@ -92,6 +94,7 @@ Stats read_stats(const Json& json) {
   out.health = word(json, "/mounts/0/origin/health");
   out.capacity_bytes = number(json, "/tiers/0/capacity_bytes");
   out.used_bytes = number(json, "/tiers/0/used_bytes");
+  out.doomed_bytes = number(json, "/tiers/0/doomed_bytes");
   out.objects = number(json, "/tiers/0/objects");
   out.resident = number(json, "/tiers/0/resident");
   out.fills_active = number(json, "/fills/active");

@@ -20,11 +20,13 @@ struct Stats {
   bool has_passthrough = false;
   std::string no_passthrough_reason;
   std::uint64_t reads_hit = 0, reads_miss = 0;
+  std::uint64_t ram_decoded_bytes = 0;  ///< of packed files that lie in memory
+  std::uint64_t open_files = 0;  ///< on the first mount, as far as the kernel has told
   std::uint64_t origin_calls = 0;  ///< made for programs on the first mount
   std::uint64_t requests = 0;  ///< of the kernel, to the first mount
   std::uint64_t origin_read_bytes = 0, origin_read_ops = 0, origin_errors = 0, lost_threads = 0;
   std::string health;  ///< of the first mount's origin
-  std::uint64_t capacity_bytes = 0, used_bytes = 0, objects = 0, resident = 0;  ///< of the raw tier
+  std::uint64_t capacity_bytes = 0, used_bytes = 0, doomed_bytes = 0, objects = 0, resident = 0;  ///< of the raw tier
   std::uint64_t fills_active = 0, fills_queued = 0, fills_completed = 0, fills_failed = 0, fill_bytes = 0;
   std::uint64_t evicted_objects = 0, evicted_bytes = 0;
   std::uint64_t checksum_errors = 0, store_errors = 0, scrub_bad_blocks = 0;

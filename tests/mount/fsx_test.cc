@@ -222,7 +222,7 @@ class Fsx {
 };
 
 void run_fsx(const std::string& path) {
-  constexpr int kSteps = 3000;
+  constexpr int kSteps = ARENACACHE_IS_SANITIZED ? 1000 : 3000;
   const int given = ::testing::UnitTest::GetInstance()->random_seed();
   const std::uint64_t seed = given != 0 ? static_cast<std::uint64_t>(given) : std::random_device()();
   Fsx fsx(path, seed);

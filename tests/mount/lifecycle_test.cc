@@ -86,7 +86,7 @@ TEST_F(LifecycleTest, StartsQuicklyOverAHundredThousandFiles) {
   ASSERT_NO_FATAL_FAILURE(mount.start());
   EXPECT_EQ(::access(mount.at("folder-99/model-999").c_str(), R_OK), 0);
   // Alone on a machine it takes 30 ms.
-  EXPECT_LT(std::chrono::steady_clock::now() - before, std::chrono::seconds(ARENACACHE_IS_SANITIZED ? 10 : 1));
+  EXPECT_LT(std::chrono::steady_clock::now() - before, std::chrono::seconds(ARENACACHE_IS_SANITIZED ? 10 : 4));
 }
 
 TEST_F(LifecycleTest, SaysReadyToSystemdOnceMounted) {

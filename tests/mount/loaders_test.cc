@@ -91,9 +91,12 @@ class DownloadsTest : public ModelTest {
     ASSERT_EQ(::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset)), static_cast<ssize_t>(bytes.size()));
   }
 
-  /// After a download: the source has it, it loads, becomes resident, and then costs nothing.
-  static void expect_usable(const TestMount& mount, const std::string& name, const Model& model) {
+  /// After a download: the source has it, it loads, becomes resident, and then costs nothing. `open_files`: how many stay open.
+  static void expect_usable(const TestMount& mount, const std::string& name, const Model& model,
+                            std::uint64_t open_files = 0) {
     EXPECT_TRUE(file_is(mount.from(name), model.size, model.pattern)) << "in the source";
+    // The kernel tells of the writer's end when it likes, and what a file with a writer is read from is not kept.
+    EXPECT_TRUE(TestMount::wait_for([&] { return mount.stats().open_files == open_files; }));
     make_resident(mount, name, model);
     EXPECT_EQ(origin_bytes_of(mount, [&] { EXPECT_TRUE(load_direct(model)); }), 0U);
   }
@@ -142,7 +145,7 @@ TEST_F(DownloadsTest, PreallocatedIsWrittenOutOfOrderWhileRead) {
     ASSERT_EQ(::pread(reading.get(), &sink, 1, 0), 1);
   }
   fd.reset();
-  expect_usable(mount, "x", model);
+  expect_usable(mount, "x", model, 1);
 }
 
 TEST_F(DownloadsTest, CopiedOverAResidentModelReplacesIt) {

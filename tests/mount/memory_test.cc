@@ -5,7 +5,6 @@
 
 #include <cstdint>
 #include <cstdlib>
-#include <fstream>
 #include <string>
 #include <vector>
 
@@ -14,20 +13,10 @@
 #include "arenacache/base/text.h"
 #include "arenacache/base/unique_fd.h"
 #include "mount/model_folder.h"
+#include "mount/resources.h"
 
 namespace arenacache::test {
 namespace {
-
-/// A field of /proc/PID/status in MiB.
-std::uint64_t memory_of(pid_t pid, const std::string& field) {
-  std::ifstream in(base::text("/proc/", pid, "/status"));
-  for (std::string word; in >> word;) {
-    std::uint64_t kilobytes = 0;
-    if (word == field + ":" && in >> kilobytes) return kilobytes / 1024;
-  }
-  ADD_FAILURE() << "no " << field << " of process " << pid;
-  return 0;
-}
 
 /// 4 GiB in the long run, else 1 GiB.
 std::uint64_t filled_bytes() {

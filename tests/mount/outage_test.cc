@@ -1,32 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 // A source that hangs, as a NAS whose cable was pulled: what is known goes on, what is not fails in time, all is well afterwards.
 // The source is a mount of another daemon, whose worker is stopped. ARENACACHE_TEST_LONG=1: stalls of 40 s.
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>  // NOLINT(modernize-deprecated-headers): kill is POSIX
-#include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <chrono>
 #include <cstdint>
 #include <cstdlib>
-#include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <map>
-#include <span>
 #include <string>
-#include <utility>
-#include <vector>
 
 #include <gtest/gtest.h>
 
 #include "arenacache/base/text.h"
-#include "arenacache/base/unique_fd.h"
+#include "mount/hang.h"
 #include "mount/model_folder.h"
+#include "mount/outage.h"
+#include "mount/parity.h"
 
 namespace arenacache::test {
 namespace {
@@ -36,70 +29,6 @@ using Clock = std::chrono::steady_clock;
 using namespace std::chrono_literals;
 
 constexpr auto kTimeout = 2s;
-
-/// Every path below `root`, with its size.
-std::map<std::string, std::uint64_t> tree_of(const std::string& root) {
-  std::map<std::string, std::uint64_t> found;
-  for (const fs::directory_entry& entry : fs::recursive_directory_iterator(root)) {
-    struct stat status{};
-    const bool is_there = ::lstat(entry.path().c_str(), &status) == 0;
-    EXPECT_TRUE(is_there) << entry.path() << ": " << std::strerror(errno);
-    const bool is_file = is_there && S_ISREG(status.st_mode);
-    found[entry.path().string().substr(root.size())] = is_file ? static_cast<std::uint64_t>(status.st_size) : 0;
-  }
-  return found;
-}
-
-/// 0, or why there is no such file.
-int look_up(const std::string& path) {
-  struct stat status{};
-  return ::lstat(path.c_str(), &status) == 0 ? 0 : errno;
-}
-
-/// A process that reads one page of a mapped file: an error there would kill it.
-class MappedReader {
- public:
-  MappedReader(const Model& model, std::uint64_t offset) : fd_(::open(model.path.c_str(), O_RDONLY | O_CLOEXEC)) {
-    AC_CHECK(fd_.is_open());
-    void* const place = ::mmap(nullptr, model.size, PROT_READ, MAP_SHARED, fd_.get(), 0);
-    AC_CHECK(place != MAP_FAILED);
-    map_ = {static_cast<const std::byte*>(place), model.size};
-    expected_ = pattern_bytes(offset, kPage, model.pattern);
-    offset_ = offset;
-  }
-  ~MappedReader() {
-    if (child_ > 0) {
-      ::kill(child_, SIGKILL);
-      ::waitpid(child_, nullptr, 0);
-    }
-    ::munmap(const_cast<std::byte*>(map_.data()), map_.size());
-  }
-  MappedReader(const MappedReader&) = delete;
-  MappedReader& operator=(const MappedReader&) = delete;
-
-  void start() {
-    child_ = ::fork();
-    AC_CHECK(child_ >= 0);
-    if (child_ == 0) ::_exit(std::memcmp(map_.data() + offset_, expected_.data(), expected_.size()) == 0 ? 0 : 1);
-  }
-  [[nodiscard]] bool is_waiting() const {
-    siginfo_t ended{};
-    return ::waitid(P_PID, static_cast<id_t>(child_), &ended, WEXITED | WNOHANG | WNOWAIT) == 0 && ended.si_pid == 0;
-  }
-  /// The status of its end, as waitpid tells it: 0 when it read the right bytes.
-  int wait() {
-    int status = -1;
-    ::waitpid(std::exchange(child_, -1), &status, 0);
-    return status;
-  }
-
- private:
-  const base::UniqueFd fd_;
-  std::span<const std::byte> map_;
-  std::vector<std::byte> expected_;
-  std::uint64_t offset_ = 0;
-  pid_t child_ = -1;
-};
 
 class OutageTest : public ModelTest {
  protected:
@@ -121,33 +50,6 @@ class OutageTest : public ModelTest {
   }
 
   TestMount nas_{{.flags = {{"--cache-mode", "off"}, {"--cache-metadata-ttl", "0s"}, {"--fuse-passthrough", "off"}}}};
-};
-
-/// The source answers nothing while this lives.
-class Hang {
- public:
-  explicit Hang(const TestMount& source) : worker_(source.worker()) {
-    AC_CHECK(worker_ > 0);
-    AC_CHECK(::kill(worker_, SIGSTOP) == 0);
-    AC_CHECK(TestMount::wait_for([this] { return is_stopped(); }));
-  }
-  ~Hang() { heal(); }
-  Hang(const Hang&) = delete;
-  Hang& operator=(const Hang&) = delete;
-  void heal() const { ::kill(worker_, SIGCONT); }
-
- private:
-  /// All of its threads: the signal takes a moment to reach each.
-  [[nodiscard]] bool is_stopped() const {
-    for (const fs::directory_entry& thread : fs::directory_iterator(base::text("/proc/", worker_, "/task"))) {
-      std::ifstream in(thread.path() / "stat");
-      std::string number, name, state;  // "123 (fuse) T ..."; no thread of ours has a space in its name
-      if (!(in >> number >> name >> state) || state != "T") return false;
-    }
-    return true;
-  }
-
-  const pid_t worker_;
 };
 
 TEST_F(OutageTest, WhatIsKnownGoesOnAndWhatIsNotFailsInTime) {
@@ -205,6 +107,122 @@ TEST_F(OutageTest, WhatWasListedIsListedAfterARestartToo) {
   const Hang hang(nas_);
   EXPECT_EQ(tree_of(mount.mountpoint()), truth);
   EXPECT_TRUE(load_in_order(model));
+}
+
+/// What somebody who may do nothing sees of the mount: modes, owners, links, times, and whose content is shown.
+Transcript seen_by_nobody(const TestMount& mount) {
+  Place place(mount.mountpoint());
+  place.as_user(kNobody, kNobody, {}, [](Place& there) {
+    there.note_stat("top", ".");
+    for (const char* name : {"folder", "folder/lora-0", "folder/lora-1", "folder/other name", "model", "secret"}) {
+      there.note_stat(name, name);
+      there.note_times(name, name);
+    }
+    for (const char* name : {"model", "secret", "closed/file"}) there.note_content(name, name);
+  });
+  return place.transcript();
+}
+
+TEST_F(OutageTest, AfterACrashModesAndOwnersAreWhatTheyWere) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root";
+  // No group may do anything: whether there is an ACL is a question of its own.
+  for (const char* name : {"", "folder", "closed"}) {
+    if (*name == 'c') {
+      ASSERT_EQ(::mkdir(nas_.from(name).c_str(), 0700), 0);
+    }
+    ASSERT_EQ(::chmod(nas_.from(name).c_str(), *name == 'c' ? 0700 : 0705), 0);
+  }
+  put_content(nas_.from("closed/file"), "closed");
+  put_content(nas_.from("secret"), "secret");
+  ASSERT_EQ(::chmod(nas_.from("secret").c_str(), 0600), 0);
+  ASSERT_EQ(::chmod(nas_.from("model").c_str(), 0604), 0);
+  ASSERT_EQ(::chown(nas_.from("folder/lora-0").c_str(), 1000, 100), 0);
+  ASSERT_EQ(::link(nas_.from("folder/lora-1").c_str(), nas_.from("folder/other name").c_str()), 0);
+  TestMount mount(over_nas());
+  ASSERT_NO_FATAL_FAILURE(mount.start());
+  ASSERT_NO_FATAL_FAILURE(make_resident(mount, "model", model_of(mount, "model")));
+  const Transcript before = seen_by_nobody(mount);
+  const pid_t worker = mount.worker();
+  ASSERT_EQ(::kill(worker, SIGKILL), 0);
+  ASSERT_TRUE(TestMount::wait_for([&] {
+    const pid_t now = mount.client().pid();
+    return now > 0 && now != worker;
+  }));
+  const Hang hang(nas_);
+  EXPECT_EQ(first_difference(before, seen_by_nobody(mount)), "");
+}
+
+/// The kernel asks for the ACL of all that is root's before nobody gets at it.
+class OutageForOthersTest : public OutageTest {
+ protected:
+  void SetUp() override {
+    if (::geteuid() != 0) GTEST_SKIP() << "needs root, to become another user";
+    const std::string setfacl = find_program("setfacl");
+    if (setfacl.empty()) GTEST_SKIP() << "there is no setfacl";
+    OutageTest::SetUp();
+    if (IsSkipped() || HasFatalFailure()) return;
+    ASSERT_EQ(::chmod(nas_.from("folder/lora-1").c_str(), 0600), 0);
+    ASSERT_EQ(run_program({setfacl, "-m", "u:65534:---", nas_.from("folder/lora-2")}).exit_code, 0);
+    ASSERT_EQ(::chmod(nas_.from("folder/lora-3").c_str(), 0640), 0);
+    ASSERT_EQ(run_program({setfacl, "-m", "u:65534:r--", nas_.from("folder/lora-3")}).exit_code, 0);
+  }
+
+  /// Reads all as root; returns what nobody can do, while the source answers.
+  static Transcript learn(const TestMount& mount) {
+    static_cast<void>(tree_of(mount.mountpoint()));
+    for (int file = 0; file < 4; ++file) {
+      const std::string name = base::text("folder/lora-", file);
+      EXPECT_FALSE(content_of(mount.at(name)).empty());
+      mount.wait_resident(name);
+    }
+    const Transcript truth = as_nobody(mount);
+    AC_CHECK(truth.size() >= 5);
+    EXPECT_EQ(truth[0].find("ETIMEDOUT"), std::string::npos) << truth[0];
+    EXPECT_NE(truth[1].find("EACCES"), std::string::npos) << truth[1];
+    EXPECT_NE(truth[2].find("EACCES"), std::string::npos) << truth[2];
+    EXPECT_EQ(truth[3].find("EACCES"), std::string::npos) << truth[3];
+    return truth;
+  }
+  /// How reading each of the four ends, and a listing of their folder.
+  static Transcript as_nobody(const TestMount& mount) {
+    Place place(mount.mountpoint());
+    place.as_user(kNobody, kNobody, {}, [](Place& there) {
+      for (int file = 0; file < 4; ++file) there.note_content("lora", base::text("folder/lora-", file));
+      there.note_listing("folder", "folder");
+    });
+    return place.transcript();
+  }
+};
+
+TEST_F(OutageForOthersTest, WhoIsNotTheOwnerReadsOnAndIsStillRefused) {
+  TestMount mount(over_nas());
+  ASSERT_NO_FATAL_FAILURE(mount.start());
+  const Transcript truth = learn(mount);
+  {
+    const Hang hang(nas_);
+    EXPECT_EQ(first_difference(as_nobody(mount), truth), "");
+    EXPECT_EQ(look_up(mount.at("unknown")), ETIMEDOUT) << "so long it has lasted";
+    EXPECT_EQ(first_difference(as_nobody(mount), truth), "") << "also once nothing is asked any more";
+  }
+  EXPECT_TRUE(TestMount::wait_for([&] { return mount.stats().health == "up"; })) << mount.stats().text;
+  EXPECT_EQ(first_difference(as_nobody(mount), truth), "");
+}
+
+TEST_F(OutageForOthersTest, AfterARestartWhatHasNoAclIsStillOpenAndWhatHasOneClosed) {
+  MountOptions options = over_nas();
+  options.flags["--cache-patience"] = "1s";  // no answer comes late, after the listings were written
+  TestMount mount(options);
+  ASSERT_NO_FATAL_FAILURE(mount.start());
+  const Transcript truth = learn(mount);
+  ASSERT_NO_FATAL_FAILURE(mount.restart());
+  const Hang hang(nas_);
+  const Transcript seen = as_nobody(mount);
+  ASSERT_GE(seen.size(), 5U);
+  EXPECT_EQ(seen[0], truth[0]);
+  EXPECT_EQ(seen[1], truth[1]);
+  EXPECT_NE(seen[2].find("ETIMEDOUT"), std::string::npos) << seen[2];
+  EXPECT_NE(seen[3].find("ETIMEDOUT"), std::string::npos) << seen[3];
+  EXPECT_EQ(seen[4], truth[4]);
 }
 
 }  // namespace

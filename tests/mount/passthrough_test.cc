@@ -128,6 +128,28 @@ TEST_F(PassthroughTest, NameOfAFileKeptOpenSinceItWasColdGetsANodeThatTheKernelR
   EXPECT_TRUE(range_is(again.get(), 0, model.size, model.pattern)) << "of the node that the kernel reads";
 }
 
+TEST_F(PassthroughTest, WhoHasAFileOpenSinceItWasColdSeesAWriteUnderItsNewNode) {
+  TestMount mount;
+  START_OR_SKIP(mount);
+  const Model model = add_model(mount, "model");
+  const UniqueFd cold = open_file(model.path);
+  EXPECT_TRUE(range_is(cold.get(), 0, model.size, model.pattern));
+  mount.wait_resident("model");
+  const UniqueFd warm = open_file(model.path);
+  ASSERT_GT(opens_by_kernel(mount), 0U);
+  const UniqueFd writer = open_file(model.path, O_RDWR);
+  for (const std::string bytes : {"first", "other"}) {
+    ASSERT_EQ(::pwrite(writer.get(), bytes.data(), bytes.size(), 3 * kMiB), static_cast<ssize_t>(bytes.size()));
+    std::string got(bytes.size(), '\0');
+    ASSERT_EQ(::pread(cold.get(), got.data(), got.size(), 3 * kMiB), static_cast<ssize_t>(got.size()));
+    EXPECT_EQ(got, bytes);
+  }
+  const std::uint64_t longer = model.size + kMiB;
+  ASSERT_EQ(::ftruncate(writer.get(), static_cast<off_t>(longer)), 0);
+  std::vector<std::byte> buffer(longer + 1);
+  EXPECT_EQ(::pread(cold.get(), buffer.data(), buffer.size(), 0), static_cast<ssize_t>(longer));
+}
+
 TEST_F(PassthroughTest, EveryNameOfAFileFindsTheNewNode) {
   TestMount mount;
   START_OR_SKIP(mount);
@@ -280,6 +302,41 @@ TEST_F(PassthroughTest, OpensThatRaceWithFillsAndEvictionsAreAllAnswered) {
     return done;
   }));
   EXPECT_GT(opens.load(), 100);
+}
+
+/// A file that the kernel reads by itself can be opened for writing by another node only, which readers are as quick to find.
+TEST_F(PassthroughTest, OpensForWritingThatRaceWithReadersAreAllAnswered) {
+  TestMount mount;
+  START_OR_SKIP(mount);
+  const Model model = add_model(mount, "model", 5 * kMiB);
+  make_resident(mount, "model", model);
+  constexpr int kRounds = 150;
+  std::atomic<bool> is_over{false};
+  const auto open = [&](int flags) { return UniqueFd(::open(model.path.c_str(), flags | O_CLOEXEC)); };
+  const auto read_again_and_again = [&]() -> ::testing::AssertionResult {
+    while (!is_over.load()) {
+      const UniqueFd fd = open(O_RDONLY);
+      if (!fd.is_open()) return ::testing::AssertionFailure() << "open: " << std::strerror(errno);
+    }
+    return ::testing::AssertionSuccess();
+  };
+  const auto write_again_and_again = [&]() -> ::testing::AssertionResult {
+    for (int round = 0; round < kRounds; ++round) {
+      const std::uint64_t before = opens_by_kernel(mount);
+      if (!TestMount::wait_for([&] { return opens_by_kernel(mount) > before; })) {
+        return ::testing::AssertionFailure() << "never in passthrough: " << mount.stats().text;
+      }
+      const UniqueFd fd = open(O_RDWR);
+      if (!fd.is_open()) return ::testing::AssertionFailure() << "round " << round << ": " << std::strerror(errno);
+    }
+    return ::testing::AssertionSuccess();
+  };
+  EXPECT_TRUE(in_threads(5, [&](int thread) {
+    if (thread < 4) return read_again_and_again();
+    auto done = write_again_and_again();
+    is_over = true;
+    return done;
+  }));
 }
 
 /// Files of which nothing is cached, on a local disk.

@@ -29,12 +29,22 @@ namespace {
 
 constexpr std::size_t kWords = kPage / sizeof(std::uint64_t);
 using Page = std::array<std::uint64_t, kWords>;
+constexpr std::uint64_t kFactor = 0x2545F4914F6CDD1DULL;
+constexpr unsigned kIndexBits = 40;  ///< of a page's first state; the rest is its pattern's
+
+/// What undoes a multiplication by an odd number: each step of Newton's doubles the bits that are right.
+constexpr std::uint64_t inverse(std::uint64_t factor) {
+  std::uint64_t out = factor;
+  for (int bits = 3; bits < 64; bits *= 2) out *= 2 - factor * out;
+  return out;
+}
+static_assert(kFactor * inverse(kFactor) == 1);
 
 /// The first word names version and place, the others follow from it (xorshift64*, Vigna 2016).
 void make_page(Page& page, std::uint64_t index, Pattern pattern) {
-  std::uint64_t state = ((static_cast<std::uint64_t>(pattern) + 1) << 40) + index + 1;
+  std::uint64_t state = ((static_cast<std::uint64_t>(pattern) + 1) << kIndexBits) + index + 1;
   for (auto& word : page) {
-    word = state * 0x2545F4914F6CDD1DULL;
+    word = state * kFactor;
     state ^= state >> 12;
     state ^= state << 25;
     state ^= state >> 27;
@@ -120,14 +130,19 @@ void set_time(const std::string& path, std::int64_t seconds, std::int64_t nanose
                                        << offset + static_cast<std::uint64_t>(place);
 }
 
+std::optional<Pattern> pattern_of(std::span<const std::byte> bytes, std::uint64_t offset) {
+  std::uint64_t first = 0;
+  if (bytes.size() < sizeof first) return std::nullopt;
+  std::memcpy(&first, bytes.data(), sizeof first);
+  const std::uint64_t state = first * inverse(kFactor);
+  if (state >> kIndexBits == 0) return std::nullopt;
+  const Pattern pattern{(state >> kIndexBits) - 1};
+  return bytes_are(bytes, offset, pattern) ? std::optional(pattern) : std::nullopt;
+}
+
 std::optional<Pattern> pattern_of_page(std::span<const std::byte> page, std::uint64_t offset, unsigned count) {
-  for (unsigned candidate = 0; candidate < count; ++candidate) {
-    const Pattern pattern{candidate};
-    if (bytes_are(page.first(sizeof(std::uint64_t)), offset, pattern)) {
-      return bytes_are(page, offset, pattern) ? std::optional(pattern) : std::nullopt;
-    }
-  }
-  return std::nullopt;
+  const auto pattern = pattern_of(page, offset);
+  return pattern && static_cast<std::uint64_t>(*pattern) < count ? pattern : std::nullopt;
 }
 
 ::testing::AssertionResult range_is(int fd, std::uint64_t offset, std::uint64_t length, Pattern pattern,

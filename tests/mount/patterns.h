@@ -18,7 +18,7 @@ namespace arenacache::test {
 inline constexpr std::uint64_t kPage = 4096;
 inline constexpr std::uint64_t kMiB = std::uint64_t{1} << 20;
 
-/// Which content a pattern file has; two versions differ in every page.
+/// Which content a pattern file has; two versions differ in every page. Below 2^24.
 enum class Pattern : std::uint64_t {};
 
 /// Fills `out` with the bytes that `pattern` has from `offset` on; any offset, any length.
@@ -40,6 +40,8 @@ void set_time(const std::string& path, std::int64_t seconds, std::int64_t nanose
 /// Whether `bytes`, read at `offset`, are of `pattern`; a failure names the first wrong byte.
 [[nodiscard]] ::testing::AssertionResult bytes_are(std::span<const std::byte> bytes, std::uint64_t offset,
                                                    Pattern pattern);
+/// Which pattern bytes read at `offset`, the begin of a page, are of; nothing: of none, or of several, or fewer than eight.
+[[nodiscard]] std::optional<Pattern> pattern_of(std::span<const std::byte> bytes, std::uint64_t offset);
 /// Which of the patterns 0 .. `count` - 1 a whole page is of; nothing: none of them, or a mix.
 [[nodiscard]] std::optional<Pattern> pattern_of_page(std::span<const std::byte> page, std::uint64_t offset,
                                                      unsigned count);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Folders and files of the source swapped for symlinks, behind the mount's back, while programs work through the mount: nothing
-// outside of the source is ever read, made, changed or removed by the daemon. The programs here follow no symlink themselves.
+// Folders and files of the source swapped for symlinks or moved away, behind the mount's back, while programs work through the
+// mount: nothing outside of the source is ever read, made, changed or removed by the daemon. The programs here follow no symlink
+// themselves.
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <linux/openat2.h>
@@ -11,10 +12,13 @@
 #include <array>
 #include <atomic>
 #include <cstddef>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <string>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -30,27 +34,28 @@ using base::UniqueFd;
 /// Rounds of a program's work; each meets the swapper in another moment.
 constexpr int kRounds = 400;
 
-/// Exchanges two names once in each round, at some moment of it.
-class Swapper {
+/// Does something behind the mount once in each round, at some moment of it.
+class Meddler {
  public:
-  Swapper(const std::string& one, const std::string& other) : thread_([this, one, other] { run(one, other); }) {}
-  ~Swapper() {
+  /// `deed` returns whether it was done.
+  explicit Meddler(std::function<bool()> deed) : thread_([this, deed = std::move(deed)] { run(deed); }) {}
+  ~Meddler() {
     begin_round(kOver);
     thread_.join();
   }
-  Swapper(const Swapper&) = delete;
-  Swapper& operator=(const Swapper&) = delete;
+  Meddler(const Meddler&) = delete;
+  Meddler& operator=(const Meddler&) = delete;
 
   void begin_round(int round) {
     round_ = round;
     round_.notify_all();
   }
-  [[nodiscard]] long swaps() const { return swaps_; }
+  [[nodiscard]] long deeds() const { return deeds_; }
 
  private:
   static constexpr int kOver = -2;
 
-  void run(const std::string& one, const std::string& other) {
+  void run(const std::function<bool()>& deed) {
     unsigned moment = 1;
     for (int seen = -1; seen != kOver; seen = round_) {
       round_.wait(seen);
@@ -58,14 +63,14 @@ class Swapper {
       for (unsigned spins = (moment >> 16U) % kMostSpins; spins > 0; --spins) {
         std::atomic_signal_fence(std::memory_order_seq_cst);  // the compiler keeps the loop
       }
-      if (::renameat2(AT_FDCWD, one.c_str(), AT_FDCWD, other.c_str(), RENAME_EXCHANGE) == 0) ++swaps_;
+      if (deed()) ++deeds_;
     }
   }
 
   /// About as long as a round takes.
   static constexpr unsigned kMostSpins = 65'000;
   std::atomic<int> round_ = -1;
-  std::atomic<long> swaps_ = 0;
+  std::atomic<long> deeds_ = 0;
   std::thread thread_;
 };
 
@@ -113,15 +118,23 @@ class RacesTest : public ModelTest {
 
   /// Does `work` while the two names are swapped behind the mount. It returns whether it got anywhere.
   void race(const std::string& one, const std::string& other, const std::function<bool(int round)>& work) {
-    Swapper swapper(mount_->from(one), mount_->from(other));
+    race(
+        [from = mount_->from(one), to = mount_->from(other)] {
+          return ::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_EXCHANGE) == 0;
+        },
+        work);
+  }
+  /// The same with any deed.
+  static void race(std::function<bool()> deed, const std::function<bool(int round)>& work) {
+    Meddler meddler(std::move(deed));
     int successes = 0;
     // Where the moments are unlucky it goes on until the program has got somewhere.
     for (int round = 0; round < kRounds || (successes == 0 && round < 20 * kRounds); ++round) {
-      swapper.begin_round(round);
+      meddler.begin_round(round);
       if (work(round)) ++successes;
     }
     EXPECT_GT(successes, 0) << "nothing was tried";
-    EXPECT_GT(swapper.swaps(), 0) << "nothing was swapped";
+    EXPECT_GT(meddler.deeds(), 0) << "nothing was done behind it";
   }
 
   TempDir canary_;
@@ -181,6 +194,42 @@ TEST_F(RacesTest, AFolderSwappedForASymlinkIsNeverRemovedThrough) {
     try_to(::renameat(folder.get(), "folder", folder.get(), ("taken-" + std::to_string(round)).c_str()));
     return is_gone;
   });
+}
+
+// The folder goes to another parent, out of the source, and home again. What a program made in it goes along, wherever it is by
+// then; beside it nothing appears, and nothing goes, in any of the three places.
+TEST_F(RacesTest, AFolderThatIsMovedAwayTakesAllThatWasMadeInItAlong) {
+  ASSERT_EQ(::mkdir(mount_->from("parent").c_str(), 0755), 0);
+  const std::array<std::string, 3> places{mount_->from("folder"), mount_->from("parent/folder"), canary_.path("away")};
+  std::size_t where = 0;
+  const auto move_on = [&] {
+    const std::size_t next = (where + 1) % places.size();
+    if (::rename(places[where].c_str(), places[next].c_str()) != 0) return false;
+    where = next;
+    return true;
+  };
+  std::vector<std::string> made;
+  race(move_on, [&](int round) {
+    const std::string number = std::to_string(round);
+    const UniqueFd folder = open_beneath(root_.get(), "folder", O_RDONLY | O_DIRECTORY);
+    if (!folder.is_open()) return false;
+    const UniqueFd file = open_beneath(folder.get(), "made-" + number, O_RDWR | O_CREAT | O_EXCL, 0644);
+    if (file.is_open() && ::pwrite(file.get(), "x", 1, 0) == 1) made.push_back("made-" + number);
+    const UniqueFd moving = open_beneath(folder.get(), "moving", O_RDWR | O_CREAT, 0644);
+    try_to(::mkdirat(folder.get(), "inside", 0755));
+    try_to(::renameat(folder.get(), "moving", folder.get(), "inside/moved"));
+    try_to(::renameat(folder.get(), "inside/moved", root_.get(), "outside"));
+    try_to(::renameat(root_.get(), "outside", folder.get(), "back"));
+    try_to(::linkat(folder.get(), "back", folder.get(), "link", 0));
+    for (const char* name : {"moving", "inside/moved", "back", "link"}) try_to(::unlinkat(folder.get(), name, 0));
+    try_to(::unlinkat(root_.get(), "outside", 0));
+    try_to(::unlinkat(folder.get(), "inside", AT_REMOVEDIR));
+    return file.is_open();
+  });
+  while (where != 0) ASSERT_TRUE(move_on());
+  for (const std::string& name : made) EXPECT_EQ(content_of(mount_->from("folder/" + name)), "x") << name;
+  EXPECT_EQ(content_of(mount_->from("folder/file")), "inside");
+  EXPECT_TRUE(std::filesystem::is_empty(mount_->from("parent")));
 }
 
 }  // namespace

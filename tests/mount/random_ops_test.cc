@@ -18,7 +18,7 @@
 namespace arenacache::test {
 namespace {
 
-constexpr int kSteps = 4000;
+constexpr int kSteps = ARENACACHE_IS_SANITIZED ? 1200 : 4000;
 
 std::uint64_t seed() {
   const int given = ::testing::UnitTest::GetInstance()->random_seed();

@@ -9,14 +9,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
 
+#include "arenacache/base/tasks.h"
 #include "arenacache/base/text.h"
 #include "arenacache/base/unique_fd.h"
 #include "mount/test_mount.h"
@@ -64,6 +68,7 @@ SshServer::SshServer() {
 }
 
 SshServer::~SshServer() {
+  heal();
   unmount();
   server_->signal(SIGTERM);
   server_->wait(std::chrono::seconds(5));
@@ -96,26 +101,28 @@ void SshServer::start() {
       << log();
 }
 
-void SshServer::mount(const std::string& exported, const std::string& mountpoint) {
+void SshServer::mount(const std::string& exported, const std::string& mountpoint,
+                      const std::vector<std::string>& options) {
   mountpoint_ = mountpoint;
-  const std::vector<std::string> command{find_program("sshfs"),
-                                         "-f",
-                                         "root@127.0.0.1:" + exported,
-                                         mountpoint,
-                                         "-p",
-                                         std::to_string(port_),
-                                         "-o",
-                                         "IdentityFile=" + dir_.path("user"),
-                                         "-o",
-                                         "IdentitiesOnly=yes",
-                                         "-o",
-                                         "StrictHostKeyChecking=no",
-                                         "-o",
-                                         "UserKnownHostsFile=" + dir_.path("known_hosts"),
-                                         "-o",
-                                         "BatchMode=yes",
-                                         "-o",
-                                         "allow_other"};
+  std::vector<std::string> command{find_program("sshfs"),
+                                   "-f",
+                                   "root@127.0.0.1:" + exported,
+                                   mountpoint,
+                                   "-p",
+                                   std::to_string(port_),
+                                   "-o",
+                                   "IdentityFile=" + dir_.path("user"),
+                                   "-o",
+                                   "IdentitiesOnly=yes",
+                                   "-o",
+                                   "StrictHostKeyChecking=no",
+                                   "-o",
+                                   "UserKnownHostsFile=" + dir_.path("known_hosts"),
+                                   "-o",
+                                   "BatchMode=yes",
+                                   "-o",
+                                   "allow_other"};
+  for (const std::string& option : options) command.insert(command.end(), {"-o", option});
   sshfs_ = std::make_unique<ChildProcess>(
       ChildOptions{.arguments = command, .output_path = dir_.path("log"), .run_as = {}, .environment = {}});
   const bool is_up = TestMount::wait_for([&] { return is_mountpoint(mountpoint) || !sshfs_->is_running(); });
@@ -127,6 +134,38 @@ void SshServer::unmount() {
   ::umount2(mountpoint_.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW);
   sshfs_->wait(std::chrono::seconds(5));
   sshfs_.reset();
+}
+
+std::vector<pid_t> SshServer::sessions() const {
+  std::vector<pid_t> found = server_->children();
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    const std::vector<pid_t> below = children_of(found[i]);
+    found.insert(found.end(), below.begin(), below.end());
+  }
+  return found;
+}
+
+void SshServer::cut() {
+  is_cut_ = true;
+  server_->signal(SIGSTOP);  // first: no session begins any more
+  for (const pid_t session : sessions()) ::kill(session, SIGSTOP);
+  EXPECT_TRUE(TestMount::wait_for([&] {
+    return std::ranges::all_of(sessions(), [](pid_t session) {
+      return std::ranges::all_of(base::tasks_of(session), [](const base::Task& task) { return task.state == 'T'; });
+    });
+  }));
+}
+
+void SshServer::heal() {
+  if (!std::exchange(is_cut_, false)) return;
+  for (const pid_t session : sessions()) ::kill(session, SIGCONT);
+  server_->signal(SIGCONT);
+}
+
+void SshServer::drop_connections() {
+  const std::vector<pid_t> found = sessions();
+  for (const pid_t session : found) ::kill(session, SIGKILL);
+  EXPECT_TRUE(TestMount::wait_for([&] { return std::ranges::all_of(found, base::is_over); }));
 }
 
 std::string SshServer::log() const { return dir_.read_file("log"); }

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "mount/child_process.h"
 #include "support/temp_dir.h"
@@ -23,20 +24,27 @@ class SshServer {
   SshServer(const SshServer&) = delete;
   SshServer& operator=(const SshServer&) = delete;
 
-  /// Mounts `exported` at `mountpoint` by sshfs. Fails the test when that does not work.
-  void mount(const std::string& exported, const std::string& mountpoint);
+  /// Mounts `exported` at `mountpoint` by sshfs, with `options` for its -o. Fails the test when that does not work.
+  void mount(const std::string& exported, const std::string& mountpoint, const std::vector<std::string>& options = {});
   void unmount();
+  /// The line is cut: whatever is asked or sent from now on gets no answer, until heal().
+  void cut();
+  void heal();
+  /// Ends the connections there are. While the line is cut no new one is made.
+  void drop_connections();
   [[nodiscard]] std::string log() const;
 
  private:
   void make_keys() const;
   void start();
+  [[nodiscard]] std::vector<pid_t> sessions() const;
 
   TempDir dir_;
   std::uint16_t port_ = 0;
   std::unique_ptr<ChildProcess> server_;
   std::unique_ptr<ChildProcess> sshfs_;
   std::string mountpoint_;
+  bool is_cut_ = false;
 };
 
 }  // namespace arenacache::test

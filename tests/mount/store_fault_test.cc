@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// A store that lies, shrinks, fills up, falls silent or goes away: every read gives the source's bytes, the fault is counted,
-// and the mount stays. ARENACACHE_TEST_LONG=1 flips ten thousand bits.
+// A store that lies, shrinks, fills up, falls silent or goes away: every read gives the source's bytes, the fault is counted and
+// in the log once, and the mount stays. ARENACACHE_TEST_LONG=1 flips ten thousand bits.
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
@@ -12,6 +13,7 @@
 #include <random>
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -51,23 +53,45 @@ class StoreFaultTest : public ModelTest {
       EXPECT_TRUE(load_in_order(model)) << model.path;
     }
   }
-  /// Flips `count` bits of the store's data files; how many blocks they hit.
-  std::uint64_t flip_bits(const TestMount& mount, int count) {
-    const auto files = mount.store_files();
+  /// What is logged from here on is of the daemon's next life.
+  void begin_life(const TestMount& mount) { life_begin_ = mount.log().size(); }
+  [[nodiscard]] std::size_t count_logged(const TestMount& mount, std::string_view what) const {
+    const std::string log = mount.log();
+    std::size_t count = 0;
+    for (auto at = log.find(what, life_begin_); at != std::string::npos; at = log.find(what, at + 1)) ++count;
+    return count;
+  }
+  /// Each fault of the store is in the log, and none of them twice.
+  void expect_faults_logged_once(const TestMount& mount) const {
+    EXPECT_TRUE(TestMount::wait_for([&] {
+      return count_logged(mount, "the store failed, ") + count_logged(mount, " is dropped from the raw tier: ") +
+                 count_logged(mount, "the store's disk fails: ") ==
+             mount.stats().store_errors;
+    })) << mount.stats().text;
+  }
+  struct Hit {
+    std::set<std::string> files;
     std::set<std::pair<std::string, std::uint64_t>> blocks;
+  };
+  /// Flips `count` bits of the store's data files; what they hit.
+  Hit flip_bits(const TestMount& mount, int count) {
+    const auto files = mount.store_files();
+    Hit hit;
     for (int flip = 0; flip < count; ++flip) {
       const std::string& path = files[random_() % files.size()];
       const std::uint64_t bit = random_() % (std::filesystem::file_size(path) * 8);
       if (!bits_.emplace(path, bit).second) continue;  // twice would be none
       flip_bit(path, bit);
-      blocks.emplace(path, bit / 8 / kMiB);
+      hit.files.insert(path);
+      hit.blocks.emplace(path, bit / 8 / kMiB);
     }
     bits_.clear();
-    return blocks.size();
+    return hit;
   }
 
   std::mt19937_64 random_{static_cast<std::uint64_t>(::testing::UnitTest::GetInstance()->random_seed())};
   std::set<std::pair<std::string, std::uint64_t>> bits_;
+  std::size_t life_begin_ = 0;
 };
 
 TEST_F(StoreFaultTest, FlippedBitsAreNeverServedByTheDaemon) {
@@ -76,10 +100,12 @@ TEST_F(StoreFaultTest, FlippedBitsAreNeverServedByTheDaemon) {
   const auto models = make_models(mount, is_long() ? 64 : 8);
   for (int round = 0; round < (is_long() ? 10 : 1); ++round) {
     mount.stop();
+    begin_life(mount);
     flip_bits(mount, is_long() ? 1000 : 30);
     ASSERT_NO_FATAL_FAILURE(mount.start());
     expect_right(models);
     EXPECT_GT(mount.stats().checksum_errors, 0U);
+    expect_faults_logged_once(mount);
     fill(mount, models);
   }
 }
@@ -90,11 +116,13 @@ TEST_F(StoreFaultTest, EveryBlockWithAFlippedBitIsFoundByAScrub) {
   const auto models = make_models(mount, is_long() ? 64 : 8);
   for (int round = 0; round < (is_long() ? 10 : 1); ++round) {
     mount.stop();
-    const std::uint64_t hit = flip_bits(mount, is_long() ? 1000 : 20);
+    begin_life(mount);
+    const Hit hit = flip_bits(mount, is_long() ? 1000 : 20);
     ASSERT_NO_FATAL_FAILURE(mount.start());
     const Finished scrub = mount.cli({"scrub", "--wait"});
     EXPECT_EQ(scrub.exit_code, 1) << scrub.output;
-    EXPECT_EQ(mount.stats().scrub_bad_blocks, hit);
+    EXPECT_EQ(mount.stats().scrub_bad_blocks, hit.blocks.size());
+    EXPECT_EQ(count_logged(mount, "is damaged in the store"), hit.files.size()) << "a line for each file";
     expect_right(models);
     fill(mount, models);
     EXPECT_EQ(mount.cli({"scrub", "--wait"}).exit_code, 0) << "all is well again";
@@ -107,6 +135,7 @@ TEST_F(StoreFaultTest, FlippedBitsInSidecarsAndIndexCostNoByte) {
   const auto models = make_models(mount, 6);
   for (int round = 0; round < (is_long() ? 200 : 4); ++round) {
     mount.stop();
+    begin_life(mount);
     for (const std::string& path : raw_files(mount.store(), true)) {
       if (random_() % 2 == 0) flip_bit(path, random_() % (std::filesystem::file_size(path) * 8));
     }
@@ -136,15 +165,19 @@ TEST_F(StoreFaultTest, StoreFilesThatWereCutOrTakenAwayCostNoByte) {
     ASSERT_EQ(::unlink(sidecars[4].c_str()), 0);
   };
   mount.stop();
+  begin_life(mount);
   ASSERT_NO_FATAL_FAILURE(damage());
   ASSERT_NO_FATAL_FAILURE(mount.start());
   expect_right(models);
   EXPECT_GE(mount.stats().store_errors, 5U);
+  expect_faults_logged_once(mount);
   fill(mount, models);
+  begin_life(mount);
   mount.restart({{"--fuse-passthrough", "off"}});
   ASSERT_NO_FATAL_FAILURE(damage());  // under a daemon that runs
   expect_right(models);
   EXPECT_GE(mount.stats().store_errors, 5U);
+  expect_faults_logged_once(mount);
 }
 
 TEST_F(StoreFaultTest, AnIndexThatIsGoneOrGarbageIsMadeAgainFromTheSidecars) {
@@ -155,6 +188,7 @@ TEST_F(StoreFaultTest, AnIndexThatIsGoneOrGarbageIsMadeAgainFromTheSidecars) {
   for (const std::string what : {"gone", "garbage", "cut"}) {
     SCOPED_TRACE(what);
     mount.stop();
+    begin_life(mount);
     if (what == "gone") {
       ASSERT_EQ(::unlink(index.c_str()), 0);
     }
@@ -164,6 +198,7 @@ TEST_F(StoreFaultTest, AnIndexThatIsGoneOrGarbageIsMadeAgainFromTheSidecars) {
     }
     ASSERT_NO_FATAL_FAILURE(mount.start());
     EXPECT_EQ(mount.stats().resident, models.size()) << "nothing has to be copied again";
+    EXPECT_EQ(count_logged(mount, "the index was lost or unreadable"), 1U);
     expect_right(models);
   }
 }
@@ -199,6 +234,7 @@ TEST_F(StoreDiskTest, AFullDiskCostsTimeOnlyAndIsUsedAgainWhenThereIsRoom) {
   ASSERT_NO_FATAL_FAILURE(disk_.fill("ballast"));
   models.push_back(add_model(mount, "model-3", kSize, Pattern{3}));
   expect_mount_works(mount, models);
+  expect_faults_logged_once(mount);
   ASSERT_NO_FATAL_FAILURE(mount.restart());
   expect_mount_works(mount, models);
   EXPECT_EQ(::unlink((disk_.path() + "/ballast").c_str()), 0);
@@ -219,9 +255,15 @@ TEST_F(StoreDiskTest, ADiskThatBecomesReadOnlyServesWhatItHas) {
   EXPECT_EQ(origin_bytes_of(mount, [&] { expect_right({models[0], models[1], models[2]}); }), 0U);
   expect_mount_works(mount, models);
   EXPECT_GT(mount.stats().store_errors, 0U);
+  expect_faults_logged_once(mount);
+  begin_life(mount);
   ASSERT_NO_FATAL_FAILURE(mount.restart());
   expect_mount_works(mount, models);
+  EXPECT_EQ(count_logged(mount, "the store cannot be used"), 1U);
   EXPECT_NE(mount.stats().text.find("the store cannot be used"), std::string::npos) << mount.stats().text;
+  const Finished doctor = mount.cli({"doctor", "--patience", "40s"});
+  EXPECT_NE(doctor.output.find("FAIL  daemon"), std::string::npos) << doctor.output;
+  EXPECT_NE(doctor.output.find("mend the store's disk"), std::string::npos) << doctor.output;
 }
 
 TEST_F(StoreDiskTest, ADiskThatIsPulledOutCostsTimeOnly) {
@@ -233,6 +275,7 @@ TEST_F(StoreDiskTest, ADiskThatIsPulledOutCostsTimeOnly) {
   EXPECT_TRUE(TestMount::wait_for([&] { return mount.stats().store_errors > 0; }))
       << "it is noticed with nobody reading";
   expect_mount_works(mount, models);
+  expect_faults_logged_once(mount);
   ASSERT_NO_FATAL_FAILURE(mount.restart());
   expect_mount_works(mount, models);
   EXPECT_NE(mount.stats().text.find("the store cannot be used"), std::string::npos) << mount.stats().text;

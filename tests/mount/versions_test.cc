@@ -20,6 +20,7 @@
 
 #include <gtest/gtest.h>
 
+#include "arenacache/base/text.h"
 #include "arenacache/base/unique_fd.h"
 #include "mount/model_folder.h"
 
@@ -47,10 +48,11 @@ class VersionsTest : public ModelTest {
     set_time(mount.from(name), kSecond, static_cast<std::int64_t>(pattern) * 1'000'000);
   }
 
-  static void expect_seen(const TestMount& mount, const std::string& name, Pattern pattern) {
-    EXPECT_TRUE(TestMount::wait_for([&] { return static_cast<bool>(file_is(mount.at(name), kSize, pattern)); }))
+  static void expect_seen(const TestMount& mount, const std::string& name, Pattern pattern,
+                          std::uint64_t size = kSize) {
+    EXPECT_TRUE(TestMount::wait_for([&] { return static_cast<bool>(file_is(mount.at(name), size, pattern)); }))
         << "version " << static_cast<std::uint64_t>(pattern)
-        << " was never seen: " << file_is(mount.at(name), kSize, pattern).message();
+        << " was never seen: " << file_is(mount.at(name), size, pattern).message();
   }
 
   /// Reads an open file by blocks; each page must be of one of `count` versions, all of the same; ESTALE ends it well.
@@ -113,9 +115,59 @@ TEST_F(VersionsTest, OtherSizeIsSeenByTheNextOpen) {
   for (const std::uint64_t size : {kSize / 2 + 5, kSize * 2, std::uint64_t{100}}) {
     make_pattern_file(mount.from("new"), size, Pattern{size});
     ASSERT_EQ(::rename(mount.from("new").c_str(), mount.from("model").c_str()), 0);
-    EXPECT_TRUE(TestMount::wait_for([&] { return static_cast<bool>(file_is(mount.at("model"), size, Pattern{size})); }))
-        << size;
+    expect_seen(mount, "model", Pattern{size}, size);
   }
+}
+
+TEST_F(VersionsTest, BehindTheEndOfAnOpenVersionAreNoZeros) {
+  TestMount mount(quick());
+  constexpr std::uint64_t kShort = 100'000;  // ends within a page; small enough to keep its node
+  make_pattern_file(mount.from("model"), kShort, Pattern{0});
+  ASSERT_NO_FATAL_FAILURE(mount.start());
+  const base::UniqueFd fd = open_at(mount, "model");
+  EXPECT_TRUE(range_is(fd.get(), 0, kShort, Pattern{0}));
+  mount.wait_resident("model");
+  make_pattern_file(mount.from("model"), 3 * kShort, Pattern{1});
+  expect_seen(mount, "model", Pattern{1}, 3 * kShort);
+  ::posix_fadvise(fd.get(), 0, 0, POSIX_FADV_DONTNEED);
+  EXPECT_TRUE(range_is(fd.get(), 0, kShort / kPage * kPage, Pattern{0})) << "which is whole in the store";
+  for (const std::uint64_t offset : {kShort, 2 * kShort}) {
+    std::array<std::byte, 100> bytes{};
+    const ssize_t got = ::pread(fd.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    EXPECT_TRUE(got == 0 || (got < 0 && errno == ESTALE)) << got << " bytes at " << offset;
+  }
+}
+
+TEST_F(VersionsTest, OpensWithoutANameAreEachOfTheVersionThatTheyGoBy) {
+  TestMount mount(quick());
+  constexpr std::uint64_t kSmall = kMiB;  // small enough to keep its node
+  const auto rewrite_small = [&](std::uint64_t version) {
+    make_pattern_file(mount.from("model"), kSmall, Pattern{version});
+    set_time(mount.from("model"), kSecond, static_cast<std::int64_t>(version) * 1'000'000);
+  };
+  const auto open_again = [](const base::UniqueFd& file) {
+    return base::UniqueFd(::open(base::text("/proc/self/fd/", file.get()).c_str(), O_RDONLY | O_CLOEXEC));
+  };
+  rewrite_small(0);
+  ASSERT_NO_FATAL_FAILURE(mount.start());
+  base::UniqueFd old = open_at(mount, "model");
+  EXPECT_TRUE(range_is(old.get(), 0, kSmall, Pattern{0}));
+  mount.wait_resident("model");
+  rewrite_small(1);
+  expect_seen(mount, "model", Pattern{1}, kSmall);
+  const base::UniqueFd fresh = open_at(mount, "model");
+  EXPECT_TRUE(range_is(fresh.get(), 0, kSmall, Pattern{1})) << "past the pages of the old one";
+  ASSERT_EQ(::unlink(mount.from("model").c_str()), 0);
+  ASSERT_TRUE(TestMount::wait_for([&] { return ::access(mount.at("model").c_str(), F_OK) != 0; }));
+  const base::UniqueFd old_again = open_again(old);
+  ASSERT_TRUE(old_again.is_open()) << std::strerror(errno);
+  EXPECT_TRUE(range_is(old_again.get(), 0, kSmall / 2, Pattern{0}));
+  old.reset();
+  ASSERT_TRUE(TestMount::wait_for([&] { return mount.stats().open_files == 2; }));
+  const base::UniqueFd fresh_again = open_again(fresh);
+  ASSERT_TRUE(fresh_again.is_open()) << std::strerror(errno);
+  EXPECT_TRUE(range_is(fresh_again.get(), 0, kSmall, Pattern{1}));
+  EXPECT_TRUE(range_is(old_again.get(), 0, kSmall, Pattern{0}));
 }
 
 TEST_F(VersionsTest, ChangedWhileTheDaemonWasAwayIsSeen) {

@@ -86,10 +86,12 @@ struct Library {
   bool in_headers = false;         ///< cheap enough to be included there
 };
 
-const std::array<Library, 8>& libraries() {
-  static const std::array<Library, 8> table{
+const std::array<Library, 10>& libraries() {
+  static const std::array<Library, 10> table{
       Library{.prefix = "<spdlog/", .modules = {"base"}},
       Library{.prefix = "<xxhash", .modules = {"base"}},
+      Library{.prefix = "<zstd", .modules = {"codec"}},
+      Library{.prefix = "<lz4", .modules = {"codec"}},
       Library{.prefix = "<toml++/", .modules = {"config"}},
       Library{.prefix = "<CLI/", .modules = {"cli"}},
       Library{.prefix = "<nlohmann/json.hpp", .modules = {"model", "rpc", "control", "predict", "cli"}},

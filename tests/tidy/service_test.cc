@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// The systemd unit: systemd finds nothing to say about it, and it does not hide the mounts from the host.
+// The systemd unit: systemd finds nothing to say about it, it does not hide the mounts from the host, and the daemon is not started
+// again where it does not want to be.
 #include <gtest/gtest.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <map>
+#include <regex>
 #include <string>
 #include <string_view>
 
@@ -56,6 +60,39 @@ TEST(Service, SystemdFindsNothingToSay) {
   while (std::fgets(bytes.data(), static_cast<int>(bytes.size()), output) != nullptr) said += bytes.data();
   EXPECT_EQ(::pclose(output), 0);
   EXPECT_EQ(said, "");
+}
+
+/// The keeper's exit codes by name.
+std::map<std::string, std::string> exit_codes() {
+  std::map<std::string, std::string> codes;
+  const std::regex line(R"(inline constexpr int (kExit\w+) = (\d+);)");
+  for (const std::string& each : read_lines("src/daemon/keeper.h")) {
+    std::smatch match;
+    if (std::regex_match(each, match, line)) codes[match[1]] = match[2];
+  }
+  return codes;
+}
+
+TEST(Service, IsStartedAgainUnlessThatWouldUndoWhatTheDaemonDecided) {
+  const auto codes = exit_codes();
+  ASSERT_TRUE(codes.contains("kExitUsage") && codes.contains("kExitGaveWay"));
+  const auto lines = read_lines(kUnit);
+  const auto has = [&](const std::string& line) { return std::ranges::find(lines, line) != lines.end(); };
+  // A killed keeper is one that failed, and so is kExitFailure.
+  EXPECT_TRUE(has("Restart=on-failure"));
+  EXPECT_TRUE(has("RestartPreventExitStatus=" + codes.at("kExitUsage") + " " + codes.at("kExitGaveWay")));
+}
+
+TEST(Service, TheDaemonsExitCodesAreTold) {
+  const auto lines = read_lines("docs/cli.md");
+  const auto head = std::ranges::find(lines, "| code of `arenacached` | meaning |");
+  ASSERT_NE(head, lines.end());
+  const auto codes = exit_codes();
+  EXPECT_EQ(codes.size(), 4U);
+  for (const auto& [name, code] : codes) {
+    const auto is_row = [&](const std::string& line) { return line.starts_with("| " + code + " | "); };
+    EXPECT_NE(std::find_if(head, lines.end(), is_row), lines.end()) << name;
+  }
 }
 
 TEST(Service, DoesNotHideTheMountsFromTheHost) {
