@@ -81,7 +81,6 @@ base::UniqueFd area_with(std::span<const std::uint8_t> input) {
                           .next_file = 1,
                           .next_folder = 1,
                           .cells_used = kMostCells,
-                          .sent_away_count = 0,
                           .sent_away = {}};
   write_at(file->get(), 0, std::as_bytes(std::span(&header, 1)));
   while (input.size() > kWriteHead) {

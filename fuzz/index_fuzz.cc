@@ -61,7 +61,9 @@ class IndexUnderTest {
     put_path_ = must(file_.database.prepare("INSERT OR IGNORE INTO paths(id, parent, name) VALUES(?1, ?2, ?3)"));
     put_object_ =
         must(file_.database.prepare("INSERT OR IGNORE INTO objects VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10,"
-                                    " ?11, ?12)"));
+                                    " ?11, ?12, '', 0)"));
+    pack_object_ =
+        must(file_.database.prepare("UPDATE objects SET packed_tier = CAST(?1 AS TEXT), packed_id = ?2 WHERE id = ?3"));
     spoil_object_ = must(file_.database.prepare("UPDATE objects SET path = ?1, size = ?2, flags = ?2 WHERE id = ?3"));
     put_pin_ = must(file_.database.prepare("INSERT OR IGNORE INTO pins(path) VALUES(?1)"));
     put_listing_ =
@@ -88,7 +90,7 @@ class IndexUnderTest {
   }
 
   void put(Input& input) {
-    switch (input.byte() % 6) {
+    switch (input.byte() % 7) {
       case 0: {
         const std::int64_t id = input.number();
         const std::int64_t parent = input.number();
@@ -117,10 +119,16 @@ class IndexUnderTest {
         put_listing_.start(source, path, validated, input.text());
         return must(put_listing_.run());
       }
-      default: {
+      case 5: {
         const std::string_view name = input.text();
         put_counter_.start(name, input.number());
         return must(put_counter_.run());
+      }
+      default: {
+        const std::int64_t id = input.number();
+        const std::int64_t packed_id = input.number();
+        pack_object_.start(input.text(), packed_id, id);
+        return must(pack_object_.run());
       }
     }
   }
@@ -135,6 +143,7 @@ class IndexUnderTest {
     for (const IndexRow& row : contents->rows) {
       AC_CHECK(to_number(row.id) <= kMaxObjectNumber);
       AC_CHECK(row.read_percent <= 100);
+      AC_CHECK(row.has_packed() == (to_number(row.packed_id) != 0));
     }
     return contents;
   }
@@ -157,7 +166,7 @@ class IndexUnderTest {
 
   test::TempDir folder_;
   IndexFile file_;
-  Statement put_path_, put_object_, spoil_object_, put_pin_, put_listing_, put_counter_;
+  Statement put_path_, put_object_, pack_object_, spoil_object_, put_pin_, put_listing_, put_counter_;
 };
 
 }  // namespace

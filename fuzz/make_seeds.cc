@@ -13,13 +13,18 @@
 #include <string_view>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include "area_input.h"
 #include "arenacache/handover/area.h"
 #include "arenacache/store/sidecar.h"
+#include "codec_seeds.h"
 #include "format.h"
 #include "fuzz_input.h"
+#include "model/archive_files.h"
 #include "model/model_files.h"
+#include "packed_seeds.h"
+#include "request_seeds.h"
 
 namespace {
 
@@ -66,6 +71,18 @@ bool write_model_seeds(const std::filesystem::path& folder) {
          write_seed(folder / "gguf/many", test::many_gguf(8, 20));
 }
 
+bool write_file_seeds(const std::filesystem::path& folder) {
+  namespace test = arenacache::test;
+  const std::string numbers = test::float_bytes(test::FloatKind::f16, 9000, 1);
+  const std::vector<test::ArchiveEntry> entries = {{.name = "a/data/0", .bytes = numbers},
+                                                   {.name = "a/data/1", .bytes = numbers}};
+  return write_seed(folder / "file_tensors/zip", test::zip_archive(entries)) &&
+         write_seed(folder / "file_tensors/zip64", test::zip_archive(entries, test::ZipNumbers::zip64)) &&
+         write_seed(folder / "file_tensors/onnx",
+                    test::onnx_model({{.name = "w", .data_type = 10, .bytes = "12345678"},
+                                      {.name = "v", .data_type = 1, .bytes = "12345678"}}));
+}
+
 template <class T>
 std::string bytes_of(const T& value) {
   return {reinterpret_cast<const char*>(&value), sizeof value};
@@ -74,17 +91,19 @@ std::string bytes_of(const T& value) {
 /// A worker that served a folder and a file of two names, which is open.
 void use(arenacache::handover::Records& records) {
   namespace handover = arenacache::handover;
-  records.add(
-      handover::NodeRecord{.node = 2, .device = 7, .inode = 10, .lookups = 1, .mode = S_IFDIR, .is_indexed = true});
-  records.add(handover::LinkRecord{.node = 2, .parent = 1, .name = "folder"});
-  records.add(handover::NodeRecord{.node = 3,
-                                   .device = 7,
-                                   .inode = 11,
-                                   .lookups = 3,
-                                   .size = 100,
-                                   .mtime_ns = 5,
-                                   .mode = S_IFREG,
+  records.add(handover::NodeRecord{.node = 2,
+                                   .lookups = 1,
+                                   .attributes = {.device = 7, .inode = 10, .mode = S_IFDIR | 0755, .link_count = 2},
+                                   .has_attributes = true,
                                    .is_indexed = true});
+  records.add(handover::LinkRecord{.node = 2, .parent = 1, .name = "folder"});
+  records.add(handover::NodeRecord{
+      .node = 3,
+      .lookups = 3,
+      .attributes = {.device = 7, .inode = 11, .size = 100, .modify_ns = 5, .mode = S_IFREG | 0644, .link_count = 2},
+      .has_attributes = true,
+      .is_indexed = true,
+      .pages = handover::KernelPages::current});
   records.add(handover::LinkRecord{.node = 3, .parent = 2, .name = "model.safetensors"});
   records.add(handover::LinkRecord{.node = 3, .parent = 1, .name = std::string(255, 'n')});
   records.add(
@@ -103,7 +122,8 @@ std::string left_records() {
   AC_CHECK(area.has_value());
   use((*area)->records());
   std::string out;
-  for (std::uint16_t cell = 1; cell * handover::kCellBytes <= (*area)->records().used_bytes(); ++cell) {
+  const std::size_t end = handover::kFirstCell + (*area)->records().used_bytes() / handover::kCellBytes;
+  for (auto cell = static_cast<std::uint16_t>(handover::kFirstCell); cell < end; ++cell) {
     std::string bytes(handover::kCellBytes, '\0');
     AC_CHECK(::pread(other.get(), bytes.data(), bytes.size(),
                      static_cast<off_t>(handover::kCellsAt + cell * handover::kCellBytes)) > 0);
@@ -144,11 +164,30 @@ bool write_handover_seeds(const std::filesystem::path& folder) {
          write_seed(folder / "handover/all", left_head() + left_requests() + left_records());
 }
 
+bool write_codec_seeds(const std::filesystem::path& folder) {
+  bool is_done = true;
+  for (const auto& seed : arenacache::fuzz::codec_seeds()) {
+    is_done = is_done && write_seed(folder / "codec" / seed.name, seed.input);
+  }
+  return is_done;
+}
+
 bool write_store_seeds(const std::filesystem::path& folder) {
   using arenacache::store::kBlockBytes;
+  for (const auto& [name, input] : arenacache::fuzz::packed_seeds()) {
+    if (!write_seed(folder / "manifest" / name, input)) return false;
+  }
   return write_seed(folder / "sidecar/empty", sidecar(0, 0)) &&
          write_seed(folder / "sidecar/partial", sidecar(9 * kBlockBytes + 5, 0b1010000101)) &&
          write_seed(folder / "sidecar/resident", sidecar(3 * kBlockBytes, 0b111));
+}
+
+bool write_request_seeds(const std::filesystem::path& folder) {
+  bool is_done = true;
+  for (const auto& [name, input] : arenacache::fuzz::request_seeds()) {
+    is_done = is_done && write_seed(folder / "fuse_requests" / name, input);
+  }
+  return is_done;
 }
 
 }  // namespace
@@ -158,6 +197,7 @@ int main(int argc, char** argv) {
     std::fputs("usage: make_seeds FOLDER\n", stderr);
     return 2;
   }
-  const bool is_done = write_model_seeds(argv[1]) && write_store_seeds(argv[1]) && write_handover_seeds(argv[1]);
+  const bool is_done = write_model_seeds(argv[1]) && write_store_seeds(argv[1]) && write_handover_seeds(argv[1]) &&
+                       write_request_seeds(argv[1]) && write_codec_seeds(argv[1]) && write_file_seeds(argv[1]);
   return is_done ? 0 : 1;
 }
