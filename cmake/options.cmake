@@ -11,9 +11,12 @@ target_compile_definitions(arenacache_options INTERFACE _FILE_OFFSET_BITS=64 _GN
 target_compile_options(arenacache_options INTERFACE -fstack-protector-strong $<$<NOT:$<CONFIG:Debug>>:-U_FORTIFY_SOURCE$<SEMICOLON>-D_FORTIFY_SOURCE=2>)
 target_compile_definitions(arenacache_options INTERFACE $<$<CONFIG:Debug>:_GLIBCXX_ASSERTIONS>)
 target_link_options(arenacache_options INTERFACE -Wl,-z,relro,-z,now)
+set(ARENACACHE_IS_SANITIZED 0)  # what tests are compiled with: sanitizers take their time
 if(ARENACACHE_SANITIZE)
-  # GCC's own manual: the sanitizers' code makes -Wmaybe-uninitialized cry wolf. The other builds keep the warning.
-  target_compile_options(arenacache_warnings INTERFACE -Wno-maybe-uninitialized)
+  set(ARENACACHE_IS_SANITIZED 1)
+  # GCC's own manual: the sanitizers' code makes such warnings cry wolf. The other builds keep them.
+  target_compile_options(arenacache_warnings INTERFACE -Wno-maybe-uninitialized -Wno-array-bounds
+    -Wno-stringop-overflow)
   target_compile_options(arenacache_options INTERFACE -fsanitize=${ARENACACHE_SANITIZE} -fno-omit-frame-pointer
     -fno-sanitize-recover=all)
   target_link_options(arenacache_options INTERFACE -fsanitize=${ARENACACHE_SANITIZE})

@@ -15,7 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from harness import html_report, requirements, text_report, undo  # noqa: E402
+from harness import html_report, packed_reads, requirements, text_report, undo  # noqa: E402
 from harness.data import MIB, Data, Sizes, write_model  # noqa: E402
 from harness.host import Failed  # noqa: E402
 from harness.rounds import groups_of, summary, _turned  # noqa: E402
@@ -153,6 +153,22 @@ class ReportTest(unittest.TestCase):
         text = text_report.terminal_report(self.RESULTS)
         self.assertIn("2.77", text)  # 305 / 110
         self.assertIn("not <there>", text)
+
+
+class PackedTest(unittest.TestCase):
+    def results(self, packed_rate: float, packed_size: float) -> dict:
+        rates = {"native": [900.0, 1000.0, 1100.0], "packed": [packed_rate] * 3, "squashfs-1m": [400.0, 500.0, 600.0]}
+        return {"titles": {name: name for name in rates}, "rates": {work: rates for work in packed_reads.WORKS},
+                "sizes": {"native": 1.0, "packed": packed_size, "squashfs-1m": 0.8}}
+
+    def test_what_is_asked_of_packed_reads_is_of_medians(self) -> None:
+        self.assertEqual([line[:6].strip() for line in packed_reads.verdict(self.results(1000, 0.7))[:2]], ["ok", "ok"])
+        self.assertEqual([line[:6].strip() for line in packed_reads.verdict(self.results(999, 0.8))[:2]], ["MISSED", "MISSED"])
+
+    def test_the_table_has_a_line_a_subject(self) -> None:
+        lines = packed_reads.table(self.results(1234, 0.7)).splitlines()
+        self.assertEqual(len(lines), 2 + 3)
+        self.assertIn("| packed | 0.700 | 1,234 MB/s (1,234 to 1,234) |", lines[3])
 
 
 class DataTest(unittest.TestCase):
