@@ -86,7 +86,11 @@ class Catalog {
   void attributes_changed(const FileRef& before, const origin::Version& after);
   /// While a file has a writer its row is dirty and nothing of it is copied. The next change of rows tells the index.
   std::shared_ptr<WrittenFile> writer_opened(const FileRef& file);
-  void writer_closed(const std::shared_ptr<WrittenFile>& written);
+  /// Returns what is to be filled now that the last writer is gone: see note_written().
+  std::optional<FileRef> writer_closed(const std::shared_ptr<WrittenFile>& written);
+  /// The kernel has no open for writing any more, and `file` is what was written. False: nor has anybody else. Else the last
+  /// of its writers is told at its end, unless another one comes before.
+  bool note_written(const FileRef& file);
   /// What the writer writes, by its name of today.
   [[nodiscard]] FileRef file_of(const WrittenFile& written) const;
   [[nodiscard]] bool has_writer(const ObjectKey& key) const;

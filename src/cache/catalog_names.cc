@@ -127,9 +127,10 @@ void Catalog::renamed(Source& source, const std::string& from, const std::string
 }
 
 std::shared_ptr<WrittenFile> Catalog::writer_opened(const FileRef& file) {
-  const auto written =
-      std::make_shared<WrittenFile>(WrittenFile{.file = file, .key = key_of(*core_.source_of(file.source), file)});
+  const auto written = std::make_shared<WrittenFile>(
+      WrittenFile{.file = file, .key = key_of(*core_.source_of(file.source), file), .written = {}});
   const base::MutexLock lock(mutex_);
+  writers_.note_written(written->key, std::nullopt);
   writers_.add(written);
   if (const auto it = by_key_.find(written->key); it != by_key_.end()) {
     const base::MutexLock object_lock(it->second->mutex);
@@ -138,14 +139,23 @@ std::shared_ptr<WrittenFile> Catalog::writer_opened(const FileRef& file) {
   return written;
 }
 
-void Catalog::writer_closed(const std::shared_ptr<WrittenFile>& written) {
+std::optional<FileRef> Catalog::writer_closed(const std::shared_ptr<WrittenFile>& written) {
   const base::MutexLock lock(mutex_);
   writers_.remove(written);
-  const auto it = by_key_.find(written->key);
-  if (it == by_key_.end()) return;
-  const base::MutexLock object_lock(it->second->mutex);
-  it->second->writers = writers_.count(written->key);
-  if (it->second->writers == 0 && it->second->is_stored()) core_.index->put(it->second->row());
+  if (const auto it = by_key_.find(written->key); it != by_key_.end()) {
+    const base::MutexLock object_lock(it->second->mutex);
+    it->second->writers = writers_.count(written->key);
+    if (it->second->writers == 0 && it->second->is_stored()) core_.index->put(it->second->row());
+  }
+  if (!written->written || written->file.path.empty() || writers_.contains(written->key)) return std::nullopt;
+  return FileRef{.source = written->file.source, .path = written->file.path, .version = *written->written};
+}
+
+bool Catalog::note_written(const FileRef& file) {
+  const ObjectKey key = key_of(*core_.source_of(file.source), file);
+  const base::MutexLock lock(mutex_);
+  writers_.note_written(key, file.version);
+  return writers_.contains(key);
 }
 
 FileRef Catalog::file_of(const WrittenFile& written) const {

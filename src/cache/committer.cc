@@ -290,7 +290,7 @@ void Committer::start_rounds() {
 
 void Committer::round() {
   if (core_.stopping.load()) return;
-  write_out(core_.clock.now() + seconds(60));
+  static_cast<void>(write_out(core_.clock.now() + seconds(60)));
   core_.evictor.relieve();
   core_.tier_room.relieve();
   core_.ram_files.relieve();
@@ -301,12 +301,26 @@ void Committer::round() {
   start_rounds();
 }
 
-void Committer::write_out(base::TimePoint deadline) {
+bool Committer::write_out(base::TimePoint deadline) {
+  bool is_all = true;
   for (const auto& object : core_.catalog.all()) {
-    if (core_.clock.now() >= deadline) break;
+    is_all = core_.clock.now() < deadline;
+    if (!is_all) break;
     write_out_one(object);
   }
   write_counters();
+  return is_all;
+}
+
+void Committer::drop_empty() {
+  for (const auto& object : core_.catalog.all()) {
+    bool is_empty = false;
+    {
+      const base::MutexLock lock(object->mutex);
+      is_empty = object->file && !object->is_stored();
+    }
+    if (is_empty) core_.catalog.drop(object);
+  }
 }
 
 void Committer::write_counters() {

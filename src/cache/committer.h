@@ -33,8 +33,10 @@ class Committer {
   void store_failed(const std::shared_ptr<Object>& object, const base::Error& error);
   /// Starts the round that writes out what is due, every few seconds.
   void start_rounds();
-  /// Writes out all that is due, until `deadline`; what is left costs time only.
-  void write_out(base::TimePoint deadline);
+  /// Writes out all that is due, until `deadline`; what is left costs time only. False: something is.
+  bool write_out(base::TimePoint deadline);
+  /// Drops objects of which a file was made and nothing is in it: no row speaks of them. At the end, when no file is made any more.
+  void drop_empty();
 
  private:
   bool load_packed(const std::shared_ptr<Object>& object);

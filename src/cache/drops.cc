@@ -45,7 +45,10 @@ void Drops::remove_files(Object& object) {
     const base::MutexLock lock(object.mutex);
     place = object.packed;
   }
-  if (auto removed = core_.tier->remove(object.id); !removed) base::log_warn(removed.error().what);
+  if (auto removed = core_.tier->remove(object.id); !removed) {
+    base::log_warn(removed.error().what);
+    core_.index->note_leftovers();
+  }
   remove_packed(place);
 }
 
@@ -77,13 +80,17 @@ void Drops::make_durable() {
   }
 }
 
-void Drops::await_unlinks(base::TimePoint deadline) {
-  // Rows that cannot be taken back keep their files: the end is not a clean one, and the next start looks at each of them.
-  if (auto synced = core_.index->sync(); !synced) return base::log_warn(synced.error().what);
+bool Drops::await_unlinks(base::TimePoint deadline) {
+  // Rows that cannot be taken back keep their files.
+  if (auto synced = core_.index->sync(); !synced) {
+    base::log_warn(synced.error().what);
+    return false;
+  }
   base::MutexLock lock(mutex_);
   while (unlinks_pending_ > 0) {
-    if (!core_.clock.wait_until(lock, unlinked_, deadline)) return;
+    if (!core_.clock.wait_until(lock, unlinked_, deadline)) return unlinks_pending_ == 0;
   }
+  return true;
 }
 
 void Drops::note_gone(store::ObjectId id) {

@@ -33,8 +33,9 @@ class Drops {
   /// any more, its file (where the disk takes not even that, the log says so). For what must precede a change of the origin.
   /// Blocks on the disk while there is something.
   void make_durable();
-  /// Waits until the files that forget() was asked for are unlinked (a clean end leaves none), at most until `deadline`.
-  void await_unlinks(base::TimePoint deadline);
+  /// Waits until the files that forget() was asked for are unlinked (a clean end leaves none), at most until `deadline`. False: not
+  /// all are.
+  [[nodiscard]] bool await_unlinks(base::TimePoint deadline);
 
  private:
   using Place = std::optional<PackedPlace>;

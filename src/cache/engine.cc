@@ -123,8 +123,10 @@ void Engine::stop() {
   core_.chunks.stop();
   core_.ram_files.stop();
   const base::TimePoint deadline = core_.clock.now() + kStopPatience;
-  core_.committer.write_out(deadline);
-  core_.drops.await_unlinks(deadline);
+  core_.fetcher.end_creating();
+  core_.committer.drop_empty();
+  const bool is_written_out = core_.committer.write_out(deadline);
+  if (!core_.drops.await_unlinks(deadline) || !is_written_out) core_.index->note_leftovers();
   if (auto closed = core_.index->close(); !closed) base::log_warn(closed.error().what);
 }
 
@@ -220,9 +222,7 @@ void Engine::attributes_changed(const FileRef& before, const origin::Version& af
   core_.catalog.attributes_changed(before, after);
 }
 
-void Engine::written(const FileRef& file) {
-  if (core_.source_of(file.source)->options()->fill.on_write) static_cast<void>(prefetch(file));
-}
+void Engine::written(const FileRef& file) { fill_written(core_, file); }
 
 config::CacheMode Engine::mode() const { return core_.mode.load(); }
 
@@ -233,9 +233,7 @@ void Engine::set_mode(config::CacheMode mode) {
 
 bool Engine::prefetch(const FileRef& file, PrefetchTarget target) {
   if (target == PrefetchTarget::ram) return load_to_ram(core_, file);
-  const auto& source = *core_.source_of(file.source);
-  if (!core_.is_filling(source) || file.version.size == 0) return false;
-  return core_.copier.ask(core_.catalog.obtain(file, false));
+  return start_fill(core_, file);
 }
 
 PrefetchProgress Engine::prefetch_progress(SourceId source, const std::string& path, PrefetchTarget target) const {

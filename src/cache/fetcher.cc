@@ -58,12 +58,12 @@ base::Error as_seen_by_reader(const Object& object, const base::Error& error) {
   return {.kind = ErrorKind::stale, .errno_value = ESTALE, .what = base::text(object.source->name, ": ", error.what)};
 }
 
-base::Result<void> check_version(Object& object, origin::OriginFile& file, bool by_inode) {
+base::Result<void> check(Object& object, origin::OriginFile& file, Fetcher::Hold hold, bool by_inode) {
   AC_ASSIGN(const auto attributes, file.stat());
   const auto seen = origin::version_of(attributes);
   const base::MutexLock lock(object.mutex);
   const bool same_file = !by_inode || object.version.inode == 0 || seen.inode == object.version.inode;
-  if (same_file && seen.same_data(object.version)) return {};
+  if (same_file && (hold == Fetcher::Hold::file || seen.same_data(object.version))) return {};
   return base::fail(ErrorKind::stale, ESTALE,
                     base::text(object.source->name, ": ", object.path, " changed while it was read"));
 }
@@ -72,7 +72,7 @@ base::Result<void> read_once(origin::Origin& origin, Object& object, std::span<s
                              std::shared_ptr<origin::OriginFile>& file) {
   AC_ASSIGN(file, Fetcher::open_origin(origin, object, Fetcher::Hold::version));
   AC_ASSIGN(const std::size_t length, file->read_at(out, offset));
-  AC_TRY(check_version(object, *file, origin.fidelity().stable_inodes));
+  AC_TRY(check(object, *file, Fetcher::Hold::version, origin.fidelity().stable_inodes));
   if (length == out.size()) return {};
   return base::fail(
       ErrorKind::origin, EIO,
@@ -83,7 +83,7 @@ base::Result<std::shared_ptr<origin::OriginFile>> open_at(origin::Origin& origin
                                                           const std::string& path, const origin::Caller* caller,
                                                           Fetcher::Hold hold) {
   AC_ASSIGN(auto file, origin.open(path, O_RDONLY, caller));
-  if (hold == Fetcher::Hold::version) AC_TRY(check_version(object, *file, origin.fidelity().stable_inodes));
+  AC_TRY(check(object, *file, hold, origin.fidelity().stable_inodes));
   return file;
 }
 
@@ -244,6 +244,7 @@ base::Result<std::shared_ptr<store::RawFile>> Fetcher::open_store(Object& object
     if (object.file) return object.file;
     exists = object.has_raw();
   }
+  if (!exists && is_over_) return base::fail(ErrorKind::cancelled, EINTR, "the daemon ends");
   AC_ASSIGN(auto file, exists ? core_.tier->open_file(object.id) : core_.tier->create(object.id, object.size));
   bool is_dropped = false;
   {
@@ -391,7 +392,7 @@ void Fetcher::fetch_exact(const std::shared_ptr<Object>& object, Extent extent, 
       terms,
       [object, extent, hold](origin::Origin& origin) -> base::Result<ReadBytes> {
         auto buffer = std::make_shared<base::Buffer>(extent.length);
-        if (hold == Hold::nothing) {
+        if (hold == Hold::file) {
           AC_ASSIGN(const auto file, open_origin(origin, *object, hold));
           AC_ASSIGN(const std::size_t length, file->read_at(buffer->span(), extent.offset));
           return ReadBytes{.owner = buffer, .bytes = buffer->span().first(length)};
@@ -428,7 +429,7 @@ base::Result<std::shared_ptr<origin::OriginFile>> Fetcher::wait_for_origin(const
   origin::LookTerms terms = object->source->read_terms();  // somebody has it open
   terms.asks_again = false;
   object->source->guarded->look<File>(
-      terms, [object](origin::Origin& origin) { return open_origin(origin, *object, Hold::nothing); },
+      terms, [object](origin::Origin& origin) { return open_origin(origin, *object, Hold::file); },
       [answer](base::Result<File> result) {
         const base::MutexLock lock(answer->mutex);
         answer->result = std::move(result);

@@ -37,8 +37,8 @@ class Fetcher {
       AC_REQUIRES(object.mutex);
   /// Asks the origin for the flight's blocks.
   void send(const std::shared_ptr<Object>& object, const std::shared_ptr<Flight>& flight, Purpose purpose);
-  /// What a read that keeps nothing is held to: one version, or whatever the file has now (it has a writer).
-  enum class Hold : std::uint8_t { version, nothing };
+  /// What a read that keeps nothing is held to: one version, or whatever that file has now (it has a writer).
+  enum class Hold : std::uint8_t { version, file };
   /// Reads exactly `extent` for one reader, keeping nothing.
   void fetch_exact(const std::shared_ptr<Object>& object, base::Extent extent, Hold hold, ReadDone done);
 
@@ -57,6 +57,11 @@ class Fetcher {
   base::Result<std::shared_ptr<origin::OriginFile>> wait_for_origin(const std::shared_ptr<Object>& object);
   /// The object's file in the store, made now if it was not.
   base::Result<std::shared_ptr<store::RawFile>> open_store(Object& object);
+  /// The daemon ends: no file is made from now on. Waits for the one that is.
+  void end_creating() {
+    const base::MutexLock lock(create_mutex_);
+    is_over_ = true;
+  }
 
  private:
   class StoreWrite;
@@ -92,6 +97,7 @@ class Fetcher {
   Core& core_;
   std::atomic<std::uint64_t> unwritten_{0};
   base::Mutex create_mutex_;  ///< one file is made at a time; above Object
+  bool is_over_ AC_GUARDED_BY(create_mutex_) = false;
   base::Mutex mutex_;
   std::deque<Parked> parked_ AC_GUARDED_BY(mutex_);
   std::deque<Later> later_ AC_GUARDED_BY(mutex_);

@@ -229,7 +229,7 @@ class ObjectReader final : public Reader, public std::enable_shared_from_this<Ob
   base::Result<std::shared_ptr<origin::OriginFile>> origin_file() override;
   [[nodiscard]] std::optional<BackingFile> backing() const override;
   base::Result<void> open_at(origin::Origin& origin) override {
-    AC_TRY(Fetcher::open_origin(origin, *object_, Fetcher::Hold::version));
+    AC_TRY(Fetcher::open_origin(origin, *object_, hold()));
     return {};
   }
   [[nodiscard]] bool could_back_by_origin() const override {
@@ -239,6 +239,7 @@ class ObjectReader final : public Reader, public std::enable_shared_from_this<Ob
  private:
   enum class Way : std::uint8_t { hit, packed, flights, exact, wait };
 
+  [[nodiscard]] Fetcher::Hold hold() const { return follows() ? Fetcher::Hold::file : Fetcher::Hold::version; }
   [[nodiscard]] Way choose(Extent extent, bool& is_load, ReadDone& done);
   bool serve_hit(Extent extent, ReadDone& done);
   bool serve_packed(Extent extent, ReadDone& done);
@@ -495,8 +496,7 @@ void ObjectReader::serve_flights(Extent extent, ReadDone done) {
 
 void ObjectReader::serve_exact(Extent extent, ReadDone done) {
   core_->counters.reads_miss.add();
-  const auto hold = follows() ? Fetcher::Hold::nothing : Fetcher::Hold::version;
-  core_->fetcher.fetch_exact(object_, extent, hold,
+  core_->fetcher.fetch_exact(object_, extent, hold(),
                              [core = core_, done = std::move(done)](base::Result<ReadBytes> result) mutable {
                                if (result) core->counters.miss_bytes.add(result->bytes.size());
                                if (!result && result.error().kind == base::ErrorKind::stale)

@@ -41,7 +41,9 @@ class ObjectWriter final : public Writer {
       : core_(std::move(core)), written_(core_->catalog.writer_opened(file)) {
     mark();
   }
-  ~ObjectWriter() override { core_->catalog.writer_closed(written_); }
+  ~ObjectWriter() override {
+    if (const auto file = core_->catalog.writer_closed(written_)) start_fill(*core_, *file);
+  }
 
   ObjectWriter(const ObjectWriter&) = delete;
   ObjectWriter& operator=(const ObjectWriter&) = delete;
@@ -100,6 +102,16 @@ class ObjectMove final : public NameMove {
 };
 
 }  // namespace
+
+bool start_fill(Core& core, const FileRef& file) {
+  if (!core.is_filling(*core.source_of(file.source)) || file.version.size == 0) return false;
+  return core.copier.ask(core.catalog.obtain(file, false));
+}
+
+void fill_written(Core& core, const FileRef& file) {
+  if (!core.source_of(file.source)->options()->fill.on_write) return;
+  if (!core.catalog.note_written(file)) start_fill(core, file);
+}
 
 std::shared_ptr<Writer> make_writer(std::shared_ptr<Core> core, const FileRef& file) {
   return std::make_shared<ObjectWriter>(std::move(core), file);

@@ -14,6 +14,13 @@ struct Core;
 
 std::shared_ptr<Writer> make_writer(std::shared_ptr<Core> core, const FileRef& file);
 
+/// Copies `file` in the background, admitted or not. True: it is complete, under way, or queued now.
+bool start_fill(Core& core, const FileRef& file);
+
+/// For fill.on_write: `file` is what was written, and is filled as soon as nobody writes it any more: who closed it may be
+/// faster than a thread that lets go of its handle.
+void fill_written(Core& core, const FileRef& file);
+
 /// Marks what moves, durably, where files are known by their paths; drops what is at `names.to` unless they are exchanged.
 std::shared_ptr<NameMove> make_move(std::shared_ptr<Core> core, SourceId source, const NamePair& names);
 

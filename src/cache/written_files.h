@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -19,6 +20,7 @@ namespace arenacache::cache {
 struct WrittenFile {
   FileRef file;
   ObjectKey key;
+  std::optional<origin::Version> written;  ///< what it was when the kernel had let go of it; the last one fills that
 };
 
 class WrittenFiles {
@@ -28,6 +30,11 @@ class WrittenFiles {
     const auto [begin, end] = by_key_.equal_range(written->key);
     const auto it = std::find_if(begin, end, [&](const auto& entry) { return entry.second == written; });
     if (it != end) by_key_.erase(it);
+  }
+  /// What is to be filled once the last writer of `key` is gone; none: nothing is.
+  void note_written(const ObjectKey& key, const std::optional<origin::Version>& version) {
+    const auto [begin, end] = by_key_.equal_range(key);
+    std::for_each(begin, end, [&](const auto& entry) { entry.second->written = version; });
   }
   [[nodiscard]] std::size_t count(const ObjectKey& key) const { return by_key_.count(key); }
   [[nodiscard]] bool contains(const ObjectKey& key) const { return by_key_.contains(key); }

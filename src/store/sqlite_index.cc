@@ -216,7 +216,7 @@ base::Result<void> SqliteIndex::end_life() {
   {
     base::MutexLock lock(mutex_);
     if (last_error_) return std::unexpected(*last_error_);
-    last.put_meta(kMetaClean, 1);
+    last.put_meta(kMetaClean, has_leftovers_ ? 0 : 1);
     last.put_meta(kMetaNextId, next_id_);
     last.put_meta(kMetaRebuild, life_.must_rebuild && !has_put_ ? 1 : 0);
   }

@@ -51,6 +51,10 @@ class SqliteIndex final : public Index {
   ObjectId next_id() override;
   void pass_over(ObjectId id) override;
   [[nodiscard]] std::uint64_t file_bytes() const override { return file_bytes_.load(std::memory_order_relaxed); }
+  void note_leftovers() override {
+    const base::MutexLock lock(mutex_);
+    has_leftovers_ = true;
+  }
   base::Result<void> close() override;
 
  private:
@@ -84,6 +88,7 @@ class SqliteIndex final : public Index {
   std::uint64_t next_id_ AC_GUARDED_BY(mutex_) = 1;
   std::uint64_t reserved_ids_ AC_GUARDED_BY(mutex_) = 1;  ///< the index says, or will soon, that ids below it are given
   bool has_put_ AC_GUARDED_BY(mutex_) = false;
+  bool has_leftovers_ AC_GUARDED_BY(mutex_) = false;
   bool is_closing_ AC_GUARDED_BY(mutex_) = false;
   bool is_over_ AC_GUARDED_BY(mutex_) = false;  ///< the thread takes nothing any more
 

@@ -310,7 +310,7 @@ TEST_F(DedupTest, PackingTwoThatAreJustBeingSharedIsDoneAfterwards) {
   put("b", 1);
   const auto state = [this](const char* path) { return engine_->tier_progress(source_, path).state; };
   std::atomic<bool> were_asked = false;
-  io_.before_next_link([&] {
+  io_.before_next(test::FileCall::link, [&] {
     for (const char* path : {"a", "b"}) engine_->start_tier_task(source_, path, TierTask::pack, {});
     were_asked = true;
     eventually("the packer has come to the first", [&] { return state("a") != PrefetchState::queued; });

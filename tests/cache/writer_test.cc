@@ -76,6 +76,34 @@ TEST_F(WriterTest, NothingIsCopiedWhileAWriterWritesOn) {
   await_resident("a");
 }
 
+/// A thread that lets go of a handle may be slower than the program that closed it, and whoever opens again.
+TEST_F(WriterTest, WhatWasWrittenIsFilledWhenTheLastWriterIsGone) {
+  config_.fill.on_write = true;
+  start();
+  origin_->put_random("a", kSize, 1);
+  auto first = engine_->open_for_writing(ref("a"));
+  auto second = engine_->open_for_writing(ref("a"));
+  engine_->written(ref("a"));
+  move("a", "b");
+  first.reset();
+  EXPECT_TRUE(engine_->list(source_, "b").empty());
+  second.reset();
+  await_resident("b");
+}
+
+TEST_F(WriterTest, WhatIsWrittenAgainIsNotFilledBefore) {
+  config_.fill.on_write = true;
+  start();
+  origin_->put_random("a", kSize, 1);
+  auto first = engine_->open_for_writing(ref("a"));
+  engine_->written(ref("a"));
+  auto second = engine_->open_for_writing(ref("a"));
+  first.reset();
+  second.reset();
+  EXPECT_TRUE(engine_->list(source_, "a").empty());
+  EXPECT_EQ(engine_->stats().fills_queued + engine_->stats().fills_active, 0U);
+}
+
 TEST_F(WriterTest, AWriterIsOneOfTheFileUnderItsNewNameToo) {
   start();
   make_resident("a", 1);

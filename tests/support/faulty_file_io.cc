@@ -90,9 +90,17 @@ void FaultyFileIo::spare_the_disk() {
   spares_the_disk_ = true;
 }
 
-void FaultyFileIo::before_next_link(base::Job job) {
+void FaultyFileIo::before_next(FileCall call, base::Job job) {
   base::MutexLock lock(mutex_);
-  before_link_ = std::move(job);
+  before_[call] = std::move(job);
+}
+
+void FaultyFileIo::run_before(FileCall call, base::MutexLock& lock) {
+  auto found = before_.extract(call);
+  if (!found) return;
+  lock.unlock();
+  found.mapped()();
+  lock.lock();
 }
 
 void FaultyFileIo::refuse_direct() {
@@ -160,6 +168,7 @@ base::Result<std::size_t> FaultyFileIo::read_at(int fd, std::span<std::byte> out
 
 base::Result<void> FaultyFileIo::write_at(int fd, std::span<const std::byte> data, std::uint64_t offset) {
   base::MutexLock lock(mutex_);
+  run_before(FileCall::write_at, lock);
   const Verdict verdict = judge(FileCall::write_at);
   const auto part = verdict.errno_value == 0 ? data : data.first(std::min(verdict.torn_bytes, data.size()));
   if (verdict.errno_value == 0 || !part.empty()) {
@@ -209,11 +218,7 @@ base::Result<void> FaultyFileIo::rename(const std::string& from, const std::stri
 
 base::Result<void> FaultyFileIo::link(const std::string& from, const std::string& to) {
   base::MutexLock lock(mutex_);
-  if (base::Job first = std::exchange(before_link_, nullptr)) {
-    lock.unlock();
-    first();
-    lock.lock();
-  }
+  run_before(FileCall::link, lock);
   AC_TRY(enter(FileCall::link, base::text("link ", from, " to ", to)));
   AC_TRY(real_.link(from, to));
   undo_.after_create(to);

@@ -10,6 +10,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <random>
 #include <span>
@@ -65,8 +66,8 @@ class FaultyFileIo final : public base::FileIo {
 
   /// Syncs are counted and remembered, and not done: what a power cut would leave is a matter of the model alone.
   void spare_the_disk();
-  /// The next link() does `job` first.
-  void before_next_link(base::Job job);
+  /// The next link() or write_at() does `job` first; others go on meanwhile.
+  void before_next(FileCall call, base::Job job);
   /// As on a file system that knows no O_DIRECT: opens with it fail with EINVAL from now on.
   void refuse_direct();
 
@@ -115,6 +116,7 @@ class FaultyFileIo final : public base::FileIo {
 
   void add(Fault fault);
   Verdict judge(FileCall call) AC_REQUIRES(mutex_);
+  void run_before(FileCall call, base::MutexLock& lock) AC_REQUIRES(mutex_);
   base::Result<void> enter(FileCall call, std::string_view what) AC_REQUIRES(mutex_);
 
   mutable base::Mutex mutex_;
@@ -123,7 +125,7 @@ class FaultyFileIo final : public base::FileIo {
   std::vector<Fault> faults_ AC_GUARDED_BY(mutex_);
   bool spares_the_disk_ AC_GUARDED_BY(mutex_) = false;
   bool refuses_direct_ AC_GUARDED_BY(mutex_) = false;
-  base::Job before_link_ AC_GUARDED_BY(mutex_);
+  std::map<FileCall, base::Job> before_ AC_GUARDED_BY(mutex_);
   std::optional<base::DiskSpace> space_ AC_GUARDED_BY(mutex_);
   std::string own_disk_ AC_GUARDED_BY(mutex_);  ///< a folder; empty: none
   std::array<std::size_t, kFileCalls> counts_ AC_GUARDED_BY(mutex_){};

@@ -106,7 +106,7 @@ class Reader {
   [[nodiscard]] virtual std::optional<BackingFile> backing() const = 0;
   /// backing() would be the origin's file if it were open.
   [[nodiscard]] virtual bool could_back_by_origin() const = 0;
-  /// Opens it, on a thread of the origin (GuardedOrigin::look).
+  /// Opens the origin's file, on a thread of the origin (GuardedOrigin::look). ESTALE or ENOENT: it is not what the reader is of.
   virtual base::Result<void> open_at(origin::Origin& origin) = 0;
 };
 

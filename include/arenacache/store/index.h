@@ -97,7 +97,9 @@ class Index {
   /// Something has the id `id`, though this index may not have given it: none up to it is given any more.
   virtual void pass_over(ObjectId id) = 0;
   [[nodiscard]] virtual std::uint64_t file_bytes() const = 0;  ///< database, WAL included
-  /// Writes everything out and marks the end of a clean life. Idempotent.
+  /// This life leaves files that no row speaks of: its end is none of a clean one, so that the next start looks for them.
+  virtual void note_leftovers() = 0;
+  /// Writes everything out and, unless there are leftovers, marks the end of a clean life. Idempotent.
   virtual base::Result<void> close() = 0;
 };
 

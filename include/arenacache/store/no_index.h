@@ -29,6 +29,7 @@ class NoIndex final : public Index {
   ObjectId next_id() override { return ObjectId{next_id_.fetch_add(1)}; }
   void pass_over(ObjectId /*id*/) override {}
   [[nodiscard]] std::uint64_t file_bytes() const override { return 0; }
+  void note_leftovers() override {}
   base::Result<void> close() override { return {}; }
 
  private:
