@@ -93,9 +93,6 @@ class Worker {
       see({NodeId{link.parent}, link.name}, 100 + link.node % 4);
       see({node, "new"}, 200 + link.node % 4);
     }
-    for (const auto& [id, link] : stock_.lost_links) {
-      if (const auto path = nodes_.lost_path(NodeId{link.node})) check_path(*path);
-    }
     nodes_.check_invariants();
   }
 
@@ -113,7 +110,6 @@ class Worker {
     std::set<handover::RecordId> ids;
     for (const auto& [id, node] : stock_.nodes) AC_CHECK(ids.insert(id).second);
     for (const auto& [id, link] : stock_.links) AC_CHECK(ids.insert(id).second);
-    for (const auto& [id, link] : stock_.lost_links) AC_CHECK(ids.insert(id).second);
     for (const auto& [id, handle] : stock_.handles) AC_CHECK(ids.insert(id).second);
     AC_CHECK(!ids.contains(handover::kNoRecord));
   }

@@ -172,14 +172,6 @@ RecordId Records::add(const NodeRecord& node) {
 }
 
 RecordId Records::add_link(std::uint64_t node, std::uint64_t parent, std::string_view name) {
-  return add_name(std::to_underlying(CellTag::link), node, parent, name);
-}
-
-RecordId Records::add_lost_link(std::uint64_t node, std::uint64_t parent, std::string_view name) {
-  return add_name(std::to_underlying(CellTag::lost_link), node, parent, name);
-}
-
-RecordId Records::add_name(std::uint32_t tag, std::uint64_t node, std::uint64_t parent, std::string_view name) {
   AC_CHECK(name.size() <= kMostName);
   const std::size_t count = cells_for_name(name.size());
   const RecordId id = obtain(count);
@@ -195,7 +187,7 @@ RecordId Records::add_name(std::uint32_t tag, std::uint64_t node, std::uint64_t 
     std::atomic_ref(more.tag).store(CellTag::more, std::memory_order_release);
     done += here;
   }
-  std::atomic_ref(first->tag).store(CellTag{tag}, std::memory_order_release);
+  std::atomic_ref(first->tag).store(CellTag::link, std::memory_order_release);
   return id;
 }
 
@@ -227,7 +219,7 @@ void Records::remove(RecordId id) {
   if (id == kNoRecord) return;
   Cell* const first = cell(id);
   std::size_t count = 1;
-  if (first->tag == CellTag::link || first->tag == CellTag::lost_link) {
+  if (first->tag == CellTag::link) {
     count = cells_for_name(std::min<std::size_t>(read<LinkBody>(first->body).name_bytes, kMostName));
   } else if (first->tag == CellTag::handle) {
     count = kHandleCells;
@@ -361,8 +353,7 @@ std::size_t Records::stock_one(std::size_t at, Left& left) const {
                                              .pages = body.pages});
       return kNodeCells;
     }
-    case CellTag::link:
-    case CellTag::lost_link: {
+    case CellTag::link: {
       const auto body = read<LinkBody>(first->body);
       const std::size_t count = cells_for_name(body.name_bytes);
       if (body.name_bytes > kMostName || at + count > header_.cells_used) return 0;
@@ -373,7 +364,7 @@ std::size_t Records::stock_one(std::size_t at, Left& left) const {
       };
       take(first->body + sizeof(LinkBody), kNameInFirst);
       for (std::size_t index = 1; index < count; ++index) take(first[index].body, kBodyBytes);
-      (first->tag == CellTag::link ? left.links : left.lost_links).emplace_back(id, std::move(link));
+      left.links.emplace_back(id, std::move(link));
       return count;
     }
     case CellTag::handle: {

@@ -121,12 +121,14 @@ std::string path_without_name(Filesystem& fs, const HandleRecord& record) {
   return fs.engine().path_of(fs.source(), version_of(record)).value_or(std::string());
 }
 
-std::shared_ptr<cache::Reader> reader_again(const FilesystemPtr& fs, const HandleRecord& record, base::UniqueFd kept) {
+std::shared_ptr<cache::Reader> reader_again(const FilesystemPtr& fs, const HandleRecord& record, base::UniqueFd kept,
+                                            bool& is_adopted_open) {
   const auto where = fs->nodes().path(NodeId{record.node});
   const bool is_kept = kept.is_open();
-  const std::string path = where ? where->path : is_kept ? std::string() : path_without_name(*fs, record);
+  const std::string path = where ? where->path : path_without_name(*fs, record);
   auto file = is_kept || record.follows || path.empty() ? open_again(fs, record, std::move(kept), path) : nullptr;
   if (record.follows || path.empty()) {
+    is_adopted_open = !record.follows;
     return std::make_shared<FollowingReader>(fs, std::move(file), version_of(record));
   }
   cache::OpenRequest request{.file = {.source = fs->source(), .path = path, .version = version_of(record)},
@@ -150,7 +152,7 @@ std::shared_ptr<FileHandle> make_handle(const FilesystemPtr& fs, const HandleRec
   handle->drops_pages = record.drops_pages;
   handle->is_kept = kept.is_open();
   if (record.kind != HandleKind::writing) {
-    handle->reader = reader_again(fs, record, std::move(kept));
+    handle->reader = reader_again(fs, record, std::move(kept), handle->is_adopted_open);
     return handle;
   }
   const auto where = fs->nodes().path(handle->node);
@@ -276,7 +278,9 @@ void forget_open(Filesystem& fs, HandleId id, const FileHandle& handle) {
 
 void record_followers(Filesystem& fs) {
   fs.files().for_each([&](const FileHandle& handle) {
-    if (handle.reader && handle.reader->follows()) fs.records().set_follows(handle.record);
+    // By the number of an inode whose name is gone the next worker might find another file.
+    const bool may_be_found = !handle.is_adopted_open;
+    if (may_be_found && handle.reader && handle.reader->follows()) fs.records().set_follows(handle.record);
   });
 }
 
@@ -299,10 +303,11 @@ void keep_open_files(Filesystem& fs, NodeId id) {
   }
 }
 
-bool must_be_kept(Filesystem& fs, const FileHandle& handle) {
-  if (fs.going_names().is_empty() || handle.is_kept.load() || handle.backing || fs.keeper() == nullptr) return false;
+bool may_lose_its_file(Filesystem& fs, const FileHandle& handle) {
+  if (handle.is_kept.load() || handle.backing) return false;
+  if (fs.going_names().is_empty()) return !fs.nodes().has_name(handle.node);
   const auto where = fs.nodes().path(handle.node);
-  return where && fs.going_names().has(where->path);
+  return !where || fs.going_names().has(where->path);
 }
 
 void keep_open_files_below(Filesystem& fs, const std::string& path) {

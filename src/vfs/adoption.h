@@ -34,7 +34,7 @@ void keep_open_file(Filesystem& fs, HandleId id, FileHandle& handle);
 void keep_open_files_below(Filesystem& fs, const std::string& path);
 /// A name of node `id` is about to go: a successor could not open its files again. May block on the origin.
 void keep_open_files(Filesystem& fs, NodeId id);
-/// Whether an open that is about to be answered must be given to the keeper first: its name is going.
-[[nodiscard]] bool must_be_kept(Filesystem& fs, const FileHandle& handle);
+/// Whether the file of an open that is about to be answered might not be found any more: its name is going, or went meanwhile.
+[[nodiscard]] bool may_lose_its_file(Filesystem& fs, const FileHandle& handle);
 
 }  // namespace arenacache::vfs

@@ -28,6 +28,7 @@
 #include "arenacache/vfs/mirror.h"
 #include "arenacache/vfs/node_table.h"
 #include "going_names.h"
+#include "held_files.h"
 #include "kernel_notifier.h"
 #include "known_space.h"
 #include "listing_writer.h"
@@ -85,6 +86,7 @@ class Filesystem : public std::enable_shared_from_this<Filesystem> {
   [[nodiscard]] KnownSpace& space() { return space_; }
   [[nodiscard]] MissingNames& missing_names() { return missing_names_; }
   [[nodiscard]] GoingNames& going_names() { return going_names_; }
+  [[nodiscard]] HeldFiles& held_files() { return held_files_; }
   [[nodiscard]] handover::Records& records() { return area_->records(); }
   /// May be null.
   [[nodiscard]] DescriptorKeeper* keeper() { return keeper_.get(); }
@@ -189,6 +191,7 @@ class Filesystem : public std::enable_shared_from_this<Filesystem> {
   KnownSpace space_;
   MissingNames missing_names_;
   GoingNames going_names_;
+  HeldFiles held_files_;
   ListingWriter listing_writer_;
 };
 

@@ -143,8 +143,9 @@ void on_create(fuse_req_t request, fuse_ino_t parent, const char* name, mode_t m
 }
 
 void on_read(fuse_req_t request, fuse_ino_t /*node*/, size_t size, off_t offset, fuse_file_info* info) {
-  serve(request, "read",
-        [&](const FilesystemPtr& fs, Reply reply) { read(fs, std::move(reply), place_in(info, offset), size); });
+  serve(request, "read", [&](const FilesystemPtr& fs, Reply reply) {
+    read(fs, std::move(reply), place_in(info, offset), size, (info->flags & O_DIRECT) != 0);
+  });
 }
 
 void on_write(fuse_req_t request, fuse_ino_t /*node*/, const char* data, size_t size, off_t offset,

@@ -83,12 +83,6 @@ void NodeTable::adopt(const handover::Records::Left& left) {
     link->next = std::exchange(node->links, link);
     ++nodes_.at(name.parent).children;
   }
-  for (const auto& [id, record] : left.lost_links) adopt_lost_name_locked(id, record);
-}
-
-void NodeTable::adopt_lost_name_locked(handover::RecordId id, const handover::LinkRecord& record) {
-  if (!is_file_name(record.name)) return records_->remove(id);
-  keep_lost_locked({.node = NodeId{record.node}, .parent = NodeId{record.parent}, .name = record.name, .record = id});
 }
 
 void NodeTable::adopt_pages_locked(Node& node, handover::KernelPages pages) {

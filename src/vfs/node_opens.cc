@@ -27,12 +27,20 @@ bool NodeTable::goes_on_locked(NodeId id, bool has_name, const CompactAttributes
   const Node& node = nodes_.at(id);
   if (node.attributes.type() != attributes.type()) return false;
   if (node.open && node.open->retired) return false;
-  // A file with one name, which is new, and with other data: the number of one that is gone was given to it.
-  const bool is_read = node.open && node.open->readers > 0 && node.open->writers == 0;
-  const bool is_renamed = !has_name && attributes.link_count() == 1;
-  if (is_read && is_renamed && !node.attributes.version().same_data(attributes.version())) return false;
-  return is_older_than_ours(asked, node) || !must_retire_locked(id, node, attributes);
+  const bool is_old_news = is_older_than_ours(asked, node);
+  if (!has_name && has_number_of_another(node, attributes) && (is_being_read(node) || !is_old_news)) return false;
+  return is_old_news || !must_retire_locked(id, node, attributes);
 }
+
+/// A file with one name, at which `node` was not known, and with other data that nobody here wrote: the number of one that is gone was
+/// given to it. The kernel may still open the old name by the node that it had, and must not get this file.
+bool NodeTable::has_number_of_another(const Node& node, const CompactAttributes& attributes) {
+  if (attributes.type() != S_IFREG || attributes.link_count() != 1) return false;
+  if (node.open && node.open->writers > 0) return false;
+  return !node.attributes.version().same_data(attributes.version());
+}
+
+bool NodeTable::is_being_read(const Node& node) { return node.open && node.open->readers > 0; }
 
 /// A change through the mount is newer than what the origin was asked for at `asked`. One that is under way is told when it ends;
 /// until then nobody knows how much of it an answer has, and another version is no sign that the file changed behind our back.
@@ -84,6 +92,12 @@ std::optional<NodeState> NodeTable::state(NodeId id) const {
     if (is_written_unseen(*node)) state.validated = base::TimePoint::min();
   }
   return state;
+}
+
+bool NodeTable::has_name(NodeId id) const {
+  base::MutexLock lock(mutex_);
+  const Node* const node = find_locked(id);
+  return id == kRootNode || (node != nullptr && node->links != nullptr);
 }
 
 Seen NodeTable::attributes_seen(NodeId id, const origin::Attributes& attributes, ChangeStamp asked,

@@ -10,11 +10,7 @@
 
 namespace arenacache::vfs {
 
-namespace {
-
-constexpr std::size_t kMostLostNames = 64;
-
-}  // namespace
+namespace {}  // namespace
 
 std::optional<std::string> NodeTable::path_locked(NodeId id) const {
   std::vector<std::string_view> parts;
@@ -81,31 +77,6 @@ std::optional<NodeId> NodeTable::find(std::string_view path) const {
     path = slash == std::string_view::npos ? std::string_view() : path.substr(slash + 1);
   }
   return id;
-}
-
-// Names that went behind our back.
-
-void NodeTable::note_lost_locked(NodeId id, Name name) {
-  LostName lost{.node = id, .parent = name.parent, .name = std::string(name.name)};
-  if (records_ != nullptr)
-    lost.record = records_->add_lost_link(std::to_underlying(id), std::to_underlying(name.parent), name.name);
-  keep_lost_locked(std::move(lost));
-}
-
-void NodeTable::keep_lost_locked(LostName lost) {
-  lost_names_.push_back(std::move(lost));
-  if (lost_names_.size() <= kMostLostNames) return;
-  if (records_ != nullptr) records_->remove(lost_names_.front().record);
-  lost_names_.pop_front();
-}
-
-std::optional<std::string> NodeTable::lost_path(NodeId id) const {
-  base::MutexLock lock(mutex_);
-  const auto lost = std::ranges::find(lost_names_.rbegin(), lost_names_.rend(), id, &LostName::node);
-  if (lost == lost_names_.rend()) return std::nullopt;
-  const auto folder = path_locked(lost->parent);
-  if (!folder) return std::nullopt;
-  return folder->empty() ? lost->name : *folder + '/' + lost->name;
 }
 
 }  // namespace arenacache::vfs

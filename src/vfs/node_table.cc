@@ -202,7 +202,6 @@ bool NodeTable::name_missing(Name name, ChangeStamp asked) {
   if (name_changes_.has_changed_since(name, asked)) return false;
   const Link* link = link_locked(name);
   if (link == nullptr) return true;
-  note_lost_locked(link->node, name);
   lose_link_locked(*link);
   return true;
 }
@@ -238,7 +237,6 @@ NodeId NodeTable::node_for_locked(Name name, const CompactAttributes& attributes
   if (const Node* node = find_locked(id); node != nullptr && !goes_on_locked(id, has_name, attributes, asked)) {
     const bool is_same = key_of(*node) == InodeKey{attributes.device(), attributes.inode()};
     if (is_same && node->attributes.version().ctime_ns == attributes.version().ctime_ns) acl = acl_locked(id);
-    note_lost_locked(id, name);
     id = succeed_locked(id, has_name ? link : nullptr, attributes);
     if (acl) put_acl_locked(id, std::move(*acl));
     link = link_locked(name);
@@ -247,7 +245,6 @@ NodeId NodeTable::node_for_locked(Name name, const CompactAttributes& attributes
   if (attributes.type() == S_IFDIR && id != kNoNode && is_at_or_above_locked(id, name.parent)) id = kNoNode;
   const NodeId predecessor = predecessor_locked(id, link, attributes);
   if (link != nullptr && link->node != id) {
-    note_lost_locked(link->node, name);
     lose_link_locked(*link);
     link = nullptr;
   }

@@ -17,13 +17,24 @@ void answer_from_table(Filesystem& fs, Reply& reply, NodeId id) {
   reply.attributes(state->attributes, fs.kernel_timeout(state->validated));
 }
 
+/// Whether `thread` looked a name up just now, which was that of `id`: the kernel does so once.
+bool was_shown(Filesystem& fs, pid_t thread, NodeId id) {
+  const auto held = fs.held_files().take(thread);
+  return held && held->node == id;
+}
+
 void ask(const FilesystemPtr& fs, Reply reply, NodeId id, bool is_known, int attempt);
 
 void answer_with(const FilesystemPtr& fs, Reply reply, NodeId id, const NodeSaid& answer, int attempt) {
   const auto state = fs->nodes().state(id);
   if (answer.seen == Seen::other_file) {
     // Open files go on with the file they have; whoever came by the name looks it up again.
-    if (!state || state->readers + state->writers == 0) return reply.fail(gone_error());
+    const pid_t thread = reply.requester().pid;
+    const bool is_open = state && state->readers + state->writers > 0;
+    if (!is_open && !was_shown(*fs, thread, id)) {
+      fs->held_files().expect(thread);
+      return reply.fail(gone_error());
+    }
   } else if (!answer.said) {
     return reply.fail(answer.said.error());
   } else if (state && !state->has_attributes) {

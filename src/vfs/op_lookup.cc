@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <fcntl.h>
+#include <sys/stat.h>
+
 #include <cerrno>
 #include <memory>
 #include <optional>
 #include <utility>
 
 #include "arenacache/base/text.h"
+#include "arenacache/origin/local_origin.h"
 #include "attribute_check.h"
+#include "caller.h"
 #include "listing_access.h"
 #include "operations.h"
 #include "origin_access.h"
@@ -24,8 +29,63 @@ constexpr int kLookupAttempts = 100;
 void ask(const FilesystemPtr& fs, Reply reply, const std::shared_ptr<const OwnedName>& name, bool may_be_known,
          int attempt);
 
-void reply_found(Filesystem& fs, Reply& reply, Name name, const Entry& entry) {
-  reply_entry(fs, reply, fs.nodes().keep_for_writer(name, entry, reply.requester().pid));
+/// Opens the file that `shown` is of, for a thread whose open found that another one had got the name. Null: it is not there any more.
+base::Result<HeldFiles::Pointer> hold(const FilesystemPtr& fs, origin::Origin& origin, const OwnedName& name,
+                                      const Entry& shown, const origin::Caller& caller) {
+  const auto path = fs->nodes().child_path(name.view());
+  if (!path) return nullptr;
+  auto opened = origin.open(*path, O_RDONLY, &caller);
+  if (!opened && opened.error().errno_value != ENOENT) return std::unexpected(std::move(opened).error());
+  if (!opened) return nullptr;
+  AC_ASSIGN(const auto now, (*opened)->stat());
+  const origin::Version version = origin::version_of(now);
+  const bool is_same_file = now.st_ino == shown.attributes.st_ino || !fs->fidelity().stable_inodes;
+  if (!is_same_file || !version.same_data(origin::version_of(shown.attributes))) return nullptr;
+  const auto close = [weak = std::weak_ptr(fs)](const HeldFile* held) {
+    std::unique_ptr<const HeldFile> file(held);
+    const auto alive = weak.lock();
+    if (!alive) return;
+    alive->look<bool>(
+        [file = std::move(file)](origin::Origin&) mutable {
+          file.reset();
+          return true;
+        },
+        [](const base::Result<bool>&) {});
+  };
+  return HeldFiles::Pointer(
+      new HeldFile{.node = shown.id, .path = *path, .version = version, .file = std::move(*opened)}, close);
+}
+
+/// Where what `thread` was shown is, should its node lose the name before the open.
+void note_shown(Filesystem& fs, pid_t thread, const OwnedName& name, const Entry& shown) {
+  const auto path = fs.nodes().child_path(name.view());
+  if (!path) return;
+  const origin::Version version = origin::version_of(shown.attributes);
+  fs.held_files().set(thread, std::make_shared<const HeldFile>(
+                                  HeldFile{.node = shown.id, .path = *path, .version = version, .file = nullptr}));
+}
+
+void reply_found(const FilesystemPtr& fs, Reply reply, const std::shared_ptr<const OwnedName>& name, const Entry& entry,
+                 int attempt) {
+  const pid_t thread = reply.requester().pid;
+  const Entry shown = fs->nodes().keep_for_writer(name->view(), entry, thread);
+  if (!S_ISREG(shown.attributes.st_mode)) return reply_entry(*fs, reply, shown);
+  if (!fs->held_files().is_expected(thread)) {
+    if (fs->nodes().was_sent_away(thread)) note_shown(*fs, thread, *name, shown);
+    return reply_entry(*fs, reply, shown);
+  }
+  const origin::Caller caller = caller_of(reply.requester());
+  fs->look<HeldFiles::Pointer>(
+      [fs, name, shown, caller](origin::Origin& origin) { return hold(fs, origin, *name, shown, caller); },
+      [fs, name, shown, thread, attempt, reply = std::move(reply)](base::Result<HeldFiles::Pointer> held) mutable {
+        const bool is_gone = held && *held == nullptr;
+        if (is_gone && attempt < kLookupAttempts) {
+          fs->nodes().forget(shown.id, 1);
+          return ask(fs, std::move(reply), name, false, attempt + 1);
+        }
+        if (held) fs->held_files().set(thread, std::move(*held));
+        reply_entry(*fs, reply, shown);  // whatever keeps it from being opened, the open will tell
+      });
 }
 
 void answer_with(const FilesystemPtr& fs, Reply reply, const std::shared_ptr<const OwnedName>& name, const Said& said,
@@ -34,7 +94,7 @@ void answer_with(const FilesystemPtr& fs, Reply reply, const std::shared_ptr<con
   if (said) {
     if (const auto entry = nodes.entry_seen(name->view(), *said, asked, fs->clock().now())) {
       note_listed(*fs, name->view(), *entry, asked);
-      return reply_found(*fs, reply, name->view(), *entry);
+      return reply_found(fs, std::move(reply), name, *entry, attempt);
     }
   } else if (said.error().errno_value != ENOENT) {
     return reply.fail(said.error());
@@ -47,9 +107,10 @@ void answer_with(const FilesystemPtr& fs, Reply reply, const std::shared_ptr<con
 
 /// The origin takes its time.
 void answer_known(const FilesystemPtr& fs, Reply reply, const std::shared_ptr<const OwnedName>& name, int attempt) {
-  if (const auto entry = fs->nodes().known_entry(name->view())) return reply_found(*fs, reply, name->view(), *entry);
+  if (const auto entry = fs->nodes().known_entry(name->view()))
+    return reply_found(fs, std::move(reply), name, *entry, attempt);
   if (const auto entry = listed_entry(*fs, name->view(), base::TimePoint::min()))
-    return reply_found(*fs, reply, name->view(), *entry);
+    return reply_found(fs, std::move(reply), name, *entry, attempt);
   // What was known when it was asked is not any more: then its answer is waited for.
   if (attempt < kLookupAttempts) return ask(fs, std::move(reply), name, false, attempt + 1);
   reply.fail(base::errno_error(base::ErrorKind::timeout, ETIMEDOUT, base::text("cannot look up ", name->name)));
@@ -90,12 +151,14 @@ void ask(const FilesystemPtr& fs, Reply reply, const std::shared_ptr<const Owned
 
 }  // namespace
 
-void lookup(const FilesystemPtr& fs, Reply reply, OwnedName name) {
+void lookup(const FilesystemPtr& fs, Reply reply, OwnedName looked_up) {
+  const auto name = std::make_shared<const OwnedName>(std::move(looked_up));
   const base::TimePoint since = fs->fresh_since();
-  if (const auto entry = fs->nodes().fresh_entry(name.view(), since))
-    return reply_found(*fs, reply, name.view(), *entry);
-  if (const auto entry = listed_entry(*fs, name.view(), since)) return reply_found(*fs, reply, name.view(), *entry);
-  ask(fs, std::move(reply), std::make_shared<const OwnedName>(std::move(name)), true, 1);
+  if (const auto entry = fs->nodes().fresh_entry(name->view(), since))
+    return reply_found(fs, std::move(reply), name, *entry, 1);
+  if (const auto entry = listed_entry(*fs, name->view(), since))
+    return reply_found(fs, std::move(reply), name, *entry, 1);
+  ask(fs, std::move(reply), name, true, 1);
 }
 
 }  // namespace arenacache::vfs

@@ -20,89 +20,96 @@ namespace arenacache::vfs {
 
 namespace {
 
+/// What an open for reading is to be of.
+struct Wanted {
+  NodeId id{};
+  std::string path;
+  HeldFiles::Pointer held;  ///< what its lookup found, should the name have gone since; may be null
+};
+
+void serve_held(const FilesystemPtr& fs, Reply reply, const HeldFiles::Pointer& held);
+
 void settle_and_reply(const FilesystemPtr& fs, Reply& reply, const std::shared_ptr<FileHandle>& handle,
-                      const OpenDecision& decision) {
+                      const OpenDecision& decision, const HeldFiles::Pointer& held) {
   if (!settle_open(*fs, reply.requester(), *handle, decision)) return reply_gone(*fs, reply);
-  reply_opened(fs, reply, handle, decision);
+  OpenAgain again;
+  if (held) again = [fs, held](Reply once_more) { serve_held(fs, std::move(once_more), held); };
+  reply_opened(fs, reply, handle, decision, std::move(again));
 }
 
-/// Nothing of the file is cached: the kernel reads the origin's own, if it can be opened; else the reads tell why not.
-void open_origin_first(const FilesystemPtr& fs, Reply reply, const std::shared_ptr<FileHandle>& handle,
-                       const OpenDecision& decision) {
-  fs->look<bool>([handle](origin::Origin& origin) { return handle->reader->open_at(origin).has_value(); },
-                 [fs, handle, decision, reply = std::move(reply)](const base::Result<bool>&) mutable {
-                   settle_and_reply(fs, reply, handle, decision);
-                 });
-}
-
-/// Counts the open, gets a Reader of `version` of the file at `path`, answers. `other`: another file has the node's name by now,
-/// and whoever opens was sent away for that once; they get that one, past the kernel's pages.
-void serve_path(const FilesystemPtr& fs, Reply reply, NodeId id, const std::string& path,
-                const std::optional<origin::Version>& other) {
-  OpenDecision decision = fs->nodes().open(id, OpenKind::read, reply.requester().pid);
+/// Counts the open, gets a Reader of the node's version at its path, answers.
+void serve(const FilesystemPtr& fs, Reply reply, const Wanted& wanted) {
+  const OpenDecision decision = fs->nodes().open(wanted.id, OpenKind::read, reply.requester().pid);
   if (decision.answer == OpenDecision::Answer::look_up_again) return reply_gone(*fs, reply);
-  if (other) {
-    decision.version = *other;
-    decision.keep_pages = false;
-    decision.bypass_pages = true;
-  }
   auto handle = std::make_shared<FileHandle>();
-  handle->node = id;
+  handle->node = wanted.id;
   handle->access = O_RDONLY;
-  const cache::FileRef file{.source = fs->source(), .path = path, .version = decision.version};
+  const cache::FileRef file{.source = fs->source(), .path = wanted.path, .version = decision.version};
   handle->reader = open_reader(*fs, reply.requester(), file, decision);
-  learn_acls_behind(fs, id);
-  if (fs->backings().is_available() && handle->reader->could_back_by_origin()) {
-    return open_origin_first(fs, std::move(reply), handle, decision);
+  learn_acls_behind(fs, wanted.id);
+  auto settle = [fs, handle, decision, held = wanted.held, reply = std::move(reply)]() mutable {
+    settle_and_reply(fs, reply, handle, decision, held);
+  };
+  if (!fs->backings().is_available()) return settle();
+  if (!handle->reader->could_back_by_origin()) return handle->reader->when_ready(std::move(settle));
+  // Nothing of the file is cached: the kernel reads the origin's own, if it can be opened; else the reads tell why not.
+  fs->look<bool>([handle](origin::Origin& origin) { return handle->reader->open_at(origin).has_value(); },
+                 [settle = std::move(settle)](const base::Result<bool>&) mutable { settle(); });
+}
+
+/// The name went to another file, or to another node of this one, between a second lookup and its open: what the lookup found is
+/// read, past the kernel's pages.
+void serve_held(const FilesystemPtr& fs, Reply reply, const HeldFiles::Pointer& held) {
+  OpenDecision decision = fs->nodes().open(held->node, OpenKind::read, reply.requester().pid);
+  if (decision.answer == OpenDecision::Answer::look_up_again) return reply_gone(*fs, reply);
+  decision.version = held->version;
+  decision.keep_pages = false;
+  decision.bypass_pages = true;
+  auto handle = std::make_shared<FileHandle>();
+  handle->node = held->node;
+  handle->access = O_RDONLY;
+  const cache::FileRef file{.source = fs->source(), .path = held->path, .version = held->version};
+  handle->reader = open_reader(*fs, reply.requester(), file, decision, {held, held->file.get()});
+  settle_and_reply(fs, reply, handle, decision, nullptr);
+}
+
+void serve(const FilesystemPtr& fs, Reply reply, NodeId id, const HeldFiles::Pointer& held) {
+  if (const auto where = fs->nodes().path(id)) {
+    return serve(fs, std::move(reply), Wanted{.id = id, .path = where->path, .held = held});
   }
-  if (!fs->backings().is_available()) return settle_and_reply(fs, reply, handle, decision);
-  handle->reader->when_ready(
-      [fs, handle, decision, reply = std::move(reply)]() mutable { settle_and_reply(fs, reply, handle, decision); });
+  if (held && held->file) return serve_held(fs, std::move(reply), held);
+  open_nameless(fs, std::move(reply), id, O_RDONLY, held);
 }
 
-void serve(const FilesystemPtr& fs, Reply reply, NodeId id, const std::optional<origin::Version>& other = {}) {
-  const auto where = fs->nodes().path(id);
-  if (!where) return open_nameless(fs, std::move(reply), id, O_RDONLY);
-  serve_path(fs, std::move(reply), id, where->path, other);
-}
-
-/// The node's name went to another file between a second lookup and its open.
-void serve_who_has_its_name(const FilesystemPtr& fs, Reply reply, NodeId id, const std::string& path) {
-  fs->look<origin::Attributes>(
-      [path](origin::Origin& origin) { return origin.stat(path); },
-      [fs, id, path, reply = std::move(reply)](const base::Result<origin::Attributes>& said) mutable {
-        if (!said) return reply.fail(said.error());
-        if (!S_ISREG(said->st_mode)) return reply_gone(*fs, reply);
-        serve_path(fs, std::move(reply), id, path, origin::version_of(*said));
-      });
-}
-
-/// The node's name has another file by now. The kernel is sent to look it up again; who comes a second time gets that one, or hears
-/// that it is gone.
-void serve_other_file(const FilesystemPtr& fs, Reply reply, NodeId id, const base::Result<origin::Attributes>& said) {
-  if (!fs->nodes().was_sent_away(reply.requester().pid)) return reply_gone(*fs, reply);
-  if (!said) return reply.fail(said.error());
-  if (!S_ISREG(said->st_mode)) return reply_gone(*fs, reply);
-  serve(fs, std::move(reply), id, origin::version_of(*said));
+/// The node's name has another file by now, or none. The kernel is sent to look it up again; who comes a second time gets what that
+/// lookup found, or hears that it is gone.
+void serve_other_file(const FilesystemPtr& fs, Reply reply, const HeldFiles::Pointer& held,
+                      const base::Result<origin::Attributes>& said) {
+  if (held && held->file) return serve_held(fs, std::move(reply), held);
+  if (!said && fs->nodes().was_sent_away(reply.requester().pid)) return reply.fail(said.error());
+  reply_lost(*fs, reply);
 }
 
 void open_for_reading(const FilesystemPtr& fs, Reply reply, NodeId id) {
+  auto held = fs->held_files().take(reply.requester().pid);
+  if (held && held->node != id) held = nullptr;
   const auto state = fs->nodes().state(id);
   if (!state) return reply_gone(*fs, reply);
-  if (!state->has_name || state->validated > fs->fresh_for_open_since()) return serve(fs, std::move(reply), id);
+  if (!state->has_name || state->validated > fs->fresh_for_open_since()) return serve(fs, std::move(reply), id, held);
   check_node(fs, id, state->has_attributes,
-             [fs, id, known = state, reply = std::move(reply)](const std::optional<NodeSaid>& answer) mutable {
+             [fs, id, held, known = state, reply = std::move(reply)](const std::optional<NodeSaid>& answer) mutable {
                if (!answer) {
                  fs->engine().note_stale_open();
-                 return serve(fs, std::move(reply), id);
+                 return serve(fs, std::move(reply), id, held);
                }
-               if (answer->seen == Seen::other_file) return serve_other_file(fs, std::move(reply), id, answer->said);
+               if (answer->seen == Seen::other_file) return serve_other_file(fs, std::move(reply), held, answer->said);
+               if (!fs->nodes().has_name(id)) return serve(fs, std::move(reply), id, held);  // it went meanwhile
                if (!answer->said) return reply.fail(answer->said.error());
                const pid_t thread = reply.requester().pid;
                if (kernel_is_behind(*fs, id, answer->seen, *known, *answer->said, thread, OpenKind::read)) {
-                 return reply_gone(*fs, reply);
+                 return reply_lost(*fs, reply);
                }
-               serve(fs, std::move(reply), id);
+               serve(fs, std::move(reply), id, held);
              });
 }
 
@@ -112,14 +119,12 @@ bool fits(const FileHandle& handle, int access) {
 
 }  // namespace
 
-void open_nameless(const FilesystemPtr& fs, Reply reply, NodeId id, int access) {
+void open_nameless(const FilesystemPtr& fs, Reply reply, NodeId id, int access, const HeldFiles::Pointer& held) {
   const OpenKind asked = access == O_RDONLY ? OpenKind::read : OpenKind::write;
   const auto other = fs->files().find_of_node(id, [&](const FileHandle& handle) { return fits(handle, access); });
-  if (!other) {
-    const auto path = access == O_RDONLY ? fs->nodes().lost_path(id) : std::nullopt;
-    if (!path || !fs->nodes().was_sent_away(reply.requester().pid)) return reply_gone(*fs, reply, asked);
-    return serve_who_has_its_name(fs, std::move(reply), id, *path);
-  }
+  if (!other && held) return serve_held(fs, std::move(reply), held);
+  if (!other && access == O_RDONLY) return reply_lost(*fs, reply);
+  if (!other) return reply_gone(*fs, reply, asked);
   const OpenKind kind = other->file ? OpenKind::write : OpenKind::read;
   OpenDecision decision = fs->nodes().open(id, kind, reply.requester().pid);
   if (decision.answer == OpenDecision::Answer::look_up_again) return reply_gone(*fs, reply, asked);

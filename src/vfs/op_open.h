@@ -8,7 +8,8 @@ namespace arenacache::vfs {
 
 /// With write access, or O_TRUNC: at the origin.
 void open_for_writing(const FilesystemPtr& fs, Reply reply, NodeId id, int flags);
-/// Of an unlinked file that is open (/proc/self/fd/N): shares an open that may do as much.
-void open_nameless(const FilesystemPtr& fs, Reply reply, NodeId id, int access);
+/// Of an unlinked file that is open (/proc/self/fd/N): shares an open that may do as much. `held`: what whoever opens was shown, if
+/// there is none.
+void open_nameless(const FilesystemPtr& fs, Reply reply, NodeId id, int access, const HeldFiles::Pointer& held = {});
 
 }  // namespace arenacache::vfs

@@ -13,6 +13,8 @@ namespace arenacache::vfs {
 
 namespace {
 
+constexpr std::uint64_t kPageBytes = 4096;
+
 /// Reads of a file that is open for writing: at the origin, which has what was written.
 void read_origin(const FilesystemPtr& fs, Reply reply, const std::shared_ptr<FileHandle>& handle, base::Extent extent) {
   auto buffer = std::make_shared<base::Buffer>(extent.length);
@@ -29,6 +31,8 @@ void read_origin(const FilesystemPtr& fs, Reply reply, const std::shared_ptr<Fil
 bool is_behind_its_end(Filesystem& fs, const FileHandle& handle, base::Extent extent) {
   const std::uint64_t size = handle.reader->version().size;
   if (extent.end() <= size || handle.bypasses_pages || handle.reader->follows()) return false;
+  // It asks for whole pages, and for none behind the last one of a file whose size it knows.
+  if (extent.end() > size + (kPageBytes - size % kPageBytes) % kPageBytes) return true;
   const auto state = fs.nodes().state(handle.node);
   return state && state->has_version && static_cast<std::uint64_t>(state->attributes.st_size) > size &&
          state->writers == 0;
@@ -36,18 +40,23 @@ bool is_behind_its_end(Filesystem& fs, const FileHandle& handle, base::Extent ex
 
 }  // namespace
 
-void read(const FilesystemPtr& fs, Reply reply, FilePlace place, std::size_t length) {
+void read(const FilesystemPtr& fs, Reply reply, FilePlace place, std::size_t length, bool is_direct) {
   const auto handle = fs->files().find(place.handle);
   if (!handle) return reply.fail(EBADF);
   note_opener_ran(*fs, *handle);
   if (length == 0) return reply.bytes({});
-  if (!handle->reader) return read_origin(fs, std::move(reply), handle, {.offset = place.offset, .length = length});
-  if (is_behind_its_end(*fs, *handle, {.offset = place.offset, .length = length})) return reply.fail(ESTALE);
-  handle->reader->read(place.offset, length,
-                       [handle, reply = std::move(reply)](base::Result<cache::ReadBytes> got) mutable {
-                         if (!got) return reply.fail(got.error());
-                         reply.bytes(got->bytes);
-                       });
+  const base::Extent extent{.offset = place.offset, .length = length};
+  if (!handle->reader) return read_origin(fs, std::move(reply), handle, extent);
+  if (!is_direct && is_behind_its_end(*fs, *handle, extent)) return reply.fail(ESTALE);
+  handle->reader->read(
+      place.offset, length,
+      [fs, handle, extent, is_direct, reply = std::move(reply)](base::Result<cache::ReadBytes> got) mutable {
+        if (!got) return reply.fail(got.error());
+        // A newer version may have been seen meanwhile.
+        const bool is_short = !is_direct && got->bytes.size() < extent.length;
+        if (is_short && is_behind_its_end(*fs, *handle, extent)) return reply.fail(ESTALE);
+        reply.bytes(got->bytes);
+      });
 }
 
 }  // namespace arenacache::vfs

@@ -43,7 +43,8 @@ struct XattrChange {
 void lookup(const FilesystemPtr& fs, Reply reply, OwnedName name);
 void getattr(const FilesystemPtr& fs, Reply reply, NodeId id);
 void readlink(const FilesystemPtr& fs, Reply reply, NodeId id);
-void read(const FilesystemPtr& fs, Reply reply, FilePlace place, std::size_t length);
+/// `is_direct`: not into the kernel's pages (O_DIRECT).
+void read(const FilesystemPtr& fs, Reply reply, FilePlace place, std::size_t length, bool is_direct);
 void opendir(const FilesystemPtr& fs, Reply reply, NodeId id);
 void readdir(const FilesystemPtr& fs, Reply reply, ListingRequest request);
 void readdirplus(const FilesystemPtr& fs, Reply reply, ListingRequest request);

@@ -99,9 +99,19 @@ void reply_gone(Filesystem& fs, Reply& reply, OpenKind kind) {
   reply.fail(gone_error());
 }
 
+void reply_lost(Filesystem& fs, Reply& reply) {
+  fs.held_files().expect(reply.requester().pid);
+  reply_gone(fs, reply);
+}
+
 std::shared_ptr<cache::Reader> open_reader(Filesystem& fs, const Requester& requester, const cache::FileRef& file,
-                                           const OpenDecision& decision) {
-  cache::OpenRequest request{.file = file, .pid = requester.pid, .has_writer = decision.has_writer, .caller = nullptr};
+                                           const OpenDecision& decision,
+                                           std::shared_ptr<origin::OriginFile> origin_file) {
+  cache::OpenRequest request{.file = file,
+                             .pid = requester.pid,
+                             .has_writer = decision.has_writer,
+                             .caller = nullptr,
+                             .origin_file = std::move(origin_file)};
   // An origin that refuses root may let the caller in.
   if (requester.uid != 0) request.caller = std::make_shared<const origin::Caller>(caller_of(requester));
   return fs.engine().open(request);
@@ -120,6 +130,18 @@ std::int32_t backing_id_of(const FileHandle& handle) { return handle.backing ? h
 
 namespace {
 
+/// Before an open whose name is going, or went meanwhile, is answered: the file behind it is opened now, and the keeper gets it. False:
+/// there is another one by now. Blocks on the origin.
+bool hold_file(Filesystem& fs, origin::Origin& origin, HandleId id, FileHandle& handle) {
+  if (handle.reader) {
+    const auto opened = handle.reader->open_at(origin);
+    const bool is_gone = !opened && (opened.error().errno_value == ESTALE || opened.error().errno_value == ENOENT);
+    if (is_gone) return false;
+  }
+  keep_open_file(fs, id, handle);
+  return true;
+}
+
 void tell_opened(const FilesystemPtr& fs, Reply& reply, HandleId id, FileHandle& handle, const OpenDecision& decision) {
   if (handle.reader) handle.reader->note_opened(handle.backing != nullptr);
   fs->nodes().forget_sent_away(reply.requester().pid);
@@ -129,21 +151,22 @@ void tell_opened(const FilesystemPtr& fs, Reply& reply, HandleId id, FileHandle&
 }  // namespace
 
 void reply_opened(const FilesystemPtr& fs, Reply& reply, const std::shared_ptr<FileHandle>& handle,
-                  const OpenDecision& decision) {
+                  const OpenDecision& decision, OpenAgain again) {
   handle->bypasses_pages = decision.bypass_pages;
   handle->drops_pages = decision.drops_pages;
   const HandleId id = fs->files().add(handle);
   record_open(*fs, reply, id, *handle, decision);
   if (handle->is_kept.load()) keep_open_file(*fs, id, *handle);
-  if (!must_be_kept(*fs, *handle)) return tell_opened(fs, reply, id, *handle, decision);
-  fs->look<bool>(
-      [fs, id, handle](origin::Origin&) {
-        keep_open_file(*fs, id, *handle);
-        return true;
-      },
-      [fs, id, handle, decision, reply = std::move(reply)](const base::Result<bool>&) mutable {
-        tell_opened(fs, reply, id, *handle, decision);
-      });
+  if (!may_lose_its_file(*fs, *handle)) return tell_opened(fs, reply, id, *handle, decision);
+  fs->look<bool>([fs, id, handle](origin::Origin& origin) { return hold_file(*fs, origin, id, *handle); },
+                 [fs, id, handle, decision, again = std::move(again),
+                  reply = std::move(reply)](const base::Result<bool>& is_held) mutable {
+                   const bool may_go_again = again || !fs->nodes().was_sent_away(reply.requester().pid);
+                   if (!is_held || *is_held || !may_go_again) return tell_opened(fs, reply, id, *handle, decision);
+                   close_handle(fs, id);
+                   if (again) return again(std::move(reply));
+                   reply_lost(*fs, reply);
+                 });
 }
 
 void note_opener_ran(Filesystem& fs, FileHandle& handle) {

@@ -3,6 +3,8 @@
 // Threads: any.
 #pragma once
 
+#include <functional>
+
 #include "operations.h"
 
 namespace arenacache::vfs {
@@ -20,16 +22,23 @@ void reply_new_entry(Filesystem& fs, origin::Origin& origin, Reply& reply, Name 
 /// time if there is a choice.
 void reply_gone(Filesystem& fs, Reply& reply, OpenKind kind = OpenKind::read);
 
+/// The same for an open to read that found another file under the name by now: the one that its lookup finds is held for it.
+void reply_lost(Filesystem& fs, Reply& reply);
+
 /// Decides who answers the reads of a handle whose open the node table has counted, and gives it the backing file for that.
 /// False: the node cannot be opened that way, the open is not counted any more: its name must be looked up again.
 [[nodiscard]] bool settle_open(Filesystem& fs, const Requester& requester, FileHandle& handle,
                                const OpenDecision& decision);
-/// A Reader of `file` for who asked.
+/// A Reader of `file` for who asked. `origin_file`: if it is open already.
 [[nodiscard]] std::shared_ptr<cache::Reader> open_reader(Filesystem& fs, const Requester& requester,
-                                                         const cache::FileRef& file, const OpenDecision& decision);
-/// Registers `handle`, already counted in the node table, and answers an open with it, perhaps later. `reply` is moved from.
+                                                         const cache::FileRef& file, const OpenDecision& decision,
+                                                         std::shared_ptr<origin::OriginFile> origin_file = {});
+/// Opens another way.
+using OpenAgain = std::move_only_function<void(Reply)>;
+/// Registers `handle`, already counted in the node table, and answers an open with it, perhaps later. `reply` is moved from. Where the
+/// file lost its name before that and cannot be read any more, `again` is called, or, where that is empty, the thread sent away, once.
 void reply_opened(const FilesystemPtr& fs, Reply& reply, const std::shared_ptr<FileHandle>& handle,
-                  const OpenDecision& decision);
+                  const OpenDecision& decision, OpenAgain again = {});
 [[nodiscard]] fuse_file_info open_info(HandleId id, const FileHandle& handle, const OpenDecision& decision);
 /// The kernel's id of the handle's backing file; 0: it has none.
 [[nodiscard]] std::int32_t backing_id_of(const FileHandle& handle);

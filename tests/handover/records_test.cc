@@ -98,20 +98,6 @@ TEST_F(RecordsTest, WhatWasWrittenIsFoundByTheNextWorker) {
   EXPECT_EQ(records().next_node(), 8U);
 }
 
-TEST_F(RecordsTest, LostNamesAreToldApart) {
-  records().add_link(2, 1, "has");
-  const RecordId lost = records().add_lost_link(2, 1, "had");
-  next_worker();
-  auto left = records().take_stock();
-  ASSERT_EQ(left.links.size(), 1U);
-  EXPECT_EQ(left.links[0].second.name, "has");
-  ASSERT_EQ(left.lost_links.size(), 1U);
-  EXPECT_EQ(left.lost_links[0].second.name, "had");
-  records().remove(lost);
-  next_worker();
-  EXPECT_TRUE(records().take_stock().lost_links.empty());
-}
-
 TEST_F(RecordsTest, TheTopFolderHasARecordOfItsOwn) {
   EXPECT_FALSE(records().root().has_value());
   records().set_attributes(kRootRecord, known(), KernelPages::none);

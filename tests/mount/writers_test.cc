@@ -212,6 +212,69 @@ TEST_F(WritersTest, UnlinkedColdFileIsReadToItsEnd) {
   EXPECT_TRUE(range_is(fd.get(), 0, model.size, model.pattern));
 }
 
+/// As savers do it: a new file is written and takes the name of the old one. Each has another size.
+class ReplacedAgainAndAgain : public ModelTest, public ::testing::WithParamInterface<const char*> {
+ protected:
+  static std::uint64_t size_of(std::uint64_t round) { return kMiB / 4 + round % 7 * 5000; }
+
+  static ::testing::AssertionResult replace(const TestMount& mount, std::uint64_t round) {
+    const auto bytes = pattern_bytes(0, size_of(round), Pattern{round});
+    {
+      const UniqueFd fd(::open(mount.at("new").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
+      if (::write(fd.get(), bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size())) {
+        return ::testing::AssertionFailure() << "write: " << std::strerror(errno);
+      }
+    }
+    if (::rename(mount.at("new").c_str(), mount.at("model").c_str()) == 0) return ::testing::AssertionSuccess();
+    return ::testing::AssertionFailure() << "rename: " << std::strerror(errno);
+  }
+
+  static ::testing::AssertionResult read(const std::string& path) {
+    std::vector<std::byte> buffer(kMiB);
+    const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!fd.is_open()) return ::testing::AssertionFailure() << "open: " << std::strerror(errno);
+    ::posix_fadvise(fd.get(), 0, 0, POSIX_FADV_DONTNEED);
+    struct stat status{};
+    if (::fstat(fd.get(), &status) != 0) return ::testing::AssertionFailure() << "fstat: " << std::strerror(errno);
+    const ssize_t got = ::pread(fd.get(), buffer.data(), buffer.size(), 0);
+    if (got <= 0) return ::testing::AssertionFailure() << "read: " << (got == 0 ? "end" : std::strerror(errno));
+    const auto found = pattern_of(std::span(buffer).first(static_cast<std::size_t>(got)), 0);
+    if (!found) return ::testing::AssertionFailure() << "bytes of several files";
+    const auto round = static_cast<std::uint64_t>(*found);
+    if (got == status.st_size && static_cast<std::uint64_t>(got) == size_of(round))
+      return ::testing::AssertionSuccess();
+    return ::testing::AssertionFailure() << got << " bytes of file " << round << ", which has " << size_of(round)
+                                         << ", by fstat " << status.st_size;
+  }
+
+  static ::testing::AssertionResult look(const std::string& path) {
+    struct stat status{};
+    if (::stat(path.c_str(), &status) == 0) return ::testing::AssertionSuccess();
+    return ::testing::AssertionFailure() << "stat: " << std::strerror(errno);
+  }
+};
+
+TEST_P(ReplacedAgainAndAgain, IsThereForWhoeverComes) {
+  constexpr std::uint64_t kRounds = 300;
+  TestMount mount({.flags = {{"--cache-metadata-ttl", GetParam()}}});
+  ASSERT_NO_FATAL_FAILURE(mount.start());
+  ASSERT_TRUE(replace(mount, 0));
+  const std::string path = mount.at("model");
+  std::atomic<bool> is_over{false};
+  EXPECT_TRUE(in_threads(4, [&](int thread) {
+    auto done = ::testing::AssertionSuccess();
+    if (thread == 3) {
+      for (std::uint64_t round = 1; round < kRounds && done; ++round) done = replace(mount, round);
+      is_over = true;
+      return done;
+    }
+    while (!is_over && done) done = thread == 2 ? look(path) : read(path);
+    return done;
+  }));
+}
+
+INSTANTIATE_TEST_SUITE_P(Writers, ReplacedAgainAndAgain, ::testing::Values("1s", "0s"));
+
 TEST_F(WritersTest, FillOnWriteCopiesWhatAProgramWrote) {
   TestMount mount({.flags = {{"--fill-on-write", "on"}}});
   ASSERT_NO_FATAL_FAILURE(mount.start());

@@ -103,18 +103,6 @@ TEST_F(NodeAdoptionTest, AFolderWithoutANameLeavesItsInodeToAnother) {
   EXPECT_NE(see(kRootNode, "new", attributes_of(10, S_IFDIR)), gone);
 }
 
-TEST_F(NodeAdoptionTest, ANodeStillKnowsTheNameThatItLost) {
-  const NodeId replaced = see(kRootNode, "file", attributes_of(11));
-  see(kRootNode, "file", attributes_of(12));
-  ASSERT_EQ(nodes_->lost_path(replaced), "file");
-  next_life();
-  EXPECT_EQ(nodes_->lost_path(replaced), "file");
-  for (std::uint64_t inode = 1000; inode < 2000; ++inode) see(kRootNode, "file", attributes_of(inode));
-  EXPECT_FALSE(nodes_->lost_path(replaced)) << "the last some are remembered";
-  next_life();
-  EXPECT_LT(area_->records().take_stock().lost_links.size(), 100U);
-}
-
 /// Of a file with nothing in it that is 0.
 origin::Attributes whole_attributes(std::uint64_t inode) {
   auto attributes = attributes_of(inode);

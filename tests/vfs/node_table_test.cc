@@ -431,6 +431,44 @@ TEST_F(NodeTableTest, AWriteUnderTheNewNodeIsOneOfTheOld) {
   EXPECT_TRUE(table_.served_beside(other).empty());
 }
 
+/// Behind our back "a" went, and its inode's number was given to another file. The kernel may still open "a" by its node.
+TEST_F(NodeTableTest, AnInodesNumberThatComesAgainIsAnotherFile) {
+  const NodeId gone = look_up("a", file(5, kSmall, 100));
+  const NodeId other = look_up("b", file(5, kSmall, 200));
+  EXPECT_NE(other, gone);
+  EXPECT_EQ(path(gone), "(none)");
+  EXPECT_EQ(path(other), "b");
+}
+
+TEST_F(NodeTableTest, AFileThatWasMovedKeepsItsNode) {
+  const NodeId moved = look_up("a", file(5, kSmall));
+  EXPECT_EQ(look_up("b", file(5, kSmall)), moved);
+}
+
+TEST_F(NodeTableTest, AFileThatGotANameMoreKeepsItsNodeThoughItWasWritten) {
+  const NodeId linked = look_up("a", file(5, kSmall, 100));
+  origin::Attributes seen = file(5, kSmall, 200);
+  seen.st_nlink = 2;
+  EXPECT_EQ(look_up("b", seen), linked);
+}
+
+/// What was asked of the origin before a write ended has less of it than is known here.
+TEST_F(NodeTableTest, AFileThatWasWrittenAndMovedKeepsItsNodeForAnAnswerFromBefore) {
+  const NodeId written = look_up("a", file(5, kSmall, 100));
+  const ChangeStamp asked = table_.stamp();
+  table_.attributes_changed(written, nullptr, file(5, kSmall, 200), kNow);
+  const auto entry = table_.entry_seen({kRootNode, "b"}, file(5, kSmall, 100), asked, kNow);
+  ASSERT_TRUE(entry.has_value());
+  EXPECT_EQ(entry->id, written);
+}
+
+TEST_F(NodeTableTest, AFileThatIsWrittenKeepsItsNodeWhereverItIsSeen) {
+  const NodeId written = look_up("a", file(5, kSmall, 100));
+  table_.open(written, OpenKind::write);
+  EXPECT_EQ(look_up("b", file(5, kSmall, 200)), written);
+  table_.close(written, OpenKind::write);
+}
+
 TEST_F(NodeTableTest, AttributeChangeDoesNotVouchForAVersionNobodySaw) {
   const NodeId id = look_up("a", file(5, kSmall));
   table_.open(id, OpenKind::read);

@@ -207,18 +207,6 @@ TEST_F(NodeWaysTest, AFileThatNobodyHasOpenAnyMoreDecidesNothing) {
   EXPECT_EQ(open(id, cache::kNoBacking).answer, Answer::served);
 }
 
-TEST_F(NodeWaysTest, ANodeKnowsTheNameThatItLostBehindOurBack) {
-  const NodeId replaced = look_up("model");
-  EXPECT_FALSE(table_.lost_path(replaced));
-  origin::Attributes other = file(200);
-  other.st_ino = 6;
-  ASSERT_NE(table_.entry_seen({kRootNode, "model"}, other, table_.stamp(), kNow)->id, replaced);
-  EXPECT_EQ(table_.lost_path(replaced), "model");
-  const NodeId missing = look_up("gone");
-  ASSERT_TRUE(table_.name_missing({kRootNode, "gone"}, table_.stamp()));
-  EXPECT_EQ(table_.lost_path(missing), "gone");
-}
-
 TEST_F(NodeWaysTest, OriginsOwnFileIsSharedByReadersAndWriters) {
   const NodeId id = look_up("model");
   EXPECT_EQ(open(id, kOwn, OpenKind::write).answer, Answer::backed);

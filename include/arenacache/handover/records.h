@@ -3,8 +3,7 @@
 // Promises: a record is whole or not there, whenever its writer dies. Counts that are written later than the kernel learns of
 // them err to the side of keeping: a node is never forgotten that the kernel still names.
 // Owner: Area. Threads: any; one record is written by one thread at a time (its table's lock). Locks: one mutex, for free cells.
-// Never: holds more than what the kernel holds, but for the last names that nodes lost; when full, it says so with kNoRecord, and what
-// is new is lost at a hand-over.
+// Never: holds more than what the kernel holds; when full, it says so with kNoRecord, and what is new is lost at a hand-over.
 #pragma once
 
 #include <cstddef>
@@ -94,8 +93,6 @@ class Records {
   RecordId add(const NodeRecord& node);
   RecordId add(const LinkRecord& link) { return add_link(link.node, link.parent, link.name); }
   RecordId add_link(std::uint64_t node, std::uint64_t parent, std::string_view name);
-  /// A name that `node` had until another file was found there, or none. It is only ever removed.
-  RecordId add_lost_link(std::uint64_t node, std::uint64_t parent, std::string_view name);
   RecordId add(const HandleRecord& handle);
   /// kNoRecord does nothing, here and below.
   void remove(RecordId id);
@@ -132,7 +129,6 @@ class Records {
   struct Left {
     std::vector<std::pair<RecordId, NodeRecord>> nodes;
     std::vector<std::pair<RecordId, LinkRecord>> links;
-    std::vector<std::pair<RecordId, LinkRecord>> lost_links;
     std::vector<std::pair<RecordId, HandleRecord>> handles;
   };
   [[nodiscard]] Left take_stock();
@@ -145,7 +141,6 @@ class Records {
   RecordId obtain(std::size_t count);
   void free_cells(std::size_t first, std::size_t count);
   /// Whole once `tag`, a CellTag, is there.
-  RecordId add_name(std::uint32_t tag, std::uint64_t node, std::uint64_t parent, std::string_view name);
   [[nodiscard]] std::size_t stock_one(std::size_t at, Left& left) const;
 
   static constexpr std::size_t kMostCells = 5;  ///< of one record: a name of 255 bytes

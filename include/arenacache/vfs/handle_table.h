@@ -30,6 +30,7 @@ struct FileHandle {
   NodeId node{};
   int access = 0;  ///< O_RDONLY, O_WRONLY or O_RDWR
   bool bypasses_pages = false;  ///< its reads are not the kernel's pages; set before it is in the table
+  bool is_adopted_open = false;  ///< reads the file that an earlier worker had open, which no name is known of
   std::shared_ptr<cache::Reader> reader;
   std::shared_ptr<origin::OriginFile> file;
   std::shared_ptr<cache::Writer> writer;

@@ -163,8 +163,6 @@ class NodeTable {
 
   // Paths. Nothing: the node is gone, or it or a folder above has no name.
   [[nodiscard]] std::optional<NodePath> path(NodeId id) const;
-  /// The path of the name that this node lost behind our back a moment ago. Nothing: it lost none, or long ago.
-  [[nodiscard]] std::optional<std::string> lost_path(NodeId id) const;
   [[nodiscard]] std::optional<std::string> child_path(Name name) const;
   [[nodiscard]] std::optional<NodeId> child(Name name) const;
   /// Whether known_entry() would find one.
@@ -177,6 +175,7 @@ class NodeTable {
 
   // Attributes.
   [[nodiscard]] std::optional<NodeState> state(NodeId id) const;
+  [[nodiscard]] bool has_name(NodeId id) const;
   Seen attributes_seen(NodeId id, const origin::Attributes& attributes, ChangeStamp asked, base::TimePoint now);
   /// A change through the mount left `after`. With `before`, the data is as it was; without, the kernel's pages moved along.
   void attributes_changed(NodeId id, const origin::Attributes* before, const origin::Attributes& after,
@@ -274,6 +273,8 @@ class NodeTable {
   NodeId candidate_locked(const Link* link, const CompactAttributes& attributes) const AC_REQUIRES(mutex_);
   bool goes_on_locked(NodeId id, bool has_name, const CompactAttributes& attributes, ChangeStamp asked) const
       AC_REQUIRES(mutex_);
+  static bool has_number_of_another(const Node& node, const CompactAttributes& attributes);
+  static bool is_being_read(const Node& node);
   static bool is_written_unseen(const Node& node);
   static bool is_older_than_ours(ChangeStamp asked, const Node& node);
   bool must_retire_locked(NodeId id, const Node& node, const CompactAttributes& attributes) const AC_REQUIRES(mutex_);
@@ -296,15 +297,6 @@ class NodeTable {
   Node* current_locked(Name name, NodeId& id) AC_REQUIRES(mutex_);
   bool has_writer_locked(NodeId id, const OpenState& open) const AC_REQUIRES(mutex_);
   void forget_locked(NodeId id, std::uint64_t lookups) AC_REQUIRES(mutex_);
-  struct LostName {
-    NodeId node{};
-    NodeId parent{};
-    std::string name;
-    handover::RecordId record = handover::kNoRecord;
-  };
-  void note_lost_locked(NodeId id, Name name) AC_REQUIRES(mutex_);
-  void keep_lost_locked(LostName lost) AC_REQUIRES(mutex_);
-  void adopt_lost_name_locked(handover::RecordId id, const handover::LinkRecord& record) AC_REQUIRES(mutex_);
   static OpenWay begin_way(OpenState& open, const Opening& opening, bool writer_comes);
   OpenWay settle_locked(OpenState& open, const Opening& opening) AC_REQUIRES(mutex_);
   void drop_key_locked(NodeId id, const Node& node) AC_REQUIRES(mutex_);
@@ -337,7 +329,6 @@ class NodeTable {
   std::uint64_t changes_ AC_GUARDED_BY(mutex_) = 0;
   NameChanges name_changes_ AC_GUARDED_BY(mutex_);
   SentAway sent_away_ AC_GUARDED_BY(mutex_);
-  std::deque<LostName> lost_names_ AC_GUARDED_BY(mutex_);  ///< the last some, the newest at the end
   std::unordered_set<NodeId> nameless_ AC_GUARDED_BY(mutex_);  ///< nodes that lost their last name while they were open
   /// Of nodes whose state is `kept`; few files have one. May have more: what a node had before it changed.
   std::unordered_map<NodeId, std::string> acls_ AC_GUARDED_BY(mutex_);

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+// HeldFiles: threads whose open was answered ESTALE, and what each one found when it looked the name up again. The kernel does so once:
+// should the name go to another node before that open, it gets the file that it was shown. Where it was sent away because another file
+// had got the name, that may happen again, and the file is held open.
+// Threads: any. Locks: one mutex, a leaf; no file is closed under it. Never: more than kMost threads; the oldest go.
+#pragma once
+
+#include <sys/types.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <deque>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "arenacache/base/mutex.h"
+#include "arenacache/origin/fidelity.h"
+#include "arenacache/origin/origin.h"
+#include "arenacache/vfs/node.h"
+
+namespace arenacache::vfs {
+
+struct HeldFile {
+  NodeId node{};
+  std::string path;  ///< where it was
+  origin::Version version;
+  std::shared_ptr<origin::OriginFile> file;  ///< null: not open
+};
+
+class HeldFiles {
+ public:
+  /// Closes where that may block when nobody has it any more.
+  using Pointer = std::shared_ptr<const HeldFile>;
+
+  /// `thread` will look up again what it was opening, and what it finds is to be held open.
+  void expect(pid_t thread) { set(thread, nullptr); }
+  [[nodiscard]] bool is_expected(pid_t thread) const {
+    if (count_.load(std::memory_order_relaxed) == 0) return false;
+    const base::MutexLock lock(mutex_);
+    return std::ranges::find(all_, thread, &Entry::thread) != all_.end();
+  }
+  void set(pid_t thread, Pointer file) {
+    Pointer gone = take(thread);
+    Entry oldest;
+    const base::MutexLock lock(mutex_);
+    if (all_.size() == kMost) {
+      oldest = std::move(all_.front());
+      all_.pop_front();
+    }
+    all_.push_back({.thread = thread, .file = std::move(file)});
+    count_.store(all_.size(), std::memory_order_relaxed);
+  }
+  /// What `thread`, which opens now, was shown; null: nothing is held for it. It is not expected any more.
+  [[nodiscard]] Pointer take(pid_t thread) {
+    if (count_.load(std::memory_order_relaxed) == 0) return nullptr;
+    const base::MutexLock lock(mutex_);
+    const auto found = std::ranges::find(all_, thread, &Entry::thread);
+    if (found == all_.end()) return nullptr;
+    Pointer file = std::move(found->file);
+    all_.erase(found);
+    count_.store(all_.size(), std::memory_order_relaxed);
+    return file;
+  }
+
+ private:
+  struct Entry {
+    pid_t thread = 0;
+    Pointer file;
+  };
+  static constexpr std::size_t kMost = 64;
+
+  mutable base::Mutex mutex_;
+  std::deque<Entry> all_ AC_GUARDED_BY(mutex_);
+  std::atomic<std::size_t> count_{0};
+};
+
+}  // namespace arenacache::vfs

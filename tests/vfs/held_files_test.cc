@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "held_files.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <memory>
+#include <utility>
+
+namespace arenacache::vfs {
+namespace {
+
+HeldFiles::Pointer file_of(std::uint64_t node) {
+  return std::make_shared<const HeldFile>(HeldFile{.node = NodeId{node}, .path = {}, .version = {}, .file = {}});
+}
+
+TEST(HeldFilesTest, AThreadIsExpectedUntilItOpens) {
+  HeldFiles held;
+  EXPECT_FALSE(held.is_expected(1));
+  held.expect(1);
+  EXPECT_TRUE(held.is_expected(1));
+  EXPECT_FALSE(held.is_expected(2));
+  EXPECT_EQ(held.take(1), nullptr) << "it was shown nothing";
+  EXPECT_FALSE(held.is_expected(1));
+}
+
+TEST(HeldFilesTest, AThreadGetsWhatItWasShownLast) {
+  HeldFiles held;
+  held.expect(1);
+  held.set(1, file_of(5));
+  const auto last = file_of(6);
+  held.set(1, last);
+  EXPECT_EQ(held.take(1), last);
+  EXPECT_EQ(held.take(1), nullptr);
+}
+
+TEST(HeldFilesTest, OfTooManyThreadsTheOldestIsForgotten) {
+  HeldFiles held;
+  auto first = file_of(5);
+  const std::weak_ptr<const HeldFile> closed = first;
+  held.set(1, std::move(first));
+  for (pid_t thread = 2; thread < 100; ++thread) held.expect(thread);
+  EXPECT_FALSE(held.is_expected(1));
+  EXPECT_TRUE(held.is_expected(99));
+  EXPECT_TRUE(closed.expired());
+}
+
+}  // namespace
+}  // namespace arenacache::vfs
