@@ -177,12 +177,16 @@ std::string ReplacedFile::read_whole(std::optional<Opened>& opened) {
     if (std::string failure = read_at(opened, offset, length); !failure.empty()) return failure;
     offset += length;
   }
-  std::byte beyond{};
-  if (opened && ::pread(opened->fd.get(), &beyond, 1, static_cast<off_t>(offset)) > 0) {
-    if (may_be_plain(*opened)) return {};
-    return text("more than the ", offset, " bytes of version ", *opened->version);
-  }
-  return {};
+  if (!opened) return {};
+  std::vector<std::byte> beyond(kPage);
+  const ssize_t got = ::pread(opened->fd.get(), beyond.data(), beyond.size(), static_cast<off_t>(offset));
+  if (got <= 0 || may_be_plain(*opened)) return {};
+  const auto found = pattern_of(std::span(beyond).first(static_cast<std::size_t>(got)), offset);
+  return told(*opened,
+              text("more than there is, ", got, " bytes of ",
+                   found ? text("version ", static_cast<std::uint64_t>(*found) - static_cast<std::uint64_t>(pattern(0)))
+                         : text("no version, the first is ", std::to_integer<int>(beyond.front()))),
+              offset);
 }
 
 std::string ReplacedFile::read_at(std::optional<Opened>& opened, std::uint64_t offset, std::size_t length) {
