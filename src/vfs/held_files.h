@@ -35,22 +35,26 @@ class HeldFiles {
   using Pointer = std::shared_ptr<const HeldFile>;
 
   /// `thread` will look up again what it was opening, and what it finds is to be held open.
-  void expect(pid_t thread) { set(thread, nullptr); }
-  [[nodiscard]] bool is_expected(pid_t thread) const {
+  void expect(pid_t thread) { replace({.thread = thread, .file = nullptr, .looks_left = kMostLooks}); }
+  /// Whether what `thread` looks up now is to be held open. True a few times only: it may never open anything.
+  [[nodiscard]] bool counts_look(pid_t thread) {
     if (count_.load(std::memory_order_relaxed) == 0) return false;
     const base::MutexLock lock(mutex_);
-    return std::ranges::find(all_, thread, &Entry::thread) != all_.end();
+    const auto found = std::ranges::find(all_, thread, &Entry::thread);
+    if (found == all_.end() || found->looks_left == 0) return false;
+    --found->looks_left;
+    return true;
   }
   void set(pid_t thread, Pointer file) {
-    Pointer gone = take(thread);
-    Entry oldest;
-    const base::MutexLock lock(mutex_);
-    if (all_.size() == kMost) {
-      oldest = std::move(all_.front());
-      all_.pop_front();
+    {
+      const base::MutexLock lock(mutex_);
+      const auto found = std::ranges::find(all_, thread, &Entry::thread);
+      if (found != all_.end()) {
+        std::swap(found->file, file);  // the old one goes without the lock
+        return;
+      }
     }
-    all_.push_back({.thread = thread, .file = std::move(file)});
-    count_.store(all_.size(), std::memory_order_relaxed);
+    replace({.thread = thread, .file = std::move(file), .looks_left = 0});
   }
   /// What `thread`, which opens now, was shown; null: nothing is held for it. It is not expected any more.
   [[nodiscard]] Pointer take(pid_t thread) {
@@ -68,8 +72,22 @@ class HeldFiles {
   struct Entry {
     pid_t thread = 0;
     Pointer file;
+    unsigned looks_left = 0;
   };
   static constexpr std::size_t kMost = 64;
+  static constexpr unsigned kMostLooks = 8;
+
+  void replace(Entry entry) {
+    const Pointer gone = take(entry.thread);
+    Entry oldest;
+    const base::MutexLock lock(mutex_);
+    if (all_.size() == kMost) {
+      oldest = std::move(all_.front());
+      all_.pop_front();
+    }
+    all_.push_back(std::move(entry));
+    count_.store(all_.size(), std::memory_order_relaxed);
+  }
 
   mutable base::Mutex mutex_;
   std::deque<Entry> all_ AC_GUARDED_BY(mutex_);

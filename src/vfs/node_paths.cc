@@ -10,8 +10,6 @@
 
 namespace arenacache::vfs {
 
-namespace {}  // namespace
-
 std::optional<std::string> NodeTable::path_locked(NodeId id) const {
   std::vector<std::string_view> parts;
   std::size_t length = 0;

@@ -70,7 +70,7 @@ void reply_found(const FilesystemPtr& fs, Reply reply, const std::shared_ptr<con
   const pid_t thread = reply.requester().pid;
   const Entry shown = fs->nodes().keep_for_writer(name->view(), entry, thread);
   if (!S_ISREG(shown.attributes.st_mode)) return reply_entry(*fs, reply, shown);
-  if (!fs->held_files().is_expected(thread)) {
+  if (!fs->held_files().counts_look(thread)) {
     if (fs->nodes().was_sent_away(thread)) note_shown(*fs, thread, *name, shown);
     return reply_entry(*fs, reply, shown);
   }
