@@ -105,7 +105,8 @@ void learn_acls_behind(const FilesystemPtr& fs, NodeId id) {
   if (!fs->origin_is_answering() || fs->origin_is_slow()) return;
   const auto unknown = std::make_shared<const std::vector<NodeId>>(take_unknown(*fs, id));
   if (unknown->empty()) return;
-  if (!fs->begin_check_behind()) return fs->nodes().acls_not_told(*unknown);
+  if (!fs->may_check_behind()) return fs->nodes().acls_not_told(*unknown);
+  fs->begin_check_behind();
   fs->look<bool>(
       [fs, unknown](origin::Origin& origin) -> base::Result<bool> {
         learn(*fs, origin, *unknown);

@@ -45,21 +45,22 @@ void start(const FilesystemPtr& fs, OriginCheck<T> check) {
     answer(std::move(said));
   };
   const auto race = std::make_shared<FirstOfTwo<Said>>(std::move(answer), std::move(check.late));
-  if (has_fallback && !fs->origin_is_answering()) {
+  if (has_fallback && (!fs->origin_is_answering() || !fs->may_check_behind())) {
     race->give_up();
     return;
   }
-  const bool is_behind = has_fallback && fs->origin_is_slow();
-  if (is_behind) {
-    race->give_up();
-    if (!fs->begin_check_behind()) return;
+  const auto fall_behind = [fs, race] {
+    fs->begin_check_behind();
+    if (!race->give_up()) fs->end_check_behind();
+  };
+  if (has_fallback && fs->origin_is_slow()) {
+    fall_behind();
   } else if (has_fallback) {
     fs->timer().at(fs->clock().now() + timing.patience,
-                   [race] { guarded("answering from what is known", [&] { race->give_up(); }); });
+                   [fall_behind] { guarded("answering from what is known", fall_behind); });
   }
-  fs->look<T>(std::move(check.call), [fs, race, is_behind](Said said) {
-    if (is_behind) fs->end_check_behind();
-    race->offer(std::move(said));
+  fs->look<T>(std::move(check.call), [fs, race](Said said) {
+    if (!race->offer(std::move(said))) fs->end_check_behind();
   });
 }
 

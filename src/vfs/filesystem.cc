@@ -161,10 +161,8 @@ void Filesystem::change(std::pair<origin::ChangeKey, origin::ChangeKey> keys,
   });
 }
 
-bool Filesystem::begin_check_behind() {
-  if (checks_behind_.fetch_add(1, std::memory_order_relaxed) < kMaxChecksBehind) return true;
-  end_check_behind();
-  return false;
+bool Filesystem::may_check_behind() const {
+  return checks_behind_.load(std::memory_order_relaxed) < kMaxChecksBehind;
 }
 
 void Filesystem::stop() {

@@ -141,8 +141,10 @@ class Filesystem : public std::enable_shared_from_this<Filesystem> {
   void set_origin_slow(bool is_slow) {
     slow_since_.store(is_slow ? clock_.now() : base::TimePoint::min(), std::memory_order_relaxed);
   }
-  /// Checks of known names that go on while nobody waits: few, or a hung origin would take all threads for them.
-  [[nodiscard]] bool begin_check_behind();
+  /// Checks of known names that go on while nobody waits: few, or an origin that hangs, or is slower than it is asked, would take
+  /// all threads for them, and who must wait for it would wait for those too.
+  [[nodiscard]] bool may_check_behind() const;
+  void begin_check_behind() { checks_behind_.fetch_add(1, std::memory_order_relaxed); }
   void end_check_behind() { checks_behind_.fetch_sub(1, std::memory_order_relaxed); }
 
   /// Lets go of timers and open handles.

@@ -104,6 +104,20 @@ TEST_F(AttributeCheckTest, HungOriginIsAskedByFewWhoDoNotWait) {
   EXPECT_LE(origin_->calls(OriginCall::stat), 1U + 8U);
 }
 
+TEST_F(AttributeCheckTest, OriginThatIsSlowerThanItIsAskedHasThreadsForWhoMustWait) {
+  hang();
+  for (int i = 0; i < 30; ++i) {
+    fs_->set_origin_slow(false);  // some call has come back: known names wait again
+    const auto outcome = check(true);
+    ASSERT_TRUE(clock_.await_waiters(1));
+    clock_.advance(kPatience);
+    EXPECT_FALSE(get(outcome->answer).has_value());
+  }
+  ASSERT_TRUE(origin_->await_held(OriginCall::stat, 8));
+  const auto outcome = check(false);
+  EXPECT_TRUE(origin_->await_held(OriginCall::stat, 9)) << "it does not wait for those that nobody waits for";
+}
+
 TEST_F(AttributeCheckTest, UnknownNameWaitsForTheOrigin) {
   miss_patience();
   const auto outcome = check(false);

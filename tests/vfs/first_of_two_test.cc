@@ -28,7 +28,7 @@ FirstOfTwo<int> race(Heard& heard) {
 TEST(FirstOfTwo, ResultThatComesFirstIsTheAnswer) {
   Heard heard;
   auto both = race(heard);
-  both.offer(7);
+  EXPECT_TRUE(both.offer(7));
   EXPECT_FALSE(both.give_up());
   EXPECT_EQ(heard.answers, 1);
   EXPECT_EQ(heard.answer, 7);
@@ -39,7 +39,7 @@ TEST(FirstOfTwo, ResultAfterPatienceEndedIsLate) {
   Heard heard;
   auto both = race(heard);
   EXPECT_TRUE(both.give_up());
-  both.offer(7);
+  EXPECT_FALSE(both.offer(7));
   EXPECT_EQ(heard.answers, 1);
   EXPECT_EQ(heard.answer, std::nullopt);
   EXPECT_EQ(heard.late, 1);

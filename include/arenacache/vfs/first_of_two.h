@@ -19,13 +19,14 @@ class FirstOfTwo {
 
   FirstOfTwo(Answer answer, Late late) : answer_(std::move(answer)), late_(std::move(late)) {}
 
-  /// The result is there. Call at most once.
-  void offer(T result) {
-    if (claim()) {
-      answer_(std::move(result));
-    } else {
+  /// The result is there. Call at most once. False: patience ended first, this was late.
+  bool offer(T result) {
+    if (!claim()) {
       late_(std::move(result));
+      return false;
     }
+    answer_(std::move(result));
+    return true;
   }
 
   /// Patience has ended. False: the result was first.
