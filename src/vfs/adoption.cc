@@ -209,6 +209,7 @@ bool adopt_open(const FilesystemPtr& fs, handover::RecordId id, const HandleReco
 std::size_t adopt(const FilesystemPtr& fs, Inheritance& inheritance, const std::vector<handover::Slot*>& left) {
   auto stock = fs->records().take_stock();
   fs->nodes().adopt(stock);
+  for (const pid_t thread : fs->nodes().readers_sent_away()) fs->held_files().expect(thread);
   const Backings held = hold_backings(*fs, stock);
   std::set<std::uint64_t> unanswered;
   for (const handover::Slot* slot : left) {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // HeldFiles: threads whose open was answered ESTALE, and what each one found when it looked the name up again. The kernel does so once:
-// should the name go to another node before that open, it gets the file that it was shown. Where it was sent away because another file
-// had got the name, that may happen again, and the file is held open.
+// should the name go to another file or node before that open, it gets the file that it was shown, which is held open for that.
 // Threads: any. Locks: one mutex, a leaf; no file is closed under it. Never: more than kMost threads; the oldest go.
 #pragma once
 

@@ -231,6 +231,11 @@ bool NodeTable::was_sent_away(pid_t thread) const {
   return sent_away_.has(thread);
 }
 
+std::vector<pid_t> NodeTable::readers_sent_away() const {
+  base::MutexLock lock(mutex_);
+  return sent_away_.readers();
+}
+
 void NodeTable::note_sent_away(pid_t thread, OpenKind kind) { static_cast<void>(send_away(thread, kind)); }
 
 void NodeTable::forget_sent_away(pid_t thread) {

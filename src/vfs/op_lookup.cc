@@ -74,18 +74,27 @@ void reply_found(const FilesystemPtr& fs, Reply reply, const std::shared_ptr<con
     if (fs->nodes().was_sent_away(thread)) note_shown(*fs, thread, *name, shown);
     return reply_entry(*fs, reply, shown);
   }
-  const origin::Caller caller = caller_of(reply.requester());
-  fs->look<HeldFiles::Pointer>(
-      [fs, name, shown, caller](origin::Origin& origin) { return hold(fs, origin, *name, shown, caller); },
-      [fs, name, shown, thread, attempt, reply = std::move(reply)](base::Result<HeldFiles::Pointer> held) mutable {
-        const bool is_gone = held && *held == nullptr;
-        if (is_gone && attempt < kLookupAttempts) {
-          fs->nodes().forget(shown.id, 1);
-          return ask(fs, std::move(reply), name, false, attempt + 1);
-        }
-        if (held) fs->held_files().set(thread, std::move(*held));
-        reply_entry(*fs, reply, shown);  // whatever keeps it from being opened, the open will tell
-      });
+  using Held = base::Result<HeldFiles::Pointer>;
+  OriginCheck<HeldFiles::Pointer> check;
+  check.is_known = true;
+  check.call = [fs, name, shown, caller = caller_of(reply.requester())](origin::Origin& origin) {
+    return hold(fs, origin, *name, shown, caller);
+  };
+  check.late = [](const Held&) {};
+  check.answer = [fs, name, shown, thread, attempt, reply = std::move(reply)](std::optional<Held> held) mutable {
+    const bool is_gone = held && *held && **held == nullptr;
+    if (is_gone && attempt < kLookupAttempts) {
+      fs->nodes().forget(shown.id, 1);
+      return ask(fs, std::move(reply), name, false, attempt + 1);
+    }
+    if (held && *held) {
+      fs->held_files().set(thread, std::move(**held));
+    } else {
+      note_shown(*fs, thread, *name, shown);
+    }
+    reply_entry(*fs, reply, shown);  // whatever keeps it from being opened, the open will tell
+  };
+  start(fs, std::move(check));
 }
 
 void answer_with(const FilesystemPtr& fs, Reply reply, const std::shared_ptr<const OwnedName>& name, const Said& said,

@@ -87,7 +87,7 @@ void serve_other_file(const FilesystemPtr& fs, Reply reply, const HeldFiles::Poi
                       const base::Result<origin::Attributes>& said) {
   if (held && held->file) return serve_held(fs, std::move(reply), held);
   if (!said && fs->nodes().was_sent_away(reply.requester().pid)) return reply.fail(said.error());
-  reply_lost(*fs, reply);
+  reply_gone(*fs, reply);
 }
 
 void open_for_reading(const FilesystemPtr& fs, Reply reply, NodeId id) {
@@ -107,7 +107,7 @@ void open_for_reading(const FilesystemPtr& fs, Reply reply, NodeId id) {
                if (!answer->said) return reply.fail(answer->said.error());
                const pid_t thread = reply.requester().pid;
                if (kernel_is_behind(*fs, id, answer->seen, *known, *answer->said, thread, OpenKind::read)) {
-                 return reply_lost(*fs, reply);
+                 return reply_gone(*fs, reply);
                }
                serve(fs, std::move(reply), id, held);
              });
@@ -123,7 +123,7 @@ void open_nameless(const FilesystemPtr& fs, Reply reply, NodeId id, int access, 
   const OpenKind asked = access == O_RDONLY ? OpenKind::read : OpenKind::write;
   const auto other = fs->files().find_of_node(id, [&](const FileHandle& handle) { return fits(handle, access); });
   if (!other && held) return serve_held(fs, std::move(reply), held);
-  if (!other && access == O_RDONLY) return reply_lost(*fs, reply);
+  if (!other && access == O_RDONLY) return reply_gone(*fs, reply);
   if (!other) return reply_gone(*fs, reply, asked);
   const OpenKind kind = other->file ? OpenKind::write : OpenKind::read;
   OpenDecision decision = fs->nodes().open(id, kind, reply.requester().pid);

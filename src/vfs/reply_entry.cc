@@ -95,13 +95,10 @@ bool settle_open(Filesystem& fs, const Requester& requester, FileHandle& handle,
 }
 
 void reply_gone(Filesystem& fs, Reply& reply, OpenKind kind) {
-  fs.nodes().note_sent_away(reply.requester().pid, kind);
+  const pid_t thread = reply.requester().pid;
+  fs.nodes().note_sent_away(thread, kind);
+  if (kind == OpenKind::read) fs.held_files().expect(thread);
   reply.fail(gone_error());
-}
-
-void reply_lost(Filesystem& fs, Reply& reply) {
-  fs.held_files().expect(reply.requester().pid);
-  reply_gone(fs, reply);
 }
 
 std::shared_ptr<cache::Reader> open_reader(Filesystem& fs, const Requester& requester, const cache::FileRef& file,
@@ -165,7 +162,7 @@ void reply_opened(const FilesystemPtr& fs, Reply& reply, const std::shared_ptr<F
                    if (!is_held || *is_held || !may_go_again) return tell_opened(fs, reply, id, *handle, decision);
                    close_handle(fs, id);
                    if (again) return again(std::move(reply));
-                   reply_lost(*fs, reply);
+                   reply_gone(*fs, reply);
                  });
 }
 

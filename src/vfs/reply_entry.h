@@ -19,11 +19,8 @@ void reply_new_entry(Filesystem& fs, origin::Origin& origin, Reply& reply, Name 
 [[nodiscard]] base::Result<Entry> entry_now(Filesystem& fs, Name name, const origin::Attributes& attributes);
 
 /// Answers an open, or the lookup for one, ESTALE: the kernel looks the name up again and comes once more, and is told no second
-/// time if there is a choice.
+/// time if there is a choice. What the lookup finds for who reads is held open for it: it may lose the name before it is opened.
 void reply_gone(Filesystem& fs, Reply& reply, OpenKind kind = OpenKind::read);
-
-/// The same for an open to read that found another file under the name by now: the one that its lookup finds is held for it.
-void reply_lost(Filesystem& fs, Reply& reply);
 
 /// Decides who answers the reads of a handle whose open the node table has counted, and gives it the backing file for that.
 /// False: the node cannot be opened that way, the open is not counted any more: its name must be looked up again.

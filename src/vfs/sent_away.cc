@@ -49,6 +49,14 @@ bool SentAway::is_writer(pid_t thread) const {
   return found != all_.end() && found->kind == OpenKind::write;
 }
 
+std::vector<pid_t> SentAway::readers() const {
+  std::vector<pid_t> threads;
+  for (const Entry& one : all_) {
+    if (one.kind == OpenKind::read) threads.push_back(one.thread);
+  }
+  return threads;
+}
+
 void SentAway::remove(pid_t thread) {
   const auto found = find(thread);
   if (found == all_.end()) return;

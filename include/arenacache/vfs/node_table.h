@@ -228,6 +228,8 @@ class NodeTable {
   /// The open of `thread` was answered ESTALE: the kernel looks the name up again, this once.
   void note_sent_away(pid_t thread, OpenKind kind);
   [[nodiscard]] bool was_sent_away(pid_t thread) const;
+  /// The threads that come back to read.
+  [[nodiscard]] std::vector<pid_t> readers_sent_away() const;
   /// The open of `thread` is about to be answered otherwise.
   void forget_sent_away(pid_t thread);
   /// `thread` looked `name` up, which found `found`. If it was sent away to come back and write, what is returned is a node that it

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <vector>
 
 #include "arenacache/handover/records.h"
 #include "arenacache/vfs/node.h"
@@ -29,6 +30,7 @@ class SentAway {
   [[nodiscard]] bool has(pid_t thread) const { return find(thread) != all_.end(); }
   /// Whether it comes back to write.
   [[nodiscard]] bool is_writer(pid_t thread) const;
+  [[nodiscard]] std::vector<pid_t> readers() const;
   void remove(pid_t thread);
 
   /// The node that a writer which was sent away was shown last, and will open.
