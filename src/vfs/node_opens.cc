@@ -277,9 +277,8 @@ bool NodeTable::has_writer_locked(NodeId id, const OpenState& open) const {
   return open.writers > 0 || sent_away_.is_shown(id);
 }
 
-/// The first open of a node decides. `writer_comes`: a file of the store would keep out the writer who is on the way.
-OpenWay NodeTable::begin_way(OpenState& open, const Opening& opening, bool writer_comes) {
-  const bool can_back = !writer_comes || cache::is_origin_backing(opening.offer);
+/// The first open of a node decides.
+OpenWay NodeTable::begin_way(OpenState& open, const Opening& opening, bool can_back) {
   open.way = opening.offer != cache::kNoBacking && can_back ? ReadWay::backed : ReadWay::served;
   if (open.way == ReadWay::served) return {.answer = OpenWay::Answer::served};
   open.backing = opening.offer;
@@ -295,9 +294,14 @@ OpenWay NodeTable::settle_locked(OpenState& open, const Opening& opening) {
   const bool is_reader = opening.kind == OpenKind::read;
   const bool has_writer = has_writer_locked(opening.node, open);
   const bool is_gone = opening.gone != cache::kNoBacking && open.backing == opening.gone;
+  // Of what the kernel writes by itself nobody tells those who read an older node of the file, which has pages of its own.
+  const bool is_read_beside = !served_beside_locked(opening.node).empty();
   switch (open.way == ReadWay::backed && is_gone ? ReadWay::undecided : open.way) {
-    case ReadWay::undecided:
-      return begin_way(open, opening, is_reader && has_writer);
+    case ReadWay::undecided: {
+      // A file of the store would keep out the writer who is on the way.
+      const bool is_written = !is_reader || has_writer;
+      return begin_way(open, opening, !is_written || (cache::is_origin_backing(opening.offer) && !is_read_beside));
+    }
     case ReadWay::served: {
       // What is open goes on as it is; the name gets a node that the kernel reads by itself.
       const bool can_move_on =
@@ -306,7 +310,8 @@ OpenWay NodeTable::settle_locked(OpenState& open, const Opening& opening) {
     }
     case ReadWay::backed: {
       // The file itself, whoever reads or writes it.
-      if (cache::is_origin_backing(open.backing)) return {.answer = backed, .backing = open.backing};
+      const bool must_leave = !is_reader && is_read_beside && !was_sent_away;
+      if (cache::is_origin_backing(open.backing) && !must_leave) return {.answer = backed, .backing = open.backing};
       // Evicted and filled again meanwhile, or changed once more: what is open there was the file a moment ago. Who comes by
       // /proc/self/fd finds no other node either.
       const bool has_no_choice = (was_sent_away && opening.may_share) || open.estale_sent;

@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <string_view>
+#include <vector>
 
 #include "arenacache/vfs/node_table.h"
 
@@ -212,6 +213,21 @@ TEST_F(NodeWaysTest, OriginsOwnFileIsSharedByReadersAndWriters) {
   EXPECT_EQ(open(id, kOwn, OpenKind::write).answer, Answer::backed);
   EXPECT_EQ(open(id, cache::kNoBacking).backing, kOwn);
   EXPECT_EQ(open(id, cache::kNoBacking, OpenKind::write).backing, kOwn);
+}
+
+TEST_F(NodeWaysTest, NobodyWritesUnseenBesideReadersOfAnOlderNode) {
+  const NodeId id = look_up("model");
+  ASSERT_EQ(open(id, cache::kNoBacking).answer, Answer::served);
+  ASSERT_EQ(open(id, kOwn, OpenKind::read, 2).answer, Answer::look_up_again);
+  const NodeId next = table_.fresh_entry(kModel, kNow - std::chrono::seconds(1))->id;
+  ASSERT_EQ(table_.served_beside(next), std::vector{id});
+  ASSERT_EQ(open(next, kOwn, OpenKind::read, 2).answer, Answer::backed);
+  EXPECT_EQ(open(next, kOwn, OpenKind::write, 3).answer, Answer::look_up_again);
+  const auto found = table_.fresh_entry(kModel, kNow - std::chrono::seconds(1));
+  const NodeId last = table_.keep_for_writer(kModel, *found, 3).id;
+  EXPECT_EQ(open(last, kOwn, OpenKind::read, 4).answer, Answer::served) << "who is quicker than the writer";
+  EXPECT_EQ(open(last, kOwn, OpenKind::write, 3).answer, Answer::served);
+  EXPECT_EQ(table_.served_beside(last), std::vector{id}) << "who is told of what is written";
 }
 
 TEST_F(NodeWaysTest, WhatIsKnownOfAFileThatTheKernelWritesIsOldAtOnce) {
