@@ -184,6 +184,7 @@ bool adopt_file(const FilesystemPtr& fs, handover::RecordId id, const HandleReco
                                                 .version = version_of(record),
                                                 .backing = backing,
                                                 .bypasses = record.bypasses_pages,
+                                                .follows = record.follows,
                                                 .drops_pages = record.drops_pages});
   if (!has_node) return false;
   auto handle = make_handle(fs, record, std::move(kept));

@@ -152,20 +152,21 @@ void note_name_removed(Filesystem& fs, Name name) {
   if (const auto path = fs.nodes().child_path(name); path && fs.listings().find(*path)) fs.listings().drop_tree(*path);
 }
 
-void note_name_moved(Filesystem& fs, Name from, Name to) {
-  fs.nodes().name_moved(from, to);
+void drop_listings_of_move(Filesystem& fs, Name from, Name to) {
   for (const Name name : {from, to}) {
     drop_listing(fs, name.parent);
     drop_tree(fs, name);
   }
 }
 
+void note_name_moved(Filesystem& fs, Name from, Name to) {
+  fs.nodes().name_moved(from, to);
+  drop_listings_of_move(fs, from, to);
+}
+
 void note_names_exchanged(Filesystem& fs, Name first, Name second) {
   fs.nodes().names_exchanged(first, second);
-  for (const Name name : {first, second}) {
-    drop_listing(fs, name.parent);
-    drop_tree(fs, name);
-  }
+  drop_listings_of_move(fs, first, second);
 }
 
 void note_attributes_changed(Filesystem& fs, NodeId id, const origin::Attributes* before,

@@ -34,6 +34,8 @@ void note_name_added(Filesystem& fs, Name name);
 void note_name_removed(Filesystem& fs, Name name);
 void note_name_moved(Filesystem& fs, Name from, Name to);
 void note_names_exchanged(Filesystem& fs, Name first, Name second);
+/// What was listed before such a change, where an earlier worker told the nodes of it.
+void drop_listings_of_move(Filesystem& fs, Name from, Name to);
 void note_attributes_changed(Filesystem& fs, NodeId id, const origin::Attributes* before,
                              const origin::Attributes& after);
 void note_attributes_unknown(Filesystem& fs, NodeId id);

@@ -103,6 +103,7 @@ bool NodeTable::adopt_open(const AdoptedOpen& adopted) {
   OpenState& open = *node->open;
   ++(adopted.kind == OpenKind::read ? open.readers : open.writers);
   if (adopted.drops_pages) ++open.dropping;
+  open.follows = open.follows || adopted.follows;
   if (adopted.backing != cache::kNoBacking) {
     open.way = ReadWay::backed;
     open.backing = adopted.backing;
@@ -138,8 +139,9 @@ void NodeTable::end_adoption() {
     const Node& node = nodes_.at(older);
     const NodeId current = by_inode_.find(key_of(node), KeyOfNode{nodes_});
     const bool is_there = current != kNoNode && current != older && node.attributes.link_count() > 0;
-    if (is_there && nodes_.at(current).attributes.version().same_data(node.attributes.version()))
-      node.open->successor = current;
+    // Who died while it was written may have noted less than was written.
+    const bool is_same = is_there && nodes_.at(current).attributes.version().same_data(node.attributes.version());
+    if (is_same || (is_there && node.open->follows)) node.open->successor = current;
   }
   for (const NodeId id : all) {
     const Node* const node = find_locked(id);

@@ -336,7 +336,10 @@ unsigned NodeTable::close(NodeId id, OpenKind kind) {
   unsigned& count = kind == OpenKind::read ? node->open->readers : node->open->writers;
   if (count > 0) --count;
   const unsigned left = count;
-  if (node->open->readers + node->open->writers == 0) node->open->way = ReadWay::undecided;
+  if (node->open->readers + node->open->writers == 0) {
+    node->open->way = ReadWay::undecided;
+    node->open->follows = false;
+  }
   drop_if_unused_locked(id);
   return left;
 }

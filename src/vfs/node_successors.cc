@@ -3,6 +3,7 @@
 // the kernel forgets the new one first. Whoever dies in between leaves each name with one of the two, so that a successor finds
 // what is open by it.
 #include <algorithm>
+#include <memory>
 #include <utility>
 #include <vector>
 
@@ -12,10 +13,13 @@ namespace arenacache::vfs {
 
 /// A new node for the file that `id` was, which keeps what is open. `link`: a name that is the new one's from now on; may be null.
 NodeId NodeTable::succeed_locked(NodeId id, const Link* link, const CompactAttributes& attributes) {
-  drop_key_locked(id, nodes_.at(id));
-  const bool is_same_version = nodes_.at(id).attributes.version().same_data(attributes.version());
+  const Node& node = nodes_.at(id);
+  const InodeKey key = key_of(node);
+  drop_key_locked(id, node);
+  const bool is_followed = node.open && node.open->follows && key == InodeKey{attributes.device(), attributes.inode()};
+  const bool is_same = is_followed || node.attributes.version().same_data(attributes.version());
   const NodeId successor = make_node_locked(attributes);
-  if (is_same_version) note_successor_locked(id, successor);
+  if (is_same) note_successor_locked(id, successor);
   if (link != nullptr) pass_link_locked(*link, successor);
   detach_locked(id);
   return successor;
@@ -70,6 +74,21 @@ void NodeTable::note_inode_gone_locked(NodeId id) {
   for (const NodeId older : nameless_) {
     if (Node& node = nodes_.at(older); key_of(node) == key) note(node);
   }
+}
+
+bool NodeTable::becomes(NodeId id, const origin::Attributes& attributes, base::TimePoint now) {
+  base::MutexLock lock(mutex_);
+  Node* const node = find_locked(id);
+  if (node == nullptr || id == kRootNode || node->links != nullptr) return false;
+  if (node->open && node->open->readers + node->open->writers > 0) return false;
+  drop_key_locked(id, *node);
+  node->open = std::make_unique<OpenState>();
+  node->open->has_unknown_pages = true;
+  set_attributes_locked(*node, CompactAttributes(attributes));
+  node->acl = AclState::unknown;
+  node->validated = now;
+  node->changed_at = advance_locked();
+  return true;
 }
 
 std::vector<NodeId> NodeTable::incarnations(NodeId id) const {

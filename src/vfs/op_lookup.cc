@@ -12,6 +12,7 @@
 #include "attribute_check.h"
 #include "caller.h"
 #include "listing_access.h"
+#include "op_open.h"
 #include "operations.h"
 #include "origin_access.h"
 #include "reply_entry.h"
@@ -41,19 +42,7 @@ base::Result<HeldFiles::Pointer> hold(const FilesystemPtr& fs, origin::Origin& o
   const origin::Version version = origin::version_of(now);
   const bool is_same_file = now.st_ino == shown.attributes.st_ino || !fs->fidelity().stable_inodes;
   if (!is_same_file || !version.same_data(origin::version_of(shown.attributes))) return nullptr;
-  const auto close = [weak = std::weak_ptr(fs)](const HeldFile* held) {
-    std::unique_ptr<const HeldFile> file(held);
-    const auto alive = weak.lock();
-    if (!alive) return;
-    alive->look<bool>(
-        [file = std::move(file)](origin::Origin&) mutable {
-          file.reset();
-          return true;
-        },
-        [](const base::Result<bool>&) {});
-  };
-  return HeldFiles::Pointer(
-      new HeldFile{.node = shown.id, .path = *path, .version = version, .file = std::move(*opened)}, close);
+  return hold_open(fs, {.node = shown.id, .path = *path, .version = version, .file = std::move(*opened)});
 }
 
 /// Where what `thread` was shown is, should its node lose the name before the open.

@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <cerrno>
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
@@ -10,6 +12,7 @@
 
 #include "acl_access.h"
 #include "attribute_check.h"
+#include "caller.h"
 #include "kernel_is_behind.h"
 #include "op_open.h"
 #include "operations.h"
@@ -27,13 +30,14 @@ struct Wanted {
   HeldFiles::Pointer held;  ///< what its lookup found, should the name have gone since; may be null
 };
 
+constexpr auto kPatienceWithPages = std::chrono::seconds(1);
+
 void serve_held(const FilesystemPtr& fs, Reply reply, const HeldFiles::Pointer& held);
+void serve_in_its_place(const FilesystemPtr& fs, Reply reply, NodeId id, const std::string& path);
 
 void settle_and_reply(const FilesystemPtr& fs, Reply& reply, const std::shared_ptr<FileHandle>& handle,
-                      const OpenDecision& decision, const HeldFiles::Pointer& held) {
+                      const OpenDecision& decision, OpenAgain again) {
   if (!settle_open(*fs, reply.requester(), *handle, decision)) return reply_gone(*fs, reply);
-  OpenAgain again;
-  if (held) again = [fs, held](Reply once_more) { serve_held(fs, std::move(once_more), held); };
   reply_opened(fs, reply, handle, decision, std::move(again));
 }
 
@@ -48,7 +52,9 @@ void serve(const FilesystemPtr& fs, Reply reply, const Wanted& wanted) {
   handle->reader = open_reader(*fs, reply.requester(), file, decision);
   learn_acls_behind(fs, wanted.id);
   auto settle = [fs, handle, decision, held = wanted.held, reply = std::move(reply)]() mutable {
-    settle_and_reply(fs, reply, handle, decision, held);
+    OpenAgain again;
+    if (held) again = [fs, held](Reply once_more) { serve_held(fs, std::move(once_more), held); };
+    settle_and_reply(fs, reply, handle, decision, std::move(again));
   };
   if (!fs->backings().is_available()) return settle();
   if (!handle->reader->could_back_by_origin()) return handle->reader->when_ready(std::move(settle));
@@ -70,7 +76,42 @@ void serve_held(const FilesystemPtr& fs, Reply reply, const HeldFiles::Pointer& 
   handle->access = O_RDONLY;
   const cache::FileRef file{.source = fs->source(), .path = held->path, .version = held->version};
   handle->reader = open_reader(*fs, reply.requester(), file, decision, {held, held->file.get()});
-  settle_and_reply(fs, reply, handle, decision, nullptr);
+  OpenAgain again;
+  if (!held->file) again = [fs, held](Reply last) { serve_in_its_place(fs, std::move(last), held->node, held->path); };
+  settle_and_reply(fs, reply, handle, decision, std::move(again));
+}
+
+/// Whether `requester` may read a file with `attributes`, whatever its ACL says.
+bool may_surely_read(const Requester& requester, const origin::Attributes& attributes) {
+  return requester.uid == 0 || (requester.uid == attributes.st_uid && (attributes.st_mode & S_IRUSR) != 0);
+}
+
+/// The file at `path` is what the node is from now on.
+base::Result<HeldFiles::Pointer> take_place(const FilesystemPtr& fs, origin::Origin& origin, NodeId id,
+                                            const std::string& path, const Requester& requester) {
+  const origin::Caller caller = caller_of(requester);
+  AC_ASSIGN(const origin::Attributes there, origin.stat(path));
+  if (!S_ISREG(there.st_mode)) return std::unexpected(gone_error());
+  AC_ASSIGN(auto file, origin.open(path, O_RDONLY, &caller));
+  AC_ASSIGN(const origin::Attributes now, file->stat());
+  const bool may_be_it = S_ISREG(now.st_mode) && may_surely_read(requester, now);
+  if (!may_be_it || !fs->nodes().becomes(id, now, fs->clock().now())) return std::unexpected(gone_error());
+  fs->kernel_pages().drop_pages({id}, kPatienceWithPages);  // and what it believes of size and times
+  return hold_open(fs, {.node = id, .path = path, .version = origin::version_of(now), .file = std::move(file)});
+}
+
+/// Who comes a second time, for a name that has yet another file by now, and was shown none that is held (the worker that held it died),
+/// gets that one. The kernel asked whether it may read the one before: so only who may read it for sure.
+void serve_in_its_place(const FilesystemPtr& fs, Reply reply, NodeId id, const std::string& path) {
+  fs->look<HeldFiles::Pointer>(
+      [fs, id, path, requester = reply.requester()](origin::Origin& origin) {
+        return take_place(fs, origin, id, path, requester);
+      },
+      [fs, reply = std::move(reply)](base::Result<HeldFiles::Pointer> held) mutable {
+        if (held) return serve_held(fs, std::move(reply), *held);
+        if (held.error().errno_value == ESTALE) return reply_gone(*fs, reply);
+        reply.fail(held.error());
+      });
 }
 
 void serve(const FilesystemPtr& fs, Reply reply, NodeId id, const HeldFiles::Pointer& held) {
@@ -81,13 +122,14 @@ void serve(const FilesystemPtr& fs, Reply reply, NodeId id, const HeldFiles::Poi
   open_nameless(fs, std::move(reply), id, O_RDONLY, held);
 }
 
-/// The node's name has another file by now, or none. The kernel is sent to look it up again; who comes a second time gets what that
-/// lookup found, or hears that it is gone.
-void serve_other_file(const FilesystemPtr& fs, Reply reply, const HeldFiles::Pointer& held,
+/// `path`, which was the node's, has another file by now, or none. The kernel is sent to look it up again; who comes a second time gets
+/// what that lookup found, or what is there now, or hears that it is gone.
+void serve_other_file(const FilesystemPtr& fs, Reply reply, const Wanted& wanted,
                       const base::Result<origin::Attributes>& said) {
-  if (held && held->file) return serve_held(fs, std::move(reply), held);
-  if (!said && fs->nodes().was_sent_away(reply.requester().pid)) return reply.fail(said.error());
-  reply_gone(*fs, reply);
+  if (wanted.held && wanted.held->file) return serve_held(fs, std::move(reply), wanted.held);
+  if (!fs->nodes().was_sent_away(reply.requester().pid)) return reply_gone(*fs, reply);
+  if (!said) return reply.fail(said.error());
+  serve_in_its_place(fs, std::move(reply), wanted.id, wanted.path);
 }
 
 void open_for_reading(const FilesystemPtr& fs, Reply reply, NodeId id) {
@@ -96,13 +138,15 @@ void open_for_reading(const FilesystemPtr& fs, Reply reply, NodeId id) {
   const auto state = fs->nodes().state(id);
   if (!state) return reply_gone(*fs, reply);
   if (!state->has_name || state->validated > fs->fresh_for_open_since()) return serve(fs, std::move(reply), id, held);
+  const auto where = fs->nodes().path(id);
+  const Wanted wanted{.id = id, .path = where ? where->path : std::string(), .held = held};
   check_node(fs, id, state->has_attributes,
-             [fs, id, held, known = state, reply = std::move(reply)](const std::optional<NodeSaid>& answer) mutable {
+             [fs, id, held, wanted, known = state, reply = std::move(reply)](const std::optional<NodeSaid>& answer) mutable {
                if (!answer) {
                  fs->engine().note_stale_open();
                  return serve(fs, std::move(reply), id, held);
                }
-               if (answer->seen == Seen::other_file) return serve_other_file(fs, std::move(reply), held, answer->said);
+               if (answer->seen == Seen::other_file) return serve_other_file(fs, std::move(reply), wanted, answer->said);
                if (!fs->nodes().has_name(id)) return serve(fs, std::move(reply), id, held);  // it went meanwhile
                if (!answer->said) return reply.fail(answer->said.error());
                const pid_t thread = reply.requester().pid;
@@ -118,6 +162,21 @@ bool fits(const FileHandle& handle, int access) {
 }
 
 }  // namespace
+
+HeldFiles::Pointer hold_open(const FilesystemPtr& fs, HeldFile file) {
+  const auto close = [weak = std::weak_ptr(fs)](const HeldFile* held) {
+    std::unique_ptr<const HeldFile> last(held);
+    const auto alive = weak.lock();
+    if (!alive) return;
+    alive->look<bool>(
+        [last = std::move(last)](origin::Origin&) mutable {
+          last.reset();
+          return true;
+        },
+        [](const base::Result<bool>&) {});
+  };
+  return {new HeldFile(std::move(file)), close};
+}
 
 void open_nameless(const FilesystemPtr& fs, Reply reply, NodeId id, int access, const HeldFiles::Pointer& held) {
   const OpenKind asked = access == O_RDONLY ? OpenKind::read : OpenKind::write;

@@ -12,4 +12,7 @@ void open_for_writing(const FilesystemPtr& fs, Reply reply, NodeId id, int flags
 /// there is none.
 void open_nameless(const FilesystemPtr& fs, Reply reply, NodeId id, int access, const HeldFiles::Pointer& held = {});
 
+/// Closes its file where that may block, once nobody has it any more.
+[[nodiscard]] HeldFiles::Pointer hold_open(const FilesystemPtr& fs, HeldFile file);
+
 }  // namespace arenacache::vfs

@@ -82,8 +82,11 @@ base::Result<bool> finish_earlier(Filesystem& fs, origin::Origin& origin, const 
   // Whether it got as far as to tell the node table, which has the numbers that the kernel knows, the table shows.
   const auto node = fs.nodes().child(from);
   const auto state = node ? fs.nodes().state(*node) : std::nullopt;
-  if (state && are_same(fs.fidelity(), inode_of(state->attributes), earlier->from))
+  if (state && are_same(fs.fidelity(), inode_of(state->attributes), earlier->from)) {
     note_names_moved(fs, from, to, is_exchange);
+  } else {
+    drop_listings_of_move(fs, from, to);  // those that were stored before the move
+  }
   if (is_exchange) {
     // The store's paths may be swapped or not: what is cached under them is not worth the doubt.
     fs.engine().evict(fs.source(), from_path);

@@ -270,6 +270,36 @@ TEST_F(NodeAdoptionTest, AChangeMeanwhileRetiresANodeThatIsRead) {
   EXPECT_EQ(nodes_->close(file, OpenKind::read), 0U);
 }
 
+TEST_F(NodeAdoptionTest, WhoFollowsTheWritersOfAFileIsToldOfThemUnderItsNextNode) {
+  const NodeId file = see(kRootNode, "file", attributes_of(10));
+  nodes_->open(file, OpenKind::read);
+  next_life({{.node = file, .kind = OpenKind::read, .follows = true}});
+  auto written = attributes_of(10);  // by the worker that died before it had noted that
+  written.st_mtim.tv_sec += 1;
+  const NodeId next = see(kRootNode, "file", written);
+  ASSERT_NE(next, file);
+  EXPECT_EQ(nodes_->served_beside(next), std::vector{file});
+  next_life({{.node = file, .kind = OpenKind::read, .follows = true}});
+  EXPECT_EQ(nodes_->served_beside(next), std::vector{file}) << "the next worker knows it too";
+}
+
+TEST_F(NodeAdoptionTest, ANodeThatNobodyHasOpenBecomesTheFileThatTookItsName) {
+  const NodeId file = see(kRootNode, "file", attributes_of(10));
+  EXPECT_FALSE(nodes_->becomes(file, attributes_of(11), now_)) << "it has its name";
+  const NodeId other = see(kRootNode, "file", attributes_of(11));
+  nodes_->open(file, OpenKind::read);
+  EXPECT_FALSE(nodes_->becomes(file, attributes_of(11), now_)) << "somebody has the one before open";
+  nodes_->close(file, OpenKind::read);
+  ASSERT_TRUE(nodes_->becomes(file, attributes_of(11), now_));
+  EXPECT_EQ(nodes_->state(file)->attributes.st_size, attributes_of(11).st_size);
+  EXPECT_EQ(nodes_->child({kRootNode, "file"}), other);
+  nodes_->check_invariants();
+  EXPECT_TRUE(nodes_->open(file, OpenKind::read).drops_pages) << "those of the file that it was";
+  next_life({{.node = file, .kind = OpenKind::read}});
+  EXPECT_EQ(nodes_->state(file)->attributes.st_ino, 11U);
+  EXPECT_EQ(see(kRootNode, "file", attributes_of(11)), other);
+}
+
 TEST_F(NodeAdoptionTest, AnOpenNodeWithoutNamesStays) {
   const NodeId file = see(kRootNode, "file", attributes_of(11));
   nodes_->name_removed({kRootNode, "file"});

@@ -126,13 +126,18 @@ class NodeTable {
     origin::Version version{};
     cache::BackingKey backing = cache::kNoBacking;
     bool bypasses = false;
+    bool follows = false;  ///< it reads what the file has, whichever version that is
     bool drops_pages = false;  ///< pages_dropped() was not called for it
   };
   /// False: there is no such node.
   bool adopt_open(const AdoptedOpen& open);
+  /// A node without a name that nobody has open is the file with `attributes` from now on, and known by no name. False: it is not such a
+  /// node. The kernel is to let go of what it knows of it.
+  [[nodiscard]] bool becomes(NodeId id, const origin::Attributes& attributes, base::TimePoint now);
   /// The node, and older ones of its inode that lost their names to it and are still open.
   [[nodiscard]] std::vector<NodeId> incarnations(NodeId id) const;
-  /// Older nodes of its file, at the version that it began with, that are read through the kernel's pages, and by nobody written.
+  /// Older nodes of its file, at the version that it began with or with opens that follow its writers, that are read through the kernel's
+  /// pages, and by nobody written.
   [[nodiscard]] std::vector<NodeId> served_beside(NodeId id) const;
   /// The path of another node of the same inode: one that took over this one's name. With `version`, only of one at that; else
   /// nothing if the inode's last name went, as its number may have come again. Walks all nodes.
