@@ -117,6 +117,7 @@ void NodeTable::name_removed_locked(Name name) {
 
 void NodeTable::name_moved(Name from, Name to) {
   base::MutexLock lock(mutex_);
+  if (const Link* const replaced = link_locked(to)) note_lost_name_locked(*replaced);
   name_removed_locked(to);
   name_changed_locked(from);
   const Link* link = link_locked(from);

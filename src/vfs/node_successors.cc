@@ -4,6 +4,8 @@
 // what is open by it.
 #include <algorithm>
 #include <memory>
+#include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -74,6 +76,21 @@ void NodeTable::note_inode_gone_locked(NodeId id) {
   for (const NodeId older : nameless_) {
     if (Node& node = nodes_.at(older); key_of(node) == key) note(node);
   }
+}
+
+void NodeTable::note_lost_name_locked(const Link& link) {
+  if (nodes_.at(link.node).attributes.type() != S_IFREG) return;
+  if (lost_names_.size() == kMostLostNames) lost_names_.pop_front();
+  lost_names_.push_back({.node = link.node, .parent = link.parent, .name = std::string(link.name())});
+}
+
+std::optional<std::string> NodeTable::lost_path(NodeId id) const {
+  base::MutexLock lock(mutex_);
+  const auto found = std::ranges::find(lost_names_.rbegin(), lost_names_.rend(), id, &LostName::node);
+  if (found == lost_names_.rend()) return std::nullopt;
+  const auto folder = path_locked(found->parent);
+  if (!folder) return std::nullopt;
+  return folder->empty() ? found->name : *folder + '/' + found->name;
 }
 
 bool NodeTable::becomes(NodeId id, const origin::Attributes& attributes, base::TimePoint now) {

@@ -314,6 +314,7 @@ void NodeTable::drop_link_locked(const Link& link) {
 /// A name went behind our back. If it was the file's last, the inode number may come again for another file.
 void NodeTable::lose_link_locked(const Link& link) {
   const NodeId id = link.node;
+  note_lost_name_locked(link);
   drop_link_locked(link);
   const Node* node = find_locked(id);
   if (node != nullptr && node->links == nullptr && node->attributes.link_count() <= 1) {

@@ -182,8 +182,12 @@ void open_nameless(const FilesystemPtr& fs, Reply reply, NodeId id, int access, 
   const OpenKind asked = access == O_RDONLY ? OpenKind::read : OpenKind::write;
   const auto other = fs->files().find_of_node(id, [&](const FileHandle& handle) { return fits(handle, access); });
   if (!other && held) return serve_held(fs, std::move(reply), held);
-  if (!other && access == O_RDONLY) return reply_gone(*fs, reply);
-  if (!other) return reply_gone(*fs, reply, asked);
+  if (!other) {
+    const bool comes_again = asked == OpenKind::read && fs->nodes().was_sent_away(reply.requester().pid);
+    const auto path = comes_again ? fs->nodes().lost_path(id) : std::nullopt;
+    if (path) return serve_in_its_place(fs, std::move(reply), id, *path);
+    return reply_gone(*fs, reply, asked);
+  }
   const OpenKind kind = other->file ? OpenKind::write : OpenKind::read;
   OpenDecision decision = fs->nodes().open(id, kind, reply.requester().pid);
   if (decision.answer == OpenDecision::Answer::look_up_again) return reply_gone(*fs, reply, asked);

@@ -286,7 +286,9 @@ TEST_F(NodeAdoptionTest, WhoFollowsTheWritersOfAFileIsToldOfThemUnderItsNextNode
 TEST_F(NodeAdoptionTest, ANodeThatNobodyHasOpenBecomesTheFileThatTookItsName) {
   const NodeId file = see(kRootNode, "file", attributes_of(10));
   EXPECT_FALSE(nodes_->becomes(file, attributes_of(11), now_)) << "it has its name";
+  EXPECT_EQ(nodes_->lost_path(file), std::nullopt);
   const NodeId other = see(kRootNode, "file", attributes_of(11));
+  EXPECT_EQ(nodes_->lost_path(file), "file");
   nodes_->open(file, OpenKind::read);
   EXPECT_FALSE(nodes_->becomes(file, attributes_of(11), now_)) << "somebody has the one before open";
   nodes_->close(file, OpenKind::read);

@@ -134,6 +134,8 @@ class NodeTable {
   /// A node without a name that nobody has open is the file with `attributes` from now on, and known by no name. False: it is not such a
   /// node. The kernel is to let go of what it knows of it.
   [[nodiscard]] bool becomes(NodeId id, const origin::Attributes& attributes, base::TimePoint now);
+  /// Where the node was when it lost a name to another file not long ago, to this worker's knowledge.
+  [[nodiscard]] std::optional<std::string> lost_path(NodeId id) const;
   /// The node, and older ones of its inode that lost their names to it and are still open.
   [[nodiscard]] std::vector<NodeId> incarnations(NodeId id) const;
   /// Older nodes of its file, at the version that it began with or with opens that follow its writers, that are read through the kernel's
@@ -291,6 +293,7 @@ class NodeTable {
   void add_link_locked(Name name, NodeId id) AC_REQUIRES(mutex_);
   void drop_link_locked(const Link& link) AC_REQUIRES(mutex_);
   void lose_link_locked(const Link& link) AC_REQUIRES(mutex_);
+  void note_lost_name_locked(const Link& link) AC_REQUIRES(mutex_);
   static void unchain(Node& node, const Link& link);
   // When a file gets another node (node_successors.cc).
   NodeId succeed_locked(NodeId id, const Link* link, const CompactAttributes& attributes) AC_REQUIRES(mutex_);
@@ -336,6 +339,13 @@ class NodeTable {
   std::uint64_t changes_ AC_GUARDED_BY(mutex_) = 0;
   NameChanges name_changes_ AC_GUARDED_BY(mutex_);
   SentAway sent_away_ AC_GUARDED_BY(mutex_);
+  struct LostName {
+    NodeId node{};
+    NodeId parent{};
+    std::string name;
+  };
+  static constexpr std::size_t kMostLostNames = 64;
+  std::deque<LostName> lost_names_ AC_GUARDED_BY(mutex_);  ///< the oldest first
   std::unordered_set<NodeId> nameless_ AC_GUARDED_BY(mutex_);  ///< nodes that lost their last name while they were open
   /// Of nodes whose state is `kept`; few files have one. May have more: what a node had before it changed.
   std::unordered_map<NodeId, std::string> acls_ AC_GUARDED_BY(mutex_);
