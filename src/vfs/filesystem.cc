@@ -161,9 +161,7 @@ void Filesystem::change(std::pair<origin::ChangeKey, origin::ChangeKey> keys,
   });
 }
 
-bool Filesystem::may_check_behind() const {
-  return checks_behind_.load(std::memory_order_relaxed) < kMaxChecksBehind;
-}
+bool Filesystem::may_check_behind() const { return checks_behind_.load(std::memory_order_relaxed) < kMaxChecksBehind; }
 
 void Filesystem::stop() {
   timer_.stop();

@@ -277,8 +277,9 @@ bool NodeTable::has_writer_locked(NodeId id, const OpenState& open) const {
   return open.writers > 0 || sent_away_.is_shown(id);
 }
 
-/// The first open of a node decides.
-OpenWay NodeTable::begin_way(OpenState& open, const Opening& opening, bool can_back) {
+/// The first open of a node decides. `is_written`: by who opens, or who is on the way, whom a file of the store would keep out.
+OpenWay NodeTable::begin_way(OpenState& open, const Opening& opening, bool is_written, bool is_read_beside) {
+  const bool can_back = !is_written || (cache::is_origin_backing(opening.offer) && !is_read_beside);
   open.way = opening.offer != cache::kNoBacking && can_back ? ReadWay::backed : ReadWay::served;
   if (open.way == ReadWay::served) return {.answer = OpenWay::Answer::served};
   open.backing = opening.offer;
@@ -297,11 +298,8 @@ OpenWay NodeTable::settle_locked(OpenState& open, const Opening& opening) {
   // Of what the kernel writes by itself nobody tells those who read an older node of the file, which has pages of its own.
   const bool is_read_beside = !served_beside_locked(opening.node).empty();
   switch (open.way == ReadWay::backed && is_gone ? ReadWay::undecided : open.way) {
-    case ReadWay::undecided: {
-      // A file of the store would keep out the writer who is on the way.
-      const bool is_written = !is_reader || has_writer;
-      return begin_way(open, opening, !is_written || (cache::is_origin_backing(opening.offer) && !is_read_beside));
-    }
+    case ReadWay::undecided:
+      return begin_way(open, opening, !is_reader || has_writer, is_read_beside);
     case ReadWay::served: {
       // What is open goes on as it is; the name gets a node that the kernel reads by itself.
       const bool can_move_on =

@@ -103,15 +103,15 @@ base::Result<HeldFiles::Pointer> take_place(const FilesystemPtr& fs, origin::Ori
 /// Who comes a second time, for a name that has yet another file by now, and was shown none that is held (the worker that held it died),
 /// gets that one. The kernel asked whether it may read the one before: so only who may read it for sure.
 void serve_in_its_place(const FilesystemPtr& fs, Reply reply, NodeId id, const std::string& path) {
-  fs->look<HeldFiles::Pointer>(
-      [fs, id, path, requester = reply.requester()](origin::Origin& origin) {
-        return take_place(fs, origin, id, path, requester);
-      },
-      [fs, reply = std::move(reply)](base::Result<HeldFiles::Pointer> held) mutable {
-        if (held) return serve_held(fs, std::move(reply), *held);
-        if (held.error().errno_value == ESTALE) return reply_gone(*fs, reply);
-        reply.fail(held.error());
-      });
+  const Requester requester = reply.requester();
+  const auto take = [fs, id, path, requester](origin::Origin& origin) {
+    return take_place(fs, origin, id, path, requester);
+  };
+  fs->look<HeldFiles::Pointer>(take, [fs, reply = std::move(reply)](base::Result<HeldFiles::Pointer> held) mutable {
+    if (held) return serve_held(fs, std::move(reply), *held);
+    if (held.error().errno_value == ESTALE) return reply_gone(*fs, reply);
+    reply.fail(held.error());
+  });
 }
 
 void serve(const FilesystemPtr& fs, Reply reply, NodeId id, const HeldFiles::Pointer& held) {
@@ -140,21 +140,22 @@ void open_for_reading(const FilesystemPtr& fs, Reply reply, NodeId id) {
   if (!state->has_name || state->validated > fs->fresh_for_open_since()) return serve(fs, std::move(reply), id, held);
   const auto where = fs->nodes().path(id);
   const Wanted wanted{.id = id, .path = where ? where->path : std::string(), .held = held};
-  check_node(fs, id, state->has_attributes,
-             [fs, id, held, wanted, known = state, reply = std::move(reply)](const std::optional<NodeSaid>& answer) mutable {
-               if (!answer) {
-                 fs->engine().note_stale_open();
-                 return serve(fs, std::move(reply), id, held);
-               }
-               if (answer->seen == Seen::other_file) return serve_other_file(fs, std::move(reply), wanted, answer->said);
-               if (!fs->nodes().has_name(id)) return serve(fs, std::move(reply), id, held);  // it went meanwhile
-               if (!answer->said) return reply.fail(answer->said.error());
-               const pid_t thread = reply.requester().pid;
-               if (kernel_is_behind(*fs, id, answer->seen, *known, *answer->said, thread, OpenKind::read)) {
-                 return reply_gone(*fs, reply);
-               }
-               serve(fs, std::move(reply), id, held);
-             });
+  check_node(
+      fs, id, state->has_attributes,
+      [fs, id, held, wanted, known = state, reply = std::move(reply)](const std::optional<NodeSaid>& answer) mutable {
+        if (!answer) {
+          fs->engine().note_stale_open();
+          return serve(fs, std::move(reply), id, held);
+        }
+        if (answer->seen == Seen::other_file) return serve_other_file(fs, std::move(reply), wanted, answer->said);
+        if (!fs->nodes().has_name(id)) return serve(fs, std::move(reply), id, held);  // it went meanwhile
+        if (!answer->said) return reply.fail(answer->said.error());
+        const pid_t thread = reply.requester().pid;
+        if (kernel_is_behind(*fs, id, answer->seen, *known, *answer->said, thread, OpenKind::read)) {
+          return reply_gone(*fs, reply);
+        }
+        serve(fs, std::move(reply), id, held);
+      });
 }
 
 bool fits(const FileHandle& handle, int access) {

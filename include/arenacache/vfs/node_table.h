@@ -307,7 +307,7 @@ class NodeTable {
   Node* current_locked(Name name, NodeId& id) AC_REQUIRES(mutex_);
   bool has_writer_locked(NodeId id, const OpenState& open) const AC_REQUIRES(mutex_);
   void forget_locked(NodeId id, std::uint64_t lookups) AC_REQUIRES(mutex_);
-  static OpenWay begin_way(OpenState& open, const Opening& opening, bool can_back);
+  static OpenWay begin_way(OpenState& open, const Opening& opening, bool is_written, bool is_read_beside);
   OpenWay settle_locked(OpenState& open, const Opening& opening) AC_REQUIRES(mutex_);
   void drop_key_locked(NodeId id, const Node& node) AC_REQUIRES(mutex_);
   void drop_if_unused_locked(NodeId id) AC_REQUIRES(mutex_);
