@@ -4,6 +4,7 @@
 // name waits until a call has come back. An unknown name waits the origin's whole timeout. An origin that failed (not: said
 // no) has not answered, where something is known and serve_stale is on. After a missed timeout, until a probe has come back, the
 // origin is not asked at all: known names are answered, unknown ones refused, both at once.
+// While as many checks go on behind as may, known names are answered without one.
 // Threads: started on any, answered on any. Locks: none.
 #pragma once
 

@@ -278,8 +278,9 @@ bool NodeTable::has_writer_locked(NodeId id, const OpenState& open) const {
 }
 
 /// The first open of a node decides. `is_written`: by who opens, or who is on the way, whom a file of the store would keep out.
-OpenWay NodeTable::begin_way(OpenState& open, const Opening& opening, bool is_written, bool is_read_beside) {
-  const bool can_back = !is_written || (cache::is_origin_backing(opening.offer) && !is_read_beside);
+/// `must_be_seen`: what is written is told others, so the kernel may not do it by itself.
+OpenWay NodeTable::begin_way(OpenState& open, const Opening& opening, bool is_written, bool must_be_seen) {
+  const bool can_back = !is_written || (cache::is_origin_backing(opening.offer) && !must_be_seen);
   open.way = opening.offer != cache::kNoBacking && can_back ? ReadWay::backed : ReadWay::served;
   if (open.way == ReadWay::served) return {.answer = OpenWay::Answer::served};
   open.backing = opening.offer;
@@ -295,11 +296,11 @@ OpenWay NodeTable::settle_locked(OpenState& open, const Opening& opening) {
   const bool is_reader = opening.kind == OpenKind::read;
   const bool has_writer = has_writer_locked(opening.node, open);
   const bool is_gone = opening.gone != cache::kNoBacking && open.backing == opening.gone;
-  // Of what the kernel writes by itself nobody tells those who read an older node of the file, which has pages of its own.
-  const bool is_read_beside = !served_beside_locked(opening.node).empty();
+  const bool is_written = !is_reader || has_writer;
+  const bool must_be_seen = is_written && is_read_beside_locked(opening.node);
   switch (open.way == ReadWay::backed && is_gone ? ReadWay::undecided : open.way) {
     case ReadWay::undecided:
-      return begin_way(open, opening, !is_reader || has_writer, is_read_beside);
+      return begin_way(open, opening, is_written, must_be_seen);
     case ReadWay::served: {
       // What is open goes on as it is; the name gets a node that the kernel reads by itself.
       const bool can_move_on =
@@ -308,8 +309,8 @@ OpenWay NodeTable::settle_locked(OpenState& open, const Opening& opening) {
     }
     case ReadWay::backed: {
       // The file itself, whoever reads or writes it.
-      const bool must_leave = !is_reader && is_read_beside && !was_sent_away;
-      if (cache::is_origin_backing(open.backing) && !must_leave) return {.answer = backed, .backing = open.backing};
+      const bool may_stay = is_reader || was_sent_away || !must_be_seen;
+      if (cache::is_origin_backing(open.backing) && may_stay) return {.answer = backed, .backing = open.backing};
       // Evicted and filled again meanwhile, or changed once more: what is open there was the file a moment ago. Who comes by
       // /proc/self/fd finds no other node either.
       const bool has_no_choice = (was_sent_away && opening.may_share) || open.estale_sent;

@@ -140,22 +140,23 @@ void open_for_reading(const FilesystemPtr& fs, Reply reply, NodeId id) {
   if (!state->has_name || state->validated > fs->fresh_for_open_since()) return serve(fs, std::move(reply), id, held);
   const auto where = fs->nodes().path(id);
   const Wanted wanted{.id = id, .path = where ? where->path : std::string(), .held = held};
-  check_node(
-      fs, id, state->has_attributes,
-      [fs, id, held, wanted, known = state, reply = std::move(reply)](const std::optional<NodeSaid>& answer) mutable {
-        if (!answer) {
-          fs->engine().note_stale_open();
-          return serve(fs, std::move(reply), id, held);
-        }
-        if (answer->seen == Seen::other_file) return serve_other_file(fs, std::move(reply), wanted, answer->said);
-        if (!fs->nodes().has_name(id)) return serve(fs, std::move(reply), id, held);  // it went meanwhile
-        if (!answer->said) return reply.fail(answer->said.error());
-        const pid_t thread = reply.requester().pid;
-        if (kernel_is_behind(*fs, id, answer->seen, *known, *answer->said, thread, OpenKind::read)) {
-          return reply_gone(*fs, reply);
-        }
-        serve(fs, std::move(reply), id, held);
-      });
+  check_node(fs, id, state->has_attributes,
+             [fs, wanted, known = state, reply = std::move(reply)](const std::optional<NodeSaid>& answer) mutable {
+               if (!answer) {
+                 fs->engine().note_stale_open();
+                 return serve(fs, std::move(reply), wanted.id, wanted.held);
+               }
+               if (answer->seen == Seen::other_file)
+                 return serve_other_file(fs, std::move(reply), wanted, answer->said);
+               if (!fs->nodes().has_name(wanted.id))
+                 return serve(fs, std::move(reply), wanted.id, wanted.held);  // it went meanwhile
+               if (!answer->said) return reply.fail(answer->said.error());
+               const pid_t thread = reply.requester().pid;
+               if (kernel_is_behind(*fs, wanted.id, answer->seen, *known, *answer->said, thread, OpenKind::read)) {
+                 return reply_gone(*fs, reply);
+               }
+               serve(fs, std::move(reply), wanted.id, wanted.held);
+             });
 }
 
 bool fits(const FileHandle& handle, int access) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The two ways of an open that op_open.cc chooses between, and the one for a file whose name is gone.
+// The two ways of an open that op_open.cc chooses between, the one for a file whose name is gone, and what a lookup holds open for it.
 #pragma once
 
 #include "operations.h"

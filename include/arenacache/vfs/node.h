@@ -77,7 +77,7 @@ struct OpenState {
   origin::Version backing_version{};
   bool retired = false;  ///< the name's next LOOKUP gets another node
   NodeId successor =
-      kNoNode;  ///< which has its names now and is of the same version: what is written there is written here
+      kNoNode;  ///< which has its names now and is of the same version, or followed: what is written there is written here
   bool follows = false;  ///< opens that an earlier worker left read what the file has, whichever version that is
   bool estale_sent = false;  ///< an OPEN was sent away since a name last went; a second one is answered
 };

@@ -307,7 +307,9 @@ class NodeTable {
   Node* current_locked(Name name, NodeId& id) AC_REQUIRES(mutex_);
   bool has_writer_locked(NodeId id, const OpenState& open) const AC_REQUIRES(mutex_);
   void forget_locked(NodeId id, std::uint64_t lookups) AC_REQUIRES(mutex_);
-  static OpenWay begin_way(OpenState& open, const Opening& opening, bool is_written, bool is_read_beside);
+  static OpenWay begin_way(OpenState& open, const Opening& opening, bool is_written, bool must_be_seen);
+  /// Somebody reads an older node of the file, which has pages of its own.
+  bool is_read_beside_locked(NodeId id) const AC_REQUIRES(mutex_) { return !served_beside_locked(id).empty(); }
   OpenWay settle_locked(OpenState& open, const Opening& opening) AC_REQUIRES(mutex_);
   void drop_key_locked(NodeId id, const Node& node) AC_REQUIRES(mutex_);
   void drop_if_unused_locked(NodeId id) AC_REQUIRES(mutex_);
