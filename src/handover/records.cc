@@ -50,9 +50,10 @@ struct HandleBody {
   std::uint8_t drops_pages;  ///< the same
   std::int32_t access;
   std::uint64_t handle, node, opened_by, backing_key;
-  std::int32_t backing_id;
+  std::uint32_t backing_id;  ///< with kGivesBack: on its way back to the kernel
   std::uint32_t uid, gid;
 };
+constexpr std::uint32_t kGivesBack = 1U << 31U;
 struct HandleMore {
   std::uint64_t size;
   std::int64_t mtime_ns, ctime_ns;
@@ -204,7 +205,7 @@ RecordId Records::add(const HandleRecord& handle) {
                                 .node = handle.node,
                                 .opened_by = handle.opened_by,
                                 .backing_key = handle.backing_key,
-                                .backing_id = handle.backing_id,
+                                .backing_id = static_cast<std::uint32_t>(handle.backing_id),
                                 .uid = handle.uid,
                                 .gid = handle.gid});
   write(
@@ -285,6 +286,13 @@ void Records::set_follows(RecordId handle) {
   if (handle == kNoRecord) return;
   std::byte& follows = cell(handle)->body[offsetof(HandleBody, follows)];
   std::atomic_ref(follows).store(std::byte{1}, std::memory_order_relaxed);  // two may see it at once
+}
+
+void Records::set_gives_back(RecordId handle) {
+  if (handle == kNoRecord) return;
+  std::byte* const place = cell(handle)->body + offsetof(HandleBody, backing_id);
+  set(place, read<std::uint32_t>(place) | kGivesBack);
+  std::atomic_signal_fence(std::memory_order_seq_cst);
 }
 
 void Records::clear_drops_pages(RecordId handle) {
@@ -379,14 +387,15 @@ std::size_t Records::stock_one(std::size_t at, Left& left) const {
                                                  .ctime_ns = more.ctime_ns,
                                                  .inode = more.inode,
                                                  .backing_key = body.backing_key,
-                                                 .backing_id = body.backing_id,
+                                                 .backing_id = static_cast<std::int32_t>(body.backing_id & ~kGivesBack),
                                                  .uid = body.uid,
                                                  .gid = body.gid,
                                                  .access = body.access,
                                                  .kind = body.kind,
                                                  .bypasses_pages = body.bypasses_pages != 0,
                                                  .follows = body.follows != 0,
-                                                 .drops_pages = body.drops_pages != 0});
+                                                 .drops_pages = body.drops_pages != 0,
+                                                 .gives_back = (body.backing_id & kGivesBack) != 0});
       return kHandleCells;
     }
     case CellTag::free:

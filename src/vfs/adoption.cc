@@ -14,6 +14,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "arenacache/base/buffer.h"
 #include "arenacache/base/log.h"
@@ -219,21 +220,23 @@ std::size_t adopt(const FilesystemPtr& fs, Inheritance& inheritance, const std::
   // Writers first: what reads the same file is to know of them.
   std::ranges::sort(stock.handles, {}, [](const auto& one) { return one.second.kind != HandleKind::writing; });
   std::size_t count = 0;
-  std::vector<std::shared_ptr<const BackingIds::Hold>> lost;  // of opens that nobody has: given back to the kernel
+  std::vector<std::pair<handover::RecordId, HandleRecord>> lost;  // opens that nobody has
   for (const auto& [id, record] : stock.handles) {
     base::UniqueFd kept;
     if (const auto found = inheritance.kept.find(record.handle);
         found != inheritance.kept.end() && record.kind != HandleKind::folder) {
       kept = std::move(found->second);
     }
-    if (!unanswered.contains(record.opened_by) && adopt_open(fs, id, record, std::move(kept), held)) {
+    const bool is_open = !record.gives_back && !unanswered.contains(record.opened_by);
+    if (is_open && adopt_open(fs, id, record, std::move(kept), held)) {
       ++count;
       continue;
     }
-    if (record.backing_id != 0) {
-      const cache::BackingKey key{record.backing_key};
-      lost.push_back(fs->backings().adopt(NodeId{record.node}, key, record.backing_id));
-    }
+    lost.emplace_back(id, record);
+  }
+  for (const auto& [id, record] : lost) {
+    const cache::BackingKey key{record.backing_key};
+    if (record.backing_id != 0) fs->backings().give_back(NodeId{record.node}, key, record.backing_id);
     fs->records().remove(id);
   }
   fs->nodes().end_adoption();

@@ -57,6 +57,13 @@ std::shared_ptr<const BackingIds::Hold> BackingIds::share(NodeId node, cache::Ba
   return std::make_shared<const Hold>(*this, node, at->second.file, at->second.id);
 }
 
+void BackingIds::give_back(NodeId node, cache::BackingKey key, std::int32_t id) {
+  base::MutexLock lock(mutex_);
+  const auto at = shares_.find({node, key});
+  const bool is_had = at != shares_.end() && at->second.id == id;
+  if (device_ && !is_had) device_->close(id);
+}
+
 void BackingIds::release(NodeId node, cache::BackingKey key) {
   cache::BackingFile file;  // closed without the lock
   base::MutexLock lock(mutex_);

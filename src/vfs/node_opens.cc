@@ -177,7 +177,10 @@ OpenDecision NodeTable::open(NodeId id, OpenKind kind, pid_t thread) {
   OpenState& open = *node->open;
   OpenDecision decision{.version = node->attributes.version()};
   if (open.retired) {
-    if (!std::exchange(open.estale_sent, true) && !sent_away_.has(thread)) {
+    const bool is_sent = std::exchange(open.estale_sent, true);
+    // What is written here is not seen by who opens the node that the name is about to get.
+    const bool must_go = !is_sent || kind == OpenKind::write;
+    if (must_go && !sent_away_.has(thread)) {
       decision.answer = OpenDecision::Answer::look_up_again;
       return decision;
     }
@@ -298,18 +301,16 @@ OpenWay NodeTable::settle_locked(OpenState& open, const Opening& opening) {
   const bool is_gone = opening.gone != cache::kNoBacking && open.backing == opening.gone;
   const bool is_written = !is_reader || has_writer;
   const bool must_be_seen = is_written && is_read_beside_locked(opening.node);
+  // What is open goes on as it is; the name gets a node whose way is open again.
+  const bool can_move_on = is_reader && !has_writer && !open.retired && !was_sent_away;
   switch (open.way == ReadWay::backed && is_gone ? ReadWay::undecided : open.way) {
     case ReadWay::undecided:
       return begin_way(open, opening, is_written, must_be_seen);
-    case ReadWay::served: {
-      // What is open goes on as it is; the name gets a node that the kernel reads by itself.
-      const bool can_move_on =
-          is_reader && opening.offer != cache::kNoBacking && !has_writer && !open.retired && !was_sent_away;
-      return {.answer = can_move_on ? look_up_again : served};
-    }
+    case ReadWay::served:
+      return {.answer = can_move_on && opening.offer != cache::kNoBacking ? look_up_again : served};
     case ReadWay::backed: {
       // The file itself, whoever reads or writes it.
-      const bool may_stay = is_reader || was_sent_away || !must_be_seen;
+      const bool may_stay = is_reader ? !(can_move_on && opening.reads_cache) : was_sent_away || !must_be_seen;
       if (cache::is_origin_backing(open.backing) && may_stay) return {.answer = backed, .backing = open.backing};
       // Evicted and filled again meanwhile, or changed once more: what is open there was the file a moment ago. Who comes by
       // /proc/self/fd finds no other node either.

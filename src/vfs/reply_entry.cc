@@ -71,6 +71,7 @@ bool settle_open(Filesystem& fs, const Requester& requester, FileHandle& handle,
   // A node of a small file is never replaced while it is open (its locks), so its way of reading must never have to change.
   if (handle.reader && decision.version.size > kLargestUnretiredFile && fs.backings().is_available()) {
     if (const auto file = handle.reader->backing()) offer = fs.backings().acquire(handle.node, *file);
+    opening.reads_cache = !handle.reader->could_back_by_origin();
   }
   // Native speed for a writer, into the origin's own file. What is open to read as well may be mapped: it shares, or is served.
   if (handle.file && handle.access == O_WRONLY && fs.may_pass_writes()) {
@@ -179,6 +180,7 @@ void close_handle(const FilesystemPtr& fs, HandleId id) {
   const OpenKind kind = handle->file ? OpenKind::write : OpenKind::read;
   const bool was_written_unseen = kind == OpenKind::write && handle->backing;
   if (was_written_unseen) note_data_unknown(*fs, node);
+  if (handle->backing) fs->records().set_gives_back(handle->record);
   handle->backing = nullptr;  // before the record that tells of it
   forget_open(*fs, id, *handle);
   if (handle->drops_pages.exchange(false)) fs->nodes().pages_dropped(node);

@@ -92,9 +92,14 @@ TEST_F(RecordsTest, WhatWasWrittenIsFoundByTheNextWorker) {
   EXPECT_TRUE(open.bypasses_pages);
   EXPECT_TRUE(open.follows);
   EXPECT_TRUE(open.drops_pages);
+  EXPECT_FALSE(open.gives_back);
   records().clear_drops_pages(left.handles[0].first);
+  records().set_gives_back(left.handles[0].first);
   next_worker();
-  EXPECT_FALSE(records().take_stock().handles.at(0).second.drops_pages);
+  const auto again = records().take_stock();
+  EXPECT_FALSE(again.handles.at(0).second.drops_pages);
+  EXPECT_TRUE(again.handles.at(0).second.gives_back);
+  EXPECT_EQ(again.handles.at(0).second.backing_id, 3);
   EXPECT_EQ(records().next_node(), 8U);
 }
 

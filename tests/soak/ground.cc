@@ -35,10 +35,10 @@ bool Ground::excuses(int error, Time begin) {
 }
 
 std::string Ground::set_mode(const std::string& mode) {
-  const bool is_off = mode == "off";
-  if (is_off && !plain.is_one_now()) plain.begin();
+  const bool is_plain = mode != "active";
+  if (is_plain && !plain.is_one_now()) plain.begin();
   std::string answer = mount.client().ask("mode", text("{\"mode\":\"", mode, "\"}"));
-  if (!is_off && plain.is_one_now()) plain.end();
+  if (!is_plain && plain.is_one_now()) plain.end();
   return answer;
 }
 

@@ -88,7 +88,7 @@ class CallLog {
 struct Ground {
   TestMount& mount;
   Outages outages{};
-  Outages plain{};  ///< when the cache was off: what is opened then may be the file of the plain folder
+  Outages plain{};  ///< when nothing was filled: what is opened then may be the file of the plain folder
   CallLog calls{};
 
   /// Switches the cache's mode. One thread. Returns the daemon's answer.

@@ -81,6 +81,16 @@ TEST_F(BackingIdsTest, FileStaysOpenWhileAnOpenHasIt) {
   EXPECT_TRUE(owner.expired());
 }
 
+TEST_F(BackingIdsTest, AnIdOfAnEarlierWorkerIsGivenBackUnlessAnOpenHasIt) {
+  ids_.start(device_);
+  device_->open_ids = {70, 71};
+  const auto adopted = ids_.adopt(kNode, cache::BackingKey{1}, 70);
+  ids_.give_back(kNode, cache::BackingKey{1}, 70);
+  ids_.give_back(kNode, cache::BackingKey{1}, 71);
+  EXPECT_EQ(device_->open_ids, std::set{70});
+  EXPECT_EQ(ids_.share(kNode, cache::BackingKey{1})->id(), 70);
+}
+
 TEST_F(BackingIdsTest, WhatTheKernelRefusesIsServed) {
   device_->refuses = true;
   ids_.start(device_);

@@ -215,6 +215,40 @@ TEST_F(NodeWaysTest, OriginsOwnFileIsSharedByReadersAndWriters) {
   EXPECT_EQ(open(id, cache::kNoBacking, OpenKind::write).backing, kOwn);
 }
 
+TEST_F(NodeWaysTest, WhoReadsTheCacheDoesNotShareTheOriginsOwnFile) {
+  const NodeId id = look_up("model");
+  ASSERT_EQ(open(id, kOwn).backing, kOwn) << "while the cache was off";
+  const auto open_cached = [&](NodeId node, pid_t thread) {
+    const OpenDecision decision = table_.open(node, OpenKind::read);
+    Opening opening{.node = node, .thread = thread, .version = decision.version};
+    opening.reads_cache = true;
+    return table_.settle(opening);
+  };
+  EXPECT_EQ(open_cached(id, 2).answer, Answer::look_up_again);
+  const NodeId next = table_.fresh_entry(kModel, kNow - std::chrono::seconds(1))->id;
+  EXPECT_EQ(open_cached(next, 2).answer, Answer::served);
+  open(id, kOwn);
+  EXPECT_EQ(open(id, kOwn).backing, kOwn) << "by /proc/self/fd";
+}
+
+TEST_F(NodeWaysTest, NobodyWritesANodeThatIsAboutToLoseItsName) {
+  const NodeId id = look_up("model");
+  open(id, cache::kNoBacking);
+  ASSERT_EQ(open(id, kStored, OpenKind::read, 2).answer, Answer::look_up_again);
+  EXPECT_EQ(table_.open(id, OpenKind::write, 3).answer, OpenDecision::Answer::look_up_again);
+  table_.note_sent_away(3, OpenKind::write);
+  EXPECT_EQ(table_.open(id, OpenKind::write, 3).answer, OpenDecision::Answer::serve) << "the kernel comes no third time";
+}
+
+TEST_F(NodeWaysTest, WhoReadsTheCacheSharesTheOriginsOwnFileWithItsWriter) {
+  const NodeId id = look_up("model");
+  open(id, kOwn, OpenKind::write);
+  const OpenDecision decision = table_.open(id, OpenKind::read);
+  Opening opening{.node = id, .thread = 2, .version = decision.version};
+  opening.reads_cache = true;
+  EXPECT_EQ(table_.settle(opening).backing, kOwn);
+}
+
 TEST_F(NodeWaysTest, NobodyWritesUnseenBesideReadersOfAnOlderNode) {
   const NodeId id = look_up("model");
   ASSERT_EQ(open(id, cache::kNoBacking).answer, Answer::served);

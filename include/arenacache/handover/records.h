@@ -76,13 +76,14 @@ struct HandleRecord {
   std::int64_t mtime_ns = 0, ctime_ns = 0;
   std::uint64_t inode = 0;
   std::uint64_t backing_key = 0;  ///< 0: served
-  std::int32_t backing_id = 0;  ///< the kernel's
+  std::int32_t backing_id = 0;  ///< the kernel's, which numbers them from 1
   std::uint32_t uid = 0, gid = 0;  ///< of who opened it
   std::int32_t access = 0;  ///< O_RDONLY, O_WRONLY or O_RDWR
   HandleKind kind = HandleKind::reading;
   bool bypasses_pages = false;  ///< its reads are not the kernel's pages
   bool follows = false;  ///< it reads whatever the origin has now, no version
   bool drops_pages = false;  ///< the kernel may not have dropped the pages yet that its open found
+  bool gives_back = false;  ///< nobody has it open any more, and its backing id may be the kernel's no longer
 };
 
 class Records {
@@ -107,6 +108,8 @@ class Records {
   void set_node_of(RecordId link, std::uint64_t node);
   /// From now on the open reads whatever the origin has.
   void set_follows(RecordId handle);
+  /// Of one with a backing id, which is about to be given back.
+  void set_gives_back(RecordId handle);
   /// The pages that the open found are gone.
   void clear_drops_pages(RecordId handle);
 

@@ -60,6 +60,8 @@ class BackingIds {
   /// An open's share of an id that the kernel has from an earlier worker. `owner` lives as long as the kernel has the file.
   std::shared_ptr<const Hold> adopt(NodeId node, cache::BackingKey key, std::int32_t id,
                                     std::shared_ptr<const void> owner = nullptr);
+  /// Gives the kernel an earlier worker's id back that no open is known to have, unless one does. It may be given back already.
+  void give_back(NodeId node, cache::BackingKey key, std::int32_t id);
   /// Of a file that an open of the node has; null: none has any more.
   std::shared_ptr<const Hold> share(NodeId node, cache::BackingKey key);
 

@@ -98,6 +98,7 @@ struct Opening {
   /// A file that the node was read from and nobody has open any more; kNoBacking: not known of one.
   cache::BackingKey gone = cache::kNoBacking;
   bool drops_pages = false;  ///< as decided
+  bool reads_cache = false;  ///< it is not to read the origin's own file only because others still do
   bool may_share = true;  ///< what other opens read is as good as the offer, if it is of the same version
 };
 
