@@ -12,6 +12,7 @@
 #include <cstdio>
 #include <memory>
 #include <optional>
+#include <ranges>
 #include <span>
 #include <string>
 #include <utility>
@@ -245,7 +246,7 @@ std::string WrittenFile::check_page(Opened& opened, std::size_t block, std::span
   if (told > range.newest) {
     if (during.oldest != during.newest && is_torn(page, offset, range)) return {};
     return text("at ", offset, " no version from ", range.oldest, " to ", range.newest,
-                found ? text(", but pattern ", static_cast<std::uint64_t>(*found)) : "");
+                found ? text(", but pattern ", static_cast<std::uint64_t>(*found)) : content_of(page, offset, range.newest));
   }
   const auto version = static_cast<Number>(told);
   const Range known = opened.seen[block].value_or(Range{version, version});
@@ -263,6 +264,18 @@ std::string WrittenFile::check_page(Opened& opened, std::size_t block, std::span
     }
   }
   return {};
+}
+
+/// What a page has that is of no version.
+std::string WrittenFile::content_of(std::span<const std::byte> page, std::uint64_t offset, Number newest) const {
+  std::string out = text(": ", std::ranges::count(page, std::byte{0}), " of ", page.size(), " bytes are zero");
+  for (Number number = newest; number + 10 > newest && number > 0; --number) {
+    const auto wanted = pattern_bytes(offset, page.size(), pattern(number));
+    const auto same = std::ranges::count_if(std::views::iota(std::size_t{0}, page.size()),
+                                            [&](std::size_t at) { return page[at] == wanted[at]; });
+    out += text(", ", same, " of version ", number);
+  }
+  return out;
 }
 
 /// Whether each byte is of a version of `range`, or not written yet.
