@@ -12,7 +12,6 @@
 #include <cstdio>
 #include <memory>
 #include <optional>
-#include <ranges>
 #include <span>
 #include <string>
 #include <utility>
@@ -271,8 +270,8 @@ std::string WrittenFile::content_of(std::span<const std::byte> page, std::uint64
   std::string out = text(": ", std::ranges::count(page, std::byte{0}), " of ", page.size(), " bytes are zero");
   for (Number number = newest; number + 10 > newest && number > 0; --number) {
     const auto wanted = pattern_bytes(offset, page.size(), pattern(number));
-    const auto same = std::ranges::count_if(std::views::iota(std::size_t{0}, page.size()),
-                                            [&](std::size_t at) { return page[at] == wanted[at]; });
+    std::size_t same = 0;
+    for (std::size_t at = 0; at < page.size(); ++at) same += page[at] == wanted[at] ? 1 : 0;
     out += text(", ", same, " of version ", number);
   }
   return out;
