@@ -271,7 +271,7 @@ std::string WrittenFile::content_of(std::span<const std::byte> page, std::uint64
   for (Number number = newest; number + 10 > newest && number > 0; --number) {
     const auto wanted = pattern_bytes(offset, page.size(), pattern(number));
     std::size_t same = 0;
-    for (std::size_t at = 0; at < page.size(); ++at) same += page[at] == wanted[at] ? 1 : 0;
+    for (std::size_t at = 0; at < page.size(); ++at) same += page[at] == wanted[at] ? 1U : 0U;
     out += text(", ", same, " of version ", number);
   }
   return out;
