@@ -28,9 +28,11 @@ struct SentAwayCell {
   std::uint32_t thread;
   std::uint32_t is_writer;  ///< 0 or 1
   std::uint64_t node;  ///< that it was shown since, to be opened for writing; 0: none
+  std::uint64_t told_by;  ///< the request that was answered so
+  std::uint64_t ended_by;  ///< the request that came of it, once it is about to be answered otherwise; 0: not yet
 };
 /// As many as are remembered.
-inline constexpr std::size_t kSentAway = 240;
+inline constexpr std::size_t kSentAway = 120;
 
 struct Header {
   std::uint64_t magic;

@@ -316,6 +316,8 @@ std::size_t Records::add_sent_away(const SentAwayRecord& record) {
   SentAwayCell& cell = header_.sent_away[place];
   cell.is_writer = record.is_writer ? 1 : 0;
   cell.node = record.node;
+  cell.told_by = record.told_by;
+  cell.ended_by = record.ended_by;
   std::atomic_ref(cell.thread).store(record.thread, std::memory_order_release);
   return place;
 }
@@ -323,6 +325,16 @@ std::size_t Records::add_sent_away(const SentAwayRecord& record) {
 void Records::show_sent_away(std::size_t place, std::uint64_t node) {
   if (place >= kSentAway) return;
   std::atomic_ref(header_.sent_away[place].node).store(node, std::memory_order_release);
+}
+
+void Records::tell_sent_away(std::size_t place, std::uint64_t request) {
+  if (place >= kSentAway) return;
+  std::atomic_ref(header_.sent_away[place].told_by).store(request, std::memory_order_release);
+}
+
+void Records::end_sent_away(std::size_t place, std::uint64_t request) {
+  if (place >= kSentAway) return;
+  std::atomic_ref(header_.sent_away[place].ended_by).store(request, std::memory_order_release);
 }
 
 void Records::remove_sent_away(std::size_t place) {
@@ -335,7 +347,11 @@ std::vector<std::pair<std::size_t, SentAwayRecord>> Records::sent_away() const {
   for (std::size_t place = 0; place < kSentAway; ++place) {
     const SentAwayCell& cell = header_.sent_away[place];
     if (cell.thread == 0) continue;
-    all.emplace_back(place, SentAwayRecord{.thread = cell.thread, .is_writer = cell.is_writer == 1, .node = cell.node});
+    all.emplace_back(place, SentAwayRecord{.thread = cell.thread,
+                                           .is_writer = cell.is_writer == 1,
+                                           .node = cell.node,
+                                           .told_by = cell.told_by,
+                                           .ended_by = cell.ended_by});
   }
   return all;
 }

@@ -209,14 +209,14 @@ bool adopt_open(const FilesystemPtr& fs, handover::RecordId id, const HandleReco
 }  // namespace
 
 std::size_t adopt(const FilesystemPtr& fs, Inheritance& inheritance, const std::vector<handover::Slot*>& left) {
-  auto stock = fs->records().take_stock();
-  fs->nodes().adopt(stock);
-  for (const pid_t thread : fs->nodes().readers_sent_away()) fs->held_files().expect(thread);
-  const Backings held = hold_backings(*fs, stock);
   std::set<std::uint64_t> unanswered;
   for (const handover::Slot* slot : left) {
     if (slot->reply().empty()) unanswered.insert(slot->number());
   }
+  auto stock = fs->records().take_stock();
+  fs->nodes().adopt(stock, unanswered);
+  for (const pid_t thread : fs->nodes().readers_sent_away()) fs->held_files().expect(thread);
+  const Backings held = hold_backings(*fs, stock);
   // Writers first: what reads the same file is to know of them.
   std::ranges::sort(stock.handles, {}, [](const auto& one) { return one.second.kind != HandleKind::writing; });
   std::size_t count = 0;

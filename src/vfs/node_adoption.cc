@@ -44,10 +44,10 @@ bool is_at_or_above(const std::unordered_map<NodeId, Node>& nodes, NodeId upper,
 
 }  // namespace
 
-void NodeTable::adopt(const handover::Records::Left& left) {
+void NodeTable::adopt(const handover::Records::Left& left, const std::set<std::uint64_t>& unanswered) {
   base::MutexLock lock(mutex_);
   if (records_->next_node() <= kMostNumber) next_id_ = std::max(next_id_, records_->next_node());
-  sent_away_.adopt();
+  sent_away_.adopt(unanswered);
   for (const auto& [id, record] : left.nodes) {
     const NodeId node_id{record.node};
     if (node_id <= kRootNode || record.node > kMostNumber || nodes_.contains(node_id)) {

@@ -239,11 +239,14 @@ std::vector<pid_t> NodeTable::readers_sent_away() const {
   return sent_away_.readers();
 }
 
-void NodeTable::note_sent_away(pid_t thread, OpenKind kind) { static_cast<void>(send_away(thread, kind)); }
-
-void NodeTable::forget_sent_away(pid_t thread) {
+void NodeTable::note_sent_away(pid_t thread, OpenKind kind, std::uint64_t request) {
   base::MutexLock lock(mutex_);
-  sent_away_.remove(thread);
+  static_cast<void>(sent_away_.add(thread, kind, request));
+}
+
+void NodeTable::end_sent_away(pid_t thread, std::uint64_t request) {
+  base::MutexLock lock(mutex_);
+  sent_away_.end(thread, request);
 }
 
 Entry NodeTable::keep_for_writer(Name name, const Entry& found, pid_t thread) {

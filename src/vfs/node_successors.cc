@@ -18,7 +18,8 @@ NodeId NodeTable::succeed_locked(NodeId id, const Link* link, const CompactAttri
   const Node& node = nodes_.at(id);
   const InodeKey key = key_of(node);
   drop_key_locked(id, node);
-  const bool is_followed = node.open && node.open->follows && key == InodeKey{attributes.device(), attributes.inode()};
+  const bool is_of_now = node.open && (node.open->follows || node.open->writers > 0);
+  const bool is_followed = is_of_now && key == InodeKey{attributes.device(), attributes.inode()};
   const bool is_same = is_followed || node.attributes.version().same_data(attributes.version());
   const NodeId successor = make_node_locked(attributes);
   if (is_same) note_successor_locked(id, successor);
@@ -127,11 +128,17 @@ std::vector<NodeId> NodeTable::served_beside(NodeId id) const {
 
 std::vector<NodeId> NodeTable::served_beside_locked(NodeId id) const {
   std::vector<NodeId> all;
+  const Node* const node = find_locked(id);
+  const bool has_successor = node != nullptr && node->open && find_locked(node->open->successor) != nullptr;
+  const NodeId current = has_successor ? node->open->successor : id;
+  const auto add = [&](NodeId one, const Node& other) AC_REQUIRES(mutex_) {
+    const bool is_served = other.open && other.open->way == ReadWay::served;
+    if (one != id && is_served && other.open->readers > 0 && other.open->writers == 0) all.push_back(one);
+  };
+  if (has_successor) add(current, nodes_.at(current));
   for (const NodeId older : nameless_) {
     const Node& other = nodes_.at(older);
-    const bool is_served = other.open && other.open->way == ReadWay::served;
-    const bool is_only_read = is_served && other.open->readers > 0 && other.open->writers == 0;
-    if (is_only_read && other.open->successor == id) all.push_back(older);
+    if (other.open->successor == current) add(older, other);
   }
   return all;
 }
@@ -155,6 +162,7 @@ void NodeTable::give_names_back_locked(NodeId id) {
   note_successor_locked(id, *older);
   heir.open->successor = kNoNode;
   while (node.links != nullptr) pass_link_locked(*node.links, *older);
+  if (stable_inodes_ && by_inode_.find(key_of(heir), KeyOfNode{nodes_}) == kNoNode) put_key_locked(*older, heir);
   nameless_.erase(older);
 }
 

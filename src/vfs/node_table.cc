@@ -219,15 +219,6 @@ void NodeTable::forget_locked(NodeId id, std::uint64_t lookups) {
   drop_if_unused_locked(id);
 }
 
-/// Where a new node is to be made (`id` is none): the one that has the name `link`, if it is of the file at that version. It got its
-/// names back, but not its inode's number.
-NodeId NodeTable::predecessor_locked(NodeId id, const Link* link, const CompactAttributes& attributes) const {
-  if (id != kNoNode || link == nullptr) return kNoNode;
-  const Node& node = nodes_.at(link->node);
-  const bool is_same_file = key_of(node) == InodeKey{attributes.device(), attributes.inode()};
-  return is_same_file && node.attributes.version().same_data(attributes.version()) ? link->node : kNoNode;
-}
-
 /// The node that `name`, seen with `attributes`, is to be known by from now on: linked, made if there is none.
 NodeId NodeTable::node_for_locked(Name name, const CompactAttributes& attributes, ChangeStamp asked) {
   const Link* link = link_locked(name);
@@ -243,13 +234,11 @@ NodeId NodeTable::node_for_locked(Name name, const CompactAttributes& attributes
   }
   // A folder seen inside itself: renames on both sides raced. As another node it does no harm.
   if (attributes.type() == S_IFDIR && id != kNoNode && is_at_or_above_locked(id, name.parent)) id = kNoNode;
-  const NodeId predecessor = predecessor_locked(id, link, attributes);
   if (link != nullptr && link->node != id) {
     lose_link_locked(*link);
     link = nullptr;
   }
   if (id == kNoNode) id = make_node_locked(attributes);
-  note_successor_locked(predecessor, id);
   if (link == nullptr) {
     // A folder has one name: it was moved behind our back.
     if (const Link* old = nodes_.at(id).links; old != nullptr && attributes.type() == S_IFDIR) drop_link_locked(*old);

@@ -109,7 +109,7 @@ void answer(const FilesystemPtr& fs, Reply& reply, const OwnedName& name, const 
   if (handle->file && !can_open_again(*fs, created.attributes, reply.requester(), access)) {
     keep_open_file(*fs, id, *handle);
   }
-  fs->nodes().forget_sent_away(reply.requester().pid);
+  fs->nodes().end_sent_away(reply.requester().pid, reply.number());
   if (reply.created(entry_param(*fs, entry), open_info(id, *handle, decision), backing_id_of(*handle))) return;
   close_handle(fs, id);
   fs->nodes().forget(entry.id, 1);

@@ -53,7 +53,7 @@ base::Result<void> truncate_opened(const FilesystemPtr& fs, FileHandle& handle) 
 /// The program is told, so nothing is kept for it any more; but for ESTALE, with which the kernel comes again.
 void fail(Filesystem& fs, Reply& reply, const base::Error& error) {
   if (error.errno_value == ESTALE) return reply_gone(fs, reply, OpenKind::write);
-  fs.nodes().forget_sent_away(reply.requester().pid);
+  fs.nodes().end_sent_away(reply.requester().pid, reply.number());
   reply.fail(error);
 }
 

@@ -97,7 +97,7 @@ bool settle_open(Filesystem& fs, const Requester& requester, FileHandle& handle,
 
 void reply_gone(Filesystem& fs, Reply& reply, OpenKind kind) {
   const pid_t thread = reply.requester().pid;
-  fs.nodes().note_sent_away(thread, kind);
+  fs.nodes().note_sent_away(thread, kind, reply.number());
   if (kind == OpenKind::read) fs.held_files().expect(thread);
   reply.fail(gone_error());
 }
@@ -142,7 +142,7 @@ bool hold_file(Filesystem& fs, origin::Origin& origin, HandleId id, FileHandle& 
 
 void tell_opened(const FilesystemPtr& fs, Reply& reply, HandleId id, FileHandle& handle, const OpenDecision& decision) {
   if (handle.reader) handle.reader->note_opened(handle.backing != nullptr);
-  fs->nodes().forget_sent_away(reply.requester().pid);
+  fs->nodes().end_sent_away(reply.requester().pid, reply.number());
   if (!reply.opened(open_info(id, handle, decision), backing_id_of(handle))) close_handle(fs, id);
 }
 

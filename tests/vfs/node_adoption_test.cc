@@ -325,7 +325,7 @@ TEST_F(NodeAdoptionTest, OpensOfOneNodeGoOnByTheSameFile) {
 }
 
 TEST_F(NodeAdoptionTest, WhoWasSentAwayIsNotSentAwayAgain) {
-  nodes_->note_sent_away(4711, OpenKind::read);
+  nodes_->note_sent_away(4711, OpenKind::read, 1);
   next_life();
   EXPECT_TRUE(nodes_->was_sent_away(4711));
 }
@@ -333,13 +333,13 @@ TEST_F(NodeAdoptionTest, WhoWasSentAwayIsNotSentAwayAgain) {
 TEST_F(NodeAdoptionTest, ANodeIsKeptForTheWriterThatWasSentAway) {
   const Name name{kRootNode, "file"};
   const NodeId file = see(kRootNode, "file", attributes_of(11));
-  nodes_->note_sent_away(4711, OpenKind::write);
+  nodes_->note_sent_away(4711, OpenKind::write, 1);
   EXPECT_EQ(nodes_->keep_for_writer(name, *nodes_->known_entry(name), 4711).id, file);
   next_life();
   const Opening reader{
       .node = file, .thread = 1, .version = nodes_->open(file, OpenKind::read).version, .offer = kBacking};
   EXPECT_EQ(nodes_->settle(reader).answer, OpenWay::Answer::served);
-  nodes_->forget_sent_away(4711);
+  nodes_->end_sent_away(4711, 2);
   nodes_->close(file, OpenKind::read);
   next_life();
   static_cast<void>(nodes_->open(file, OpenKind::read));

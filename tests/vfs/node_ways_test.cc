@@ -118,16 +118,16 @@ TEST_F(NodeWaysTest, WriterThatWasSentAwayComesBackToANodeThatItCanOpen) {
 
 TEST_F(NodeWaysTest, NothingIsKeptForAWriterThatWasAnswered) {
   const NodeId id = look_up("model");
-  table_.note_sent_away(2, OpenKind::write);
+  table_.note_sent_away(2, OpenKind::write, 1);
   EXPECT_EQ(table_.keep_for_writer(kModel, *table_.known_entry(kModel), 2).id, id);
-  table_.forget_sent_away(2);
+  table_.end_sent_away(2, 2);
   EXPECT_EQ(open(id, kStored).answer, Answer::backed);
 }
 
 TEST_F(NodeWaysTest, NothingIsKeptForReaders) {
   const NodeId id = look_up("model");
   open(id, kStored);
-  table_.note_sent_away(2, OpenKind::read);
+  table_.note_sent_away(2, OpenKind::read, 1);
   EXPECT_EQ(table_.keep_for_writer(kModel, *table_.known_entry(kModel), 2).id, id);
   EXPECT_EQ(open(id, kStored, OpenKind::read, 3).answer, Answer::backed);
 }
@@ -192,7 +192,7 @@ TEST_F(NodeWaysTest, WhoWasSentAwayFromElsewhereIsNotSentAwayAgain) {
   const NodeId id = look_up("model");
   open(id, kStored);
   ASSERT_NE(table_.attributes_seen(id, file(200), table_.stamp(), kNow), Seen::taken) << "another version: retired";
-  table_.note_sent_away(7, OpenKind::read);
+  table_.note_sent_away(7, OpenKind::read, 1);
   EXPECT_EQ(table_.open(id, OpenKind::read, 7).answer, OpenDecision::Answer::serve);
 }
 
@@ -201,7 +201,7 @@ TEST_F(NodeWaysTest, AFileThatNobodyHasOpenAnyMoreDecidesNothing) {
   open(id, kStored);
   const OpenDecision decision = table_.open(id, OpenKind::read);
   Opening opening{.node = id, .thread = 2, .version = decision.version};
-  table_.note_sent_away(2, OpenKind::read);
+  table_.note_sent_away(2, OpenKind::read, 1);
   EXPECT_EQ(table_.settle(opening).backing, kStored) << "before it is known";
   opening.gone = kStored;
   EXPECT_EQ(table_.settle(opening).answer, Answer::served);
@@ -236,7 +236,7 @@ TEST_F(NodeWaysTest, NobodyWritesANodeThatIsAboutToLoseItsName) {
   open(id, cache::kNoBacking);
   ASSERT_EQ(open(id, kStored, OpenKind::read, 2).answer, Answer::look_up_again);
   EXPECT_EQ(table_.open(id, OpenKind::write, 3).answer, OpenDecision::Answer::look_up_again);
-  table_.note_sent_away(3, OpenKind::write);
+  table_.note_sent_away(3, OpenKind::write, 1);
   EXPECT_EQ(table_.open(id, OpenKind::write, 3).answer, OpenDecision::Answer::serve) << "the kernel comes no third time";
 }
 

@@ -62,9 +62,11 @@ struct SentAwayRecord {
   std::uint32_t thread = 0;
   bool is_writer = false;
   std::uint64_t node = 0;  ///< that it was shown since, and will open for writing; 0: none
+  std::uint64_t told_by = 0;  ///< the kernel's number of the request that is answered ESTALE; 0: not known yet
+  std::uint64_t ended_by = 0;  ///< that of the one after it, which is answered otherwise; 0: it did not come yet
 };
 /// As many are remembered.
-inline constexpr std::size_t kMostSentAway = 240;
+inline constexpr std::size_t kMostSentAway = 120;
 
 enum class HandleKind : std::uint8_t { reading, writing, folder };
 
@@ -125,6 +127,9 @@ class Records {
   /// An open is about to be answered ESTALE. Returns its place, for the calls below; one that means nothing if all are taken.
   std::size_t add_sent_away(const SentAwayRecord& record);
   void show_sent_away(std::size_t place, std::uint64_t node);
+  void tell_sent_away(std::size_t place, std::uint64_t request);
+  /// It comes no more once `request` is answered.
+  void end_sent_away(std::size_t place, std::uint64_t request);
   void remove_sent_away(std::size_t place);
   [[nodiscard]] std::vector<std::pair<std::size_t, SentAwayRecord>> sent_away() const;
 

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <deque>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -119,7 +120,8 @@ class NodeTable {
   explicit NodeTable(const origin::Fidelity& fidelity, handover::Records* records = nullptr);
 
   // Taking over what an earlier worker had (node_adoption.cc), before anything else: nodes and names, then each open, then the end.
-  void adopt(const handover::Records::Left& left);
+  /// `unanswered`: the requests that it left.
+  void adopt(const handover::Records::Left& left, const std::set<std::uint64_t>& unanswered = {});
   /// An open that the kernel has. `bypasses`: its reads are not the kernel's pages.
   struct AdoptedOpen {
     NodeId node{};
@@ -233,13 +235,13 @@ class NodeTable {
   /// An open of `thread` that was not counted is to be answered with ESTALE. False: its last one was; the kernel comes again
   /// once, so this one must be answered.
   [[nodiscard]] bool send_away(pid_t thread, OpenKind kind);
-  /// The open of `thread` was answered ESTALE: the kernel looks the name up again, this once.
-  void note_sent_away(pid_t thread, OpenKind kind);
+  /// `request`, an open of `thread`, is about to be answered ESTALE: the kernel looks the name up again, this once.
+  void note_sent_away(pid_t thread, OpenKind kind, std::uint64_t request);
   [[nodiscard]] bool was_sent_away(pid_t thread) const;
   /// The threads that come back to read.
   [[nodiscard]] std::vector<pid_t> readers_sent_away() const;
-  /// The open of `thread` is about to be answered otherwise.
-  void forget_sent_away(pid_t thread);
+  /// `request`, an open of `thread`, is about to be answered otherwise.
+  void end_sent_away(pid_t thread, std::uint64_t request);
   /// `thread` looked `name` up, which found `found`. If it was sent away to come back and write, what is returned is a node that it
   /// can open, and no reader makes the kernel read it by itself before that. Counts as `found` did.
   [[nodiscard]] Entry keep_for_writer(Name name, const Entry& found, pid_t thread);
@@ -279,7 +281,6 @@ class NodeTable {
   void erase_link_locked(const Link& link) AC_REQUIRES(mutex_);
 
   NodeId node_for_locked(Name name, const CompactAttributes& attributes, ChangeStamp asked) AC_REQUIRES(mutex_);
-  NodeId predecessor_locked(NodeId id, const Link* link, const CompactAttributes& attributes) const AC_REQUIRES(mutex_);
   NodeId candidate_locked(const Link* link, const CompactAttributes& attributes) const AC_REQUIRES(mutex_);
   bool goes_on_locked(NodeId id, bool has_name, const CompactAttributes& attributes, ChangeStamp asked) const
       AC_REQUIRES(mutex_);

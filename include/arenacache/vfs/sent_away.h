@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <set>
 #include <vector>
 
 #include "arenacache/handover/records.h"
@@ -23,15 +24,17 @@ class SentAway {
   /// `records` may be null.
   explicit SentAway(handover::Records* records) : records_(records) {}
 
-  /// Takes over those of an earlier worker.
-  void adopt();
-  /// False: it was there already; `kind` is of the last time.
-  bool add(pid_t thread, OpenKind kind);
-  [[nodiscard]] bool has(pid_t thread) const { return find(thread) != all_.end(); }
+  /// Takes over those of an earlier worker. `unanswered`: the requests that it left. Who was to be told by one of them was not, and
+  /// who was to be answered comes again.
+  void adopt(const std::set<std::uint64_t>& unanswered);
+  /// `request`: the one that is answered ESTALE; 0: not known yet. False: it was there already; `kind` is of the last time.
+  bool add(pid_t thread, OpenKind kind, std::uint64_t request = 0);
+  [[nodiscard]] bool has(pid_t thread) const { return known(thread) != nullptr; }
   /// Whether it comes back to write.
   [[nodiscard]] bool is_writer(pid_t thread) const;
   [[nodiscard]] std::vector<pid_t> readers() const;
-  void remove(pid_t thread);
+  /// `request` of `thread` is about to be answered otherwise.
+  void end(pid_t thread, std::uint64_t request);
 
   /// The node that a writer which was sent away was shown last, and will open.
   void show(pid_t thread, NodeId node);
@@ -43,10 +46,13 @@ class SentAway {
     pid_t thread = 0;
     OpenKind kind = OpenKind::read;
     NodeId node = kNoNode;
+    bool has_ended = false;
+    std::uint64_t told_by = 0;
     std::size_t record = 0;
   };
-  [[nodiscard]] std::deque<Entry>::const_iterator find(pid_t thread) const;
-  [[nodiscard]] std::deque<Entry>::iterator find(pid_t thread);
+  [[nodiscard]] const Entry* known(pid_t thread) const;
+  [[nodiscard]] Entry* known(pid_t thread);
+  void remove(pid_t thread);
 
   handover::Records* const records_;
   std::deque<Entry> all_;
