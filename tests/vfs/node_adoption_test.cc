@@ -6,6 +6,7 @@
 #include <cstring>
 #include <memory>
 #include <random>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -46,12 +47,13 @@ class NodeAdoptionTest : public ::testing::Test {
     nodes_ = std::make_unique<NodeTable>(fidelity(), &area_->records());
   }
 
-  /// Another worker takes over; `opens` are the handles there are.
-  void next_life(const std::vector<NodeTable::AdoptedOpen>& opens = {}) {
+  /// Another worker takes over; `opens` are the handles there are, `unanswered` the requests.
+  void next_life(const std::vector<NodeTable::AdoptedOpen>& opens = {},
+                 const std::set<std::uint64_t>& unanswered = {}) {
     nodes_.reset();
     area_.reset();
     begin_life();
-    nodes_->adopt(area_->records().take_stock());
+    nodes_->adopt(area_->records().take_stock(), unanswered);
     for (const auto& open : opens) EXPECT_TRUE(nodes_->adopt_open(open));
     nodes_->end_adoption();
     nodes_->check_invariants();
@@ -330,6 +332,29 @@ TEST_F(NodeAdoptionTest, WhoWasSentAwayIsNotSentAwayAgain) {
   EXPECT_TRUE(nodes_->was_sent_away(4711));
 }
 
+TEST_F(NodeAdoptionTest, WhoWasSentAwayIsKnownUntilTheAnswerIsOut) {
+  constexpr std::uint64_t kFirst = 70, kSecond = 72;
+  nodes_->note_sent_away(4711, OpenKind::read, kFirst);
+  nodes_->note_sent_away(4711, OpenKind::read, kSecond);
+  nodes_->end_sent_away(4711, kSecond);
+  EXPECT_FALSE(nodes_->was_sent_away(4711)) << "its next open is another one";
+  next_life({}, {kSecond});
+  EXPECT_TRUE(nodes_->was_sent_away(4711)) << "the answer did not get out";
+  next_life({}, {kSecond});
+  EXPECT_TRUE(nodes_->was_sent_away(4711));
+  nodes_->end_sent_away(4711, kSecond);
+  next_life();
+  EXPECT_FALSE(nodes_->was_sent_away(4711));
+}
+
+TEST_F(NodeAdoptionTest, WhoWasNotToldToComeAgainIsNotWaitedFor) {
+  constexpr std::uint64_t kRequest = 70;
+  EXPECT_TRUE(nodes_->send_away(4711, OpenKind::read));
+  nodes_->note_sent_away(4711, OpenKind::read, kRequest);
+  next_life({}, {kRequest});
+  EXPECT_FALSE(nodes_->was_sent_away(4711));
+}
+
 TEST_F(NodeAdoptionTest, ANodeIsKeptForTheWriterThatWasSentAway) {
   const Name name{kRootNode, "file"};
   const NodeId file = see(kRootNode, "file", attributes_of(11));
@@ -370,6 +395,27 @@ TEST_F(NodeAdoptionTest, WhatIsOpenHasItsNameBackWhenTheNodeThatHadItIsForgotten
   next_life({open});
   ASSERT_TRUE(nodes_->path(two.open));
   EXPECT_EQ(nodes_->path(two.open)->path, "file");
+}
+
+TEST_F(NodeAdoptionTest, WhatHasItsNameBackIsToldOfWhatIsWrittenUnderItsNextNode) {
+  const TwoNodes two = two_nodes(*nodes_, see(kRootNode, "file", attributes_of(11)));
+  nodes_->forget(two.named, 1);
+  ASSERT_TRUE(nodes_->path(two.open));
+  next_life({{.node = two.open, .kind = OpenKind::read, .version = {}, .follows = true}});
+  origin::Attributes written = attributes_of(11);
+  ++written.st_size;
+  const NodeId next = see(kRootNode, "file", written);
+  ASSERT_NE(next, two.open);
+  EXPECT_EQ(nodes_->served_beside(next), std::vector{two.open});
+}
+
+TEST_F(NodeAdoptionTest, WhatIsWrittenUnderAnOlderNodeIsToldToWhoReadsTheNextOne) {
+  const TwoNodes two = two_nodes(*nodes_, see(kRootNode, "file", attributes_of(11)));
+  EXPECT_TRUE(nodes_->served_beside(two.open).empty()) << "nobody reads it";
+  static_cast<void>(nodes_->open(two.named, OpenKind::read));
+  static_cast<void>(nodes_->settle({.node = two.named, .thread = 1, .version = {}}));
+  EXPECT_EQ(nodes_->served_beside(two.open), std::vector{two.named});
+  EXPECT_EQ(nodes_->served_beside(two.named), std::vector{two.open});
 }
 
 TEST_F(NodeAdoptionTest, WhatIsOpenHasItsNameBackWhenNobodyWasToldOfTheNodeThatHadIt) {

@@ -141,8 +141,8 @@ class NodeTable {
   [[nodiscard]] std::optional<std::string> lost_path(NodeId id) const;
   /// The node, and older ones of its inode that lost their names to it and are still open.
   [[nodiscard]] std::vector<NodeId> incarnations(NodeId id) const;
-  /// Older nodes of its file, at the version that it began with or with opens that follow its writers, that are read through the kernel's
-  /// pages, and by nobody written.
+  /// Its file's other nodes, at the version that the current one began with or with opens that follow its writers, that are read through
+  /// the kernel's pages, and by nobody written.
   [[nodiscard]] std::vector<NodeId> served_beside(NodeId id) const;
   /// The path of another node of the same inode: one that took over this one's name. With `version`, only of one at that; else
   /// nothing if the inode's last name went, as its number may have come again. Walks all nodes.
