@@ -117,15 +117,23 @@ void NodeTable::name_removed_locked(Name name) {
 
 void NodeTable::name_moved(Name from, Name to) {
   base::MutexLock lock(mutex_);
-  if (const Link* const replaced = link_locked(to)) note_lost_name_locked(*replaced);
-  name_removed_locked(to);
-  name_changed_locked(from);
   const Link* link = link_locked(from);
+  const Link* const replaced = link_locked(to);
+  // It was seen there before the move was told.
+  const bool is_there = link != nullptr && replaced != nullptr && link->node == replaced->node;
+  if (is_there) {
+    name_changed_locked(to);
+  } else {
+    if (replaced != nullptr) note_lost_name_locked(*replaced);
+    name_removed_locked(to);
+  }
+  name_changed_locked(from);
+  link = link_locked(from);
   if (link == nullptr || find_locked(to.parent) == nullptr) return;
   const NodeId id = link->node;
   Node& node = nodes_.at(id);
   ++node.lookups;  // held until it has one name again
-  add_link_locked(to, id);
+  if (!is_there) add_link_locked(to, id);
   drop_link_locked(*link);
   unvalidate(node, advance_locked());
   --node.lookups;

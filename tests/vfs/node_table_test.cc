@@ -282,6 +282,17 @@ TEST_F(NodeTableTest, MovedOverNodesLoseTheirName) {
   EXPECT_EQ(table_.state(replaced)->attributes.st_nlink, 0U);
 }
 
+TEST_F(NodeTableTest, AMoveThatWasSeenBeforeItWasToldTakesNothingFromWhatWasMoved) {
+  const NodeId moved = look_up("a", file(5));
+  look_up("b", file(6));
+  ASSERT_EQ(look_up("b", file(5)), moved);
+  table_.name_moved({kRootNode, "a"}, {kRootNode, "b"});
+  EXPECT_EQ(path(moved), "b");
+  EXPECT_FALSE(table_.child({kRootNode, "a"}).has_value());
+  EXPECT_GT(table_.state(moved)->attributes.st_nlink, 0U);
+  EXPECT_EQ(look_up("c", file(5)), moved) << "its inode's number is known";
+}
+
 TEST_F(NodeTableTest, ExchangedNamesChangeNodes) {
   const NodeId inner = look_up("folder", folder(2));
   const NodeId one = look_up(inner, "a", file(5));
