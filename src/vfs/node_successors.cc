@@ -143,14 +143,17 @@ std::vector<NodeId> NodeTable::served_beside_locked(NodeId id) const {
   return all;
 }
 
-/// `id` is about to go: its names are what an older node of the file at the same version, which is open, is found by.
+/// `id` is about to go: its names are what an older node of the file, at the same version or with opens that follow its writers, is
+/// found by. Whoever looks up anew a name that it knows has the kernel forget the first answer, and ask again.
 void NodeTable::give_names_back_locked(NodeId id) {
   Node& node = nodes_.at(id);
   if (node.links == nullptr) return;
   const auto older = std::ranges::find_if(nameless_, [&](NodeId one) AC_REQUIRES(mutex_) {
     const Node& other = nodes_.at(one);
-    return one != id && other.links == nullptr && other.open && other.open->readers + other.open->writers > 0 &&
-           key_of(other) == key_of(node) && other.attributes.version().same_data(node.attributes.version());
+    if (one == id || other.links != nullptr || !other.open || key_of(other) != key_of(node)) return false;
+    const bool is_same =
+        other.open->successor == id || other.attributes.version().same_data(node.attributes.version());
+    return is_same && other.open->readers + other.open->writers > 0;
   });
   if (older == nameless_.end()) return;
   Node& heir = nodes_.at(*older);

@@ -6,12 +6,14 @@
 
 namespace arenacache::vfs {
 
-const SentAway::Entry* SentAway::known(pid_t thread) const {
+bool SentAway::has(pid_t thread) const {
+  return std::ranges::any_of(all_, [&](const Entry& one) { return one.thread == thread && !one.has_ended; });
+}
+
+SentAway::Entry* SentAway::known(pid_t thread) {
   const auto found = std::ranges::find(all_, thread, &Entry::thread);
   return found == all_.end() || found->has_ended ? nullptr : &*found;
 }
-
-SentAway::Entry* SentAway::known(pid_t thread) { return const_cast<Entry*>(std::as_const(*this).known(thread)); }
 
 void SentAway::adopt(const std::set<std::uint64_t>& unanswered) {
   for (const auto& [record, left] : records_->sent_away()) {
@@ -56,8 +58,9 @@ bool SentAway::add(pid_t thread, OpenKind kind, std::uint64_t request) {
 }
 
 bool SentAway::is_writer(pid_t thread) const {
-  const Entry* const entry = known(thread);
-  return entry != nullptr && entry->kind == OpenKind::write;
+  return std::ranges::any_of(all_, [&](const Entry& one) {
+    return one.thread == thread && one.kind == OpenKind::write && !one.has_ended;
+  });
 }
 
 std::vector<pid_t> SentAway::readers() const {

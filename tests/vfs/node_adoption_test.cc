@@ -407,6 +407,8 @@ TEST_F(NodeAdoptionTest, WhatHasItsNameBackIsToldOfWhatIsWrittenUnderItsNextNode
   const NodeId next = see(kRootNode, "file", written);
   ASSERT_NE(next, two.open);
   EXPECT_EQ(nodes_->served_beside(next), std::vector{two.open});
+  nodes_->forget(next, 1);  // as the kernel does before it asks again for a name that it knew
+  EXPECT_EQ(nodes_->served_beside(see(kRootNode, "file", written)), std::vector{two.open});
 }
 
 TEST_F(NodeAdoptionTest, WhatIsWrittenUnderAnOlderNodeIsToldToWhoReadsTheNextOne) {

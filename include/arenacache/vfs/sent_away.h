@@ -29,7 +29,7 @@ class SentAway {
   void adopt(const std::set<std::uint64_t>& unanswered);
   /// `request`: the one that is answered ESTALE; 0: not known yet. False: it was there already; `kind` is of the last time.
   bool add(pid_t thread, OpenKind kind, std::uint64_t request = 0);
-  [[nodiscard]] bool has(pid_t thread) const { return known(thread) != nullptr; }
+  [[nodiscard]] bool has(pid_t thread) const;
   /// Whether it comes back to write.
   [[nodiscard]] bool is_writer(pid_t thread) const;
   [[nodiscard]] std::vector<pid_t> readers() const;
@@ -50,7 +50,7 @@ class SentAway {
     std::uint64_t told_by = 0;
     std::size_t record = 0;
   };
-  [[nodiscard]] const Entry* known(pid_t thread) const;
+  /// Null: none that still counts.
   [[nodiscard]] Entry* known(pid_t thread);
   void remove(pid_t thread);
 
