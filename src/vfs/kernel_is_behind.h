@@ -14,6 +14,7 @@ namespace arenacache::vfs {
                                            const origin::Attributes& now, pid_t thread, OpenKind kind) {
   if (seen != Seen::taken || !known.has_version) return false;
   if (origin::version_of(known.attributes).same_data(origin::version_of(now))) return false;
+  fs.nodes().note_kernel_behind(id);  // whoever opens it before the kernel has asked is sent to ask, too
   if (!fs.nodes().send_away(thread, kind)) return false;
   fs.kernel().attributes_changed(id);
   return true;

@@ -104,6 +104,7 @@ bool NodeTable::adopt_open(const AdoptedOpen& adopted) {
   ++(adopted.kind == OpenKind::read ? open.readers : open.writers);
   if (adopted.drops_pages) ++open.dropping;
   open.follows = open.follows || adopted.follows;
+  open.keeps_version = open.keeps_version || (adopted.kind == OpenKind::read && !adopted.follows);
   if (adopted.backing != cache::kNoBacking) {
     open.way = ReadWay::backed;
     open.backing = adopted.backing;

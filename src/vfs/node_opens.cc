@@ -19,6 +19,8 @@ bool NodeTable::same_pages(const origin::Version& a, const origin::Version& b) c
 /// Open handles read the version that `attributes` replace, and the file is large enough to be worth a new node.
 bool NodeTable::must_retire_locked(NodeId id, const Node& node, const CompactAttributes& attributes) const {
   if (!node.has_version || !node.open || node.open->readers == 0 || has_writer_locked(id, *node.open)) return false;
+  const bool only_follow = node.open->follows && !node.open->keeps_version;
+  if (only_follow) return false;
   return node.attributes.size() > kLargestUnretiredFile && !node.attributes.version().same_data(attributes.version());
 }
 
@@ -85,6 +87,7 @@ std::optional<NodeState> NodeTable::state(NodeId id) const {
   NodeState state{.attributes = node->attributes.expanded(), .validated = node->validated};
   state.has_attributes = node->has_attributes;
   state.has_version = node->has_version;
+  state.kernel_is_behind = node->kernel_is_behind;
   state.has_name = id == kRootNode || node->links != nullptr;
   if (node->open) {
     state.readers = node->open->readers;
@@ -203,6 +206,7 @@ OpenDecision NodeTable::open(NodeId id, OpenKind kind, pid_t thread) {
   }
   record_pages_locked(*node);
   decision.has_writer = open.writers > 0;
+  if (kind == OpenKind::read && !decision.has_writer) open.keeps_version = true;
   ++(kind == OpenKind::read ? open.readers : open.writers);
   return decision;
 }
@@ -222,6 +226,16 @@ OpenWay NodeTable::settle(const Opening& opening) {
   --(opening.kind == OpenKind::read ? open.readers : open.writers);
   drop_if_unused_locked(opening.node);
   return way;
+}
+
+void NodeTable::note_kernel_behind(NodeId id) {
+  base::MutexLock lock(mutex_);
+  if (Node* const node = find_locked(id)) node->kernel_is_behind = true;
+}
+
+void NodeTable::note_kernel_told(NodeId id) {
+  base::MutexLock lock(mutex_);
+  if (Node* const node = find_locked(id)) node->kernel_is_behind = false;
 }
 
 bool NodeTable::send_away(pid_t thread, OpenKind kind) {
@@ -342,6 +356,7 @@ unsigned NodeTable::close(NodeId id, OpenKind kind) {
   if (node->open->readers + node->open->writers == 0) {
     node->open->way = ReadWay::undecided;
     node->open->follows = false;
+    node->open->keeps_version = false;
   }
   drop_if_unused_locked(id);
   return left;

@@ -51,6 +51,7 @@ void NodeTable::record_attributes_locked(const Node& node) {
 
 void NodeTable::give_reference_locked(Node& node) {
   ++node.lookups;
+  node.kernel_is_behind = false;  // an entry with its attributes comes with it
   if (records_ != nullptr) records_->set_lookups(node.record, node.lookups);
 }
 

@@ -11,10 +11,15 @@ namespace {
 
 constexpr int kAttributeAttempts = 3;
 
+void answer_with_known(Filesystem& fs, Reply& reply, NodeId id, const NodeState& state) {
+  fs.nodes().note_kernel_told(id);
+  reply.attributes(state.attributes, fs.kernel_timeout(state.validated));
+}
+
 void answer_from_table(Filesystem& fs, Reply& reply, NodeId id) {
   const auto state = fs.nodes().state(id);
   if (!state || !state->has_attributes) return reply.fail(gone_error());
-  reply.attributes(state->attributes, fs.kernel_timeout(state->validated));
+  answer_with_known(fs, reply, id, *state);
 }
 
 /// Whether `thread` looked a name up just now, which was that of `id`: the kernel does so once.
@@ -62,9 +67,7 @@ void ask(const FilesystemPtr& fs, Reply reply, NodeId id, bool is_known, int att
 void getattr(const FilesystemPtr& fs, Reply reply, NodeId id) {
   const auto state = fs->nodes().state(id);
   if (!state) return reply.fail(gone_error());
-  if (state->validated > fs->fresh_since()) {
-    return reply.attributes(state->attributes, fs->kernel_timeout(state->validated));
-  }
+  if (state->validated > fs->fresh_since()) return answer_with_known(*fs, reply, id, *state);
   ask(fs, std::move(reply), id, state->has_attributes, 1);
 }
 

@@ -137,6 +137,8 @@ void open_for_reading(const FilesystemPtr& fs, Reply reply, NodeId id) {
   if (held && held->node != id) held = nullptr;
   const auto state = fs->nodes().state(id);
   if (!state) return reply_gone(*fs, reply);
+  const bool is_behind = state->has_name && state->kernel_is_behind;
+  if (is_behind && fs->nodes().send_away(reply.requester().pid, OpenKind::read)) return reply_gone(*fs, reply);
   if (!state->has_name || state->validated > fs->fresh_for_open_since()) return serve(fs, std::move(reply), id, held);
   const auto where = fs->nodes().path(id);
   const Wanted wanted{.id = id, .path = where ? where->path : std::string(), .held = held};

@@ -275,7 +275,8 @@ TEST_F(NodeAdoptionTest, AChangeMeanwhileRetiresANodeThatIsRead) {
 TEST_F(NodeAdoptionTest, WhoFollowsTheWritersOfAFileIsToldOfThemUnderItsNextNode) {
   const NodeId file = see(kRootNode, "file", attributes_of(10));
   nodes_->open(file, OpenKind::read);
-  next_life({{.node = file, .kind = OpenKind::read, .follows = true}});
+  const NodeTable::AdoptedOpen keeper{.node = file, .kind = OpenKind::read, .version = {}};  // of the version
+  next_life({{.node = file, .kind = OpenKind::read, .follows = true}, keeper});
   auto written = attributes_of(10);  // by the worker that died before it had noted that
   written.st_mtim.tv_sec += 1;
   const NodeId next = see(kRootNode, "file", written);
@@ -401,14 +402,28 @@ TEST_F(NodeAdoptionTest, WhatHasItsNameBackIsToldOfWhatIsWrittenUnderItsNextNode
   const TwoNodes two = two_nodes(*nodes_, see(kRootNode, "file", attributes_of(11)));
   nodes_->forget(two.named, 1);
   ASSERT_TRUE(nodes_->path(two.open));
-  next_life({{.node = two.open, .kind = OpenKind::read, .version = {}, .follows = true}});
+  const NodeTable::AdoptedOpen keeper{.node = two.open, .kind = OpenKind::read, .version = {}};  // of the version
+  next_life({{.node = two.open, .kind = OpenKind::read, .version = {}, .follows = true}, keeper});
   origin::Attributes written = attributes_of(11);
   ++written.st_size;
+  ASSERT_TRUE(nodes_->path(two.open));
   const NodeId next = see(kRootNode, "file", written);
   ASSERT_NE(next, two.open);
   EXPECT_EQ(nodes_->served_beside(next), std::vector{two.open});
   nodes_->forget(next, 1);  // as the kernel does before it asks again for a name that it knew
   EXPECT_EQ(nodes_->served_beside(see(kRootNode, "file", written)), std::vector{two.open});
+}
+
+TEST_F(NodeAdoptionTest, WhoOnlyFollowsNeedsNoNodeOfItsOwnWhenTheFileChanged) {
+  origin::Attributes before = attributes_of(11), after = before;
+  before.st_size = static_cast<off_t>(kLargestUnretiredFile) + 1;
+  const NodeId file = see(kRootNode, "file", before);
+  const NodeTable::AdoptedOpen follower{.node = file, .kind = OpenKind::read, .version = {}, .follows = true};
+  next_life({follower});
+  EXPECT_EQ(see(kRootNode, "file", after), file);
+  EXPECT_EQ(see(kRootNode, "file", before), file);
+  next_life({follower, {.node = file, .kind = OpenKind::read, .version = {}}});
+  EXPECT_NE(see(kRootNode, "file", after), file) << "somebody else reads one version";
 }
 
 TEST_F(NodeAdoptionTest, WhatIsWrittenUnderAnOlderNodeIsToldToWhoReadsTheNextOne) {

@@ -293,6 +293,21 @@ TEST_F(NodeTableTest, AMoveThatWasSeenBeforeItWasToldTakesNothingFromWhatWasMove
   EXPECT_EQ(look_up("c", file(5)), moved) << "its inode's number is known";
 }
 
+TEST_F(NodeTableTest, TheKernelIsBehindUntilItIsAnswered) {
+  const NodeId id = look_up("a", file(5));
+  EXPECT_FALSE(table_.state(id)->kernel_is_behind);
+  for (const bool is_by_lookup : {true, false}) {
+    table_.note_kernel_behind(id);
+    EXPECT_TRUE(table_.state(id)->kernel_is_behind);
+    if (is_by_lookup) {
+      look_up("a", file(5));
+    } else {
+      table_.note_kernel_told(id);
+    }
+    EXPECT_FALSE(table_.state(id)->kernel_is_behind);
+  }
+}
+
 TEST_F(NodeTableTest, ExchangedNamesChangeNodes) {
   const NodeId inner = look_up("folder", folder(2));
   const NodeId one = look_up(inner, "a", file(5));

@@ -79,6 +79,7 @@ struct OpenState {
   NodeId successor =
       kNoNode;  ///< which has its names now and is of the same version, or followed: what is written there is written here
   bool follows = false;  ///< opens that an earlier worker left read what the file has, whichever version that is
+  bool keeps_version = false;  ///< others read one version
   bool estale_sent = false;  ///< an OPEN was sent away since a name last went; a second one is answered
 };
 
@@ -113,10 +114,11 @@ struct Node {
   const Link* links = nullptr;
   std::unique_ptr<OpenState> open;
   handover::RecordId record = handover::kNoRecord;
-  std::uint32_t children : 28 = 0;
+  std::uint32_t children : 27 = 0;
   AclState acl : 2 = AclState::unknown;
   bool has_attributes : 1 = false;  ///< all of them; else what follows is all that is known
   bool has_version : 1 = false;  ///< type, inode, size and mtime
+  bool kernel_is_behind : 1 = false;  ///< it was told another size or version, and nothing since
 };
 
 }  // namespace arenacache::vfs

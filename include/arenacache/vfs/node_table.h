@@ -65,6 +65,7 @@ struct NodeState {
   bool has_attributes = false;
   bool has_version = false;  ///< size and mtime among them are what the kernel was told
   bool has_name = false;
+  bool kernel_is_behind = false;  ///< note_kernel_behind(), and no answer with its attributes since
   unsigned readers = 0;
   unsigned writers = 0;
 };
@@ -232,6 +233,10 @@ class NodeTable {
   OpenDecision open(NodeId id, OpenKind kind, pid_t thread = 0);
   /// Decides the way of an open that open() counted.
   OpenWay settle(const Opening& opening);
+  /// The kernel believes another size or version of the node than it has, until it is answered with its attributes.
+  void note_kernel_behind(NodeId id);
+  /// By other than an Entry.
+  void note_kernel_told(NodeId id);
   /// An open of `thread` that was not counted is to be answered with ESTALE. False: its last one was; the kernel comes again
   /// once, so this one must be answered.
   [[nodiscard]] bool send_away(pid_t thread, OpenKind kind);
