@@ -28,6 +28,8 @@ using Random = std::mt19937_64;
 
 /// Of the store's index: what the daemon does not count at once.
 inline constexpr std::uint64_t kIndexGrowth = kMiB;
+/// What its log may grow to after kills, of which a store this small leaves room for a third.
+inline constexpr std::uint64_t kIndexLog = 4 * kMiB;
 /// A larger file may be read by the kernel itself, from the store.
 inline constexpr std::uint64_t kMostServed = 4 * kMiB;
 /// Patterns that one file has for its versions: file n has those from n times this on.
