@@ -86,7 +86,7 @@ base::Result<OpenedNode> open_node(Filesystem& fs, const Reply& reply, const Own
       handle->node = entry.id;
       handle->access = access;
       if (kind == OpenKind::read) {
-        handle->reader = open_reader(fs, reply.requester(), ref, decision);
+        handle->reader = open_reader(fs, reply.requester(), entry.id, ref, decision);
       } else {
         handle->file = created.file;
         handle->writer = created.writer ? created.writer : fs.engine().open_for_writing(ref);

@@ -49,7 +49,7 @@ void serve(const FilesystemPtr& fs, Reply reply, const Wanted& wanted) {
   handle->node = wanted.id;
   handle->access = O_RDONLY;
   const cache::FileRef file{.source = fs->source(), .path = wanted.path, .version = decision.version};
-  handle->reader = open_reader(*fs, reply.requester(), file, decision);
+  handle->reader = open_reader(*fs, reply.requester(), wanted.id, file, decision);
   learn_acls_behind(fs, wanted.id);
   auto settle = [fs, handle, decision, held = wanted.held, reply = std::move(reply)]() mutable {
     OpenAgain again;
@@ -75,7 +75,7 @@ void serve_held(const FilesystemPtr& fs, Reply reply, const HeldFiles::Pointer& 
   handle->node = held->node;
   handle->access = O_RDONLY;
   const cache::FileRef file{.source = fs->source(), .path = held->path, .version = held->version};
-  handle->reader = open_reader(*fs, reply.requester(), file, decision, {held, held->file.get()});
+  handle->reader = open_reader(*fs, reply.requester(), held->node, file, decision, {held, held->file.get()});
   OpenAgain again;
   if (!held->file) again = [fs, held](Reply last) { serve_in_its_place(fs, std::move(last), held->node, held->path); };
   settle_and_reply(fs, reply, handle, decision, std::move(again));

@@ -20,6 +20,8 @@ namespace {
 
 // For how long the kernel may believe what it could not be told to ask again.
 constexpr std::chrono::nanoseconds kShortTtl = std::chrono::seconds(1);
+// Of a file, while one open of it is on its way.
+constexpr int kMostMoves = 8;
 
 }  // namespace
 
@@ -102,8 +104,8 @@ void reply_gone(Filesystem& fs, Reply& reply, OpenKind kind) {
   reply.fail(gone_error());
 }
 
-std::shared_ptr<cache::Reader> open_reader(Filesystem& fs, const Requester& requester, const cache::FileRef& file,
-                                           const OpenDecision& decision,
+std::shared_ptr<cache::Reader> open_reader(Filesystem& fs, const Requester& requester, NodeId node,
+                                           const cache::FileRef& file, const OpenDecision& decision,
                                            std::shared_ptr<origin::OriginFile> origin_file) {
   cache::OpenRequest request{.file = file,
                              .pid = requester.pid,
@@ -112,7 +114,15 @@ std::shared_ptr<cache::Reader> open_reader(Filesystem& fs, const Requester& requ
                              .origin_file = std::move(origin_file)};
   // An origin that refuses root may let the caller in.
   if (requester.uid != 0) request.caller = std::make_shared<const origin::Caller>(caller_of(requester));
-  return fs.engine().open(request);
+  auto reader = fs.engine().open(request);
+  // A move that ended in between was told the cache before it knew of this open, and the path was the old one.
+  for (int moves = 0; moves < kMostMoves; ++moves) {
+    const auto now = fs.nodes().path(node);
+    if (!now || now->path == request.file.path) break;
+    request.file.path = now->path;
+    reader = fs.engine().open(request);
+  }
+  return reader;
 }
 
 fuse_file_info open_info(HandleId id, const FileHandle& handle, const OpenDecision& decision) {

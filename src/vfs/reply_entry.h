@@ -26,8 +26,8 @@ void reply_gone(Filesystem& fs, Reply& reply, OpenKind kind = OpenKind::read);
 /// False: the node cannot be opened that way, the open is not counted any more: its name must be looked up again.
 [[nodiscard]] bool settle_open(Filesystem& fs, const Requester& requester, FileHandle& handle,
                                const OpenDecision& decision);
-/// A Reader of `file` for who asked. `origin_file`: if it is open already.
-[[nodiscard]] std::shared_ptr<cache::Reader> open_reader(Filesystem& fs, const Requester& requester,
+/// A Reader of `file` for who asked, by the path that `node` has by then, if it has one. `origin_file`: if it is open already.
+[[nodiscard]] std::shared_ptr<cache::Reader> open_reader(Filesystem& fs, const Requester& requester, NodeId node,
                                                          const cache::FileRef& file, const OpenDecision& decision,
                                                          std::shared_ptr<origin::OriginFile> origin_file = {});
 /// Opens another way.
