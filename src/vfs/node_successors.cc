@@ -151,8 +151,7 @@ void NodeTable::give_names_back_locked(NodeId id) {
   const auto older = std::ranges::find_if(nameless_, [&](NodeId one) AC_REQUIRES(mutex_) {
     const Node& other = nodes_.at(one);
     if (one == id || other.links != nullptr || !other.open || key_of(other) != key_of(node)) return false;
-    const bool is_same =
-        other.open->successor == id || other.attributes.version().same_data(node.attributes.version());
+    const bool is_same = other.open->successor == id || other.attributes.version().same_data(node.attributes.version());
     return is_same && other.open->readers + other.open->writers > 0;
   });
   if (older == nameless_.end()) return;

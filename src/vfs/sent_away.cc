@@ -58,9 +58,8 @@ bool SentAway::add(pid_t thread, OpenKind kind, std::uint64_t request) {
 }
 
 bool SentAway::is_writer(pid_t thread) const {
-  return std::ranges::any_of(all_, [&](const Entry& one) {
-    return one.thread == thread && one.kind == OpenKind::write && !one.has_ended;
-  });
+  return std::ranges::any_of(
+      all_, [&](const Entry& one) { return one.thread == thread && one.kind == OpenKind::write && !one.has_ended; });
 }
 
 std::vector<pid_t> SentAway::readers() const {

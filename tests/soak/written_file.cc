@@ -244,8 +244,9 @@ std::string WrittenFile::check_page(Opened& opened, std::size_t block, std::span
   const std::uint64_t told = found ? static_cast<std::uint64_t>(*found) - number_ * kVersionsOfAFile : kVersionsOfAFile;
   if (told > range.newest) {
     if (during.oldest != during.newest && is_torn(page, offset, range)) return {};
-    return text("at ", offset, " no version from ", range.oldest, " to ", range.newest,
-                found ? text(", but pattern ", static_cast<std::uint64_t>(*found)) : content_of(page, offset, range.newest));
+    return text(
+        "at ", offset, " no version from ", range.oldest, " to ", range.newest,
+        found ? text(", but pattern ", static_cast<std::uint64_t>(*found)) : content_of(page, offset, range.newest));
   }
   const auto version = static_cast<Number>(told);
   const Range known = opened.seen[block].value_or(Range{version, version});

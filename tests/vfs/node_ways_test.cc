@@ -237,7 +237,8 @@ TEST_F(NodeWaysTest, NobodyWritesANodeThatIsAboutToLoseItsName) {
   ASSERT_EQ(open(id, kStored, OpenKind::read, 2).answer, Answer::look_up_again);
   EXPECT_EQ(table_.open(id, OpenKind::write, 3).answer, OpenDecision::Answer::look_up_again);
   table_.note_sent_away(3, OpenKind::write, 1);
-  EXPECT_EQ(table_.open(id, OpenKind::write, 3).answer, OpenDecision::Answer::serve) << "the kernel comes no third time";
+  EXPECT_EQ(table_.open(id, OpenKind::write, 3).answer, OpenDecision::Answer::serve)
+      << "the kernel comes no third time";
 }
 
 TEST_F(NodeWaysTest, WhoReadsTheCacheSharesTheOriginsOwnFileWithItsWriter) {
