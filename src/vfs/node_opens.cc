@@ -66,7 +66,9 @@ void NodeTable::end_data_change(NodeId id) {
 handover::KernelPages NodeTable::pages_of(const Node& node) const {
   using enum handover::KernelPages;
   if (!node.open) return none;
-  if (node.open->has_unknown_pages) return unknown;
+  // An open has the kernel drop its pages, or let go of them, once it is answered; before that this worker may die.
+  const bool may_have_others = node.open->dropping > 0 || node.open->way == ReadWay::backed;
+  if (node.open->has_unknown_pages || may_have_others) return unknown;
   if (!node.open->kernel_pages) return none;
   return same_pages(*node.open->kernel_pages, node.attributes.version()) ? current : unknown;
 }
@@ -222,7 +224,7 @@ OpenWay NodeTable::settle(const Opening& opening) {
   sent_away_.add(opening.thread, opening.kind);
   open.retired = true;
   open.estale_sent = true;
-  if (opening.drops_pages) --open.dropping;
+  if (opening.drops_pages) end_drop_locked(*node, false);
   --(opening.kind == OpenKind::read ? open.readers : open.writers);
   drop_if_unused_locked(opening.node);
   return way;
@@ -342,8 +344,19 @@ OpenWay NodeTable::settle_locked(OpenState& open, const Opening& opening) {
 
 void NodeTable::pages_dropped(NodeId id) {
   base::MutexLock lock(mutex_);
-  Node* const node = find_locked(id);
-  if (node != nullptr && node->open && node->open->dropping > 0) --node->open->dropping;
+  if (Node* const node = find_locked(id)) end_drop_locked(*node, true);
+}
+
+void NodeTable::pages_not_dropped(NodeId id) {
+  base::MutexLock lock(mutex_);
+  if (Node* const node = find_locked(id)) end_drop_locked(*node, false);
+}
+
+void NodeTable::end_drop_locked(Node& node, bool is_done) {
+  if (!node.open || node.open->dropping == 0) return;
+  --node.open->dropping;
+  if (!is_done) node.open->has_unknown_pages = true;
+  record_pages_locked(node);
 }
 
 unsigned NodeTable::close(NodeId id, OpenKind kind) {

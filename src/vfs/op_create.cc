@@ -111,7 +111,7 @@ void answer(const FilesystemPtr& fs, Reply& reply, const OwnedName& name, const 
   }
   fs->nodes().end_sent_away(reply.requester().pid, reply.number());
   if (reply.created(entry_param(*fs, entry), open_info(id, *handle, decision), backing_id_of(*handle))) return;
-  close_handle(fs, id);
+  undo_open(fs, id, *handle);
   fs->nodes().forget(entry.id, 1);
 }
 

@@ -59,7 +59,7 @@ void fail(Filesystem& fs, Reply& reply, const base::Error& error) {
 
 /// What `decision` counted is not open.
 void uncount(Filesystem& fs, NodeId id, const OpenDecision& decision) {
-  if (decision.drops_pages) fs.nodes().pages_dropped(id);
+  if (decision.drops_pages) fs.nodes().pages_not_dropped(id);
   fs.nodes().close(id, OpenKind::write);
 }
 

@@ -153,7 +153,7 @@ bool hold_file(Filesystem& fs, origin::Origin& origin, HandleId id, FileHandle& 
 void tell_opened(const FilesystemPtr& fs, Reply& reply, HandleId id, FileHandle& handle, const OpenDecision& decision) {
   if (handle.reader) handle.reader->note_opened(handle.backing != nullptr);
   fs->nodes().end_sent_away(reply.requester().pid, reply.number());
-  if (!reply.opened(open_info(id, handle, decision), backing_id_of(handle))) close_handle(fs, id);
+  if (!reply.opened(open_info(id, handle, decision), backing_id_of(handle))) undo_open(fs, id, handle);
 }
 
 }  // namespace
@@ -171,7 +171,7 @@ void reply_opened(const FilesystemPtr& fs, Reply& reply, const std::shared_ptr<F
                   reply = std::move(reply)](const base::Result<bool>& is_held) mutable {
                    const bool may_go_again = again || !fs->nodes().was_sent_away(reply.requester().pid);
                    if (!is_held || *is_held || !may_go_again) return tell_opened(fs, reply, id, *handle, decision);
-                   close_handle(fs, id);
+                   undo_open(fs, id, *handle);
                    if (again) return again(std::move(reply));
                    reply_gone(*fs, reply);
                  });
@@ -208,6 +208,11 @@ void close_handle(const FilesystemPtr& fs, HandleId id) {
                if (was_last_writer && attributes && where)
                  fs->engine().written(file_ref(*fs, where->path, *attributes));
              });
+}
+
+void undo_open(const FilesystemPtr& fs, HandleId id, FileHandle& handle) {
+  if (handle.drops_pages.exchange(false)) fs->nodes().pages_not_dropped(handle.node);
+  close_handle(fs, id);
 }
 
 }  // namespace arenacache::vfs

@@ -43,5 +43,7 @@ void reply_opened(const FilesystemPtr& fs, Reply& reply, const std::shared_ptr<F
 void note_opener_ran(Filesystem& fs, FileHandle& handle);
 /// Takes a handle out of table and counts, and lets its files go where that may block.
 void close_handle(const FilesystemPtr& fs, HandleId id);
+/// close_handle() of one that the kernel was not told of.
+void undo_open(const FilesystemPtr& fs, HandleId id, FileHandle& handle);
 
 }  // namespace arenacache::vfs

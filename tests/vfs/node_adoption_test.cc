@@ -184,6 +184,22 @@ TEST_F(NodeAdoptionTest, AnOpenerThatDidNotRunYetKeepsOthersFromThePagesItDrops)
   EXPECT_TRUE(nodes_->open(file, OpenKind::read).keep_pages);
 }
 
+TEST_F(NodeAdoptionTest, PagesThatAnOpenWasToDropWhichDiedWithItsWorkerAreStillThere) {
+  const NodeId file = see(kRootNode, "file", attributes_of(11));
+  nodes_->open(file, OpenKind::read);
+  nodes_->close(file, OpenKind::read);
+  origin::Attributes changed = attributes_of(11);
+  changed.st_mtim.tv_sec += 1;
+  see(kRootNode, "file", changed);
+  ASSERT_TRUE(nodes_->open(file, OpenKind::read).drops_pages);
+  next_life();
+  EXPECT_TRUE(nodes_->open(file, OpenKind::read).drops_pages);
+  nodes_->pages_dropped(file);
+  nodes_->close(file, OpenKind::read);
+  next_life();
+  EXPECT_TRUE(nodes_->open(file, OpenKind::read).keep_pages);
+}
+
 TEST_F(NodeAdoptionTest, AttributesAreThoseOfTheLastChange) {
   const NodeId file = see(kRootNode, "file", whole_attributes(11));
   const auto before = whole_attributes(11);

@@ -383,6 +383,19 @@ TEST_F(NodeTableTest, PagesThatAreStillToBeDroppedAreKeptByNobody) {
   EXPECT_FALSE(third.drops_pages);
 }
 
+TEST_F(NodeTableTest, PagesThatAnUnansweredOpenWasToDropAreStillThere) {
+  const NodeId id = look_up("a", file(5));
+  table_.open(id, OpenKind::read);
+  table_.close(id, OpenKind::read);
+  see(id, file(5, kLarge, 200));
+  ASSERT_TRUE(table_.open(id, OpenKind::read).drops_pages);
+  table_.pages_not_dropped(id);
+  table_.close(id, OpenKind::read);
+  EXPECT_TRUE(table_.open(id, OpenKind::read).drops_pages);
+  table_.pages_dropped(id);
+  EXPECT_TRUE(table_.open(id, OpenKind::read).keep_pages);
+}
+
 TEST_F(NodeTableTest, PagesFollowChangesThroughTheMount) {
   const NodeId id = look_up("a", file(5));
   table_.open(id, OpenKind::read);

@@ -84,7 +84,8 @@ struct OpenDecision {
   origin::Version version{};  ///< to be opened
   bool keep_pages = false;  ///< the kernel's pages are of this version
   bool bypass_pages = false;  ///< the kernel's pages are of another version that somebody still reads
-  /// The kernel drops its pages when the opener gets to run: pages_dropped() is to be called when it did, or the open is over.
+  /// The kernel drops its pages when the opener gets to run: pages_dropped() is to be called when it did, or the open is over;
+  /// pages_not_dropped() if it was not answered.
   bool drops_pages = false;
   bool has_writer = false;
 };
@@ -252,6 +253,8 @@ class NodeTable {
   [[nodiscard]] Entry keep_for_writer(Name name, const Entry& found, pid_t thread);
   /// The opener of one that drops pages has run since, or it is not open any more.
   void pages_dropped(NodeId id);
+  /// One that was to drop pages was never answered, or otherwise.
+  void pages_not_dropped(NodeId id);
   /// Returns how many of `kind` are still open.
   unsigned close(NodeId id, OpenKind kind);
 
@@ -313,6 +316,7 @@ class NodeTable {
   void give_names_back_locked(NodeId id) AC_REQUIRES(mutex_);
   Node* current_locked(Name name, NodeId& id) AC_REQUIRES(mutex_);
   bool has_writer_locked(NodeId id, const OpenState& open) const AC_REQUIRES(mutex_);
+  void end_drop_locked(Node& node, bool is_done) AC_REQUIRES(mutex_);
   void forget_locked(NodeId id, std::uint64_t lookups) AC_REQUIRES(mutex_);
   static OpenWay begin_way(OpenState& open, const Opening& opening, bool is_written, bool must_be_seen);
   /// Somebody reads an older node of the file, which has pages of its own.
