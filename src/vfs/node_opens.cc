@@ -312,6 +312,18 @@ OpenWay NodeTable::begin_way(OpenState& open, const Opening& opening, bool is_wr
   return {.answer = OpenWay::Answer::backed, .backing = open.backing};
 }
 
+/// Beside opens of a file that the kernel reads by itself. `may_stay`: also where that is the origin's own.
+OpenWay NodeTable::join_backed(const OpenState& open, const Opening& opening, bool was_sent_away, bool may_stay) {
+  const OpenWay joined{.answer = OpenWay::Answer::backed, .backing = open.backing};
+  // The file itself, whoever reads or writes it.
+  if (cache::is_origin_backing(open.backing) && may_stay) return joined;
+  // Evicted and filled again meanwhile, or changed once more: what is open there was the file a moment ago. Who comes by
+  // /proc/self/fd finds no other node either.
+  const bool has_no_choice = (was_sent_away && opening.may_share) || open.estale_sent;
+  const bool can_share = opening.kind == OpenKind::read && (opening.offer == open.backing || has_no_choice);
+  return can_share ? joined : OpenWay{.answer = OpenWay::Answer::look_up_again};
+}
+
 OpenWay NodeTable::settle_locked(OpenState& open, const Opening& opening) {
   using enum OpenWay::Answer;
   const bool was_sent_away = sent_away_.has(opening.thread);
@@ -328,15 +340,8 @@ OpenWay NodeTable::settle_locked(OpenState& open, const Opening& opening) {
     case ReadWay::served:
       return {.answer = can_move_on && opening.offer != cache::kNoBacking ? look_up_again : served};
     case ReadWay::backed: {
-      // The file itself, whoever reads or writes it.
       const bool may_stay = is_reader ? !(can_move_on && opening.reads_cache) : was_sent_away || !must_be_seen;
-      if (cache::is_origin_backing(open.backing) && may_stay) return {.answer = backed, .backing = open.backing};
-      // Evicted and filled again meanwhile, or changed once more: what is open there was the file a moment ago. Who comes by
-      // /proc/self/fd finds no other node either.
-      const bool has_no_choice = (was_sent_away && opening.may_share) || open.estale_sent;
-      const bool can_share = opening.offer == open.backing || has_no_choice;
-      if (is_reader && can_share) return {.answer = backed, .backing = open.backing};
-      return {.answer = look_up_again};
+      return join_backed(open, opening, was_sent_away, may_stay);
     }
   }
   return {};

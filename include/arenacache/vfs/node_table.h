@@ -319,6 +319,7 @@ class NodeTable {
   void end_drop_locked(Node& node, bool is_done) AC_REQUIRES(mutex_);
   void forget_locked(NodeId id, std::uint64_t lookups) AC_REQUIRES(mutex_);
   static OpenWay begin_way(OpenState& open, const Opening& opening, bool is_written, bool must_be_seen);
+  static OpenWay join_backed(const OpenState& open, const Opening& opening, bool was_sent_away, bool may_stay);
   /// Somebody reads an older node of the file, which has pages of its own.
   bool is_read_beside_locked(NodeId id) const AC_REQUIRES(mutex_) { return !served_beside_locked(id).empty(); }
   OpenWay settle_locked(OpenState& open, const Opening& opening) AC_REQUIRES(mutex_);
