@@ -12,7 +12,7 @@ namespace {
 constexpr int kAttributeAttempts = 3;
 
 void answer_with_known(Filesystem& fs, Reply& reply, NodeId id, const NodeState& state) {
-  fs.nodes().note_kernel_told(id);
+  if (state.kernel_is_behind) fs.nodes().note_kernel_told(id);
   reply.attributes(state.attributes, fs.kernel_timeout(state.validated));
 }
 

@@ -45,6 +45,14 @@ class NodeWaysTest : public ::testing::Test {
     return table_.settle({.node = id, .kind = kind, .thread = thread, .version = decision.version, .offer = offer});
   }
 
+  /// For who reads through the cache, which has nothing to offer.
+  OpenWay open_cached(NodeId id, pid_t thread) {
+    const OpenDecision decision = table_.open(id, OpenKind::read);
+    Opening opening{.node = id, .thread = thread, .version = decision.version};
+    opening.reads_cache = true;
+    return table_.settle(opening);
+  }
+
   static origin::Fidelity fidelity() {
     origin::Fidelity disk;
     disk.stable_inodes = disk.has_ctime = true;
@@ -218,12 +226,6 @@ TEST_F(NodeWaysTest, OriginsOwnFileIsSharedByReadersAndWriters) {
 TEST_F(NodeWaysTest, WhoReadsTheCacheDoesNotShareTheOriginsOwnFile) {
   const NodeId id = look_up("model");
   ASSERT_EQ(open(id, kOwn).backing, kOwn) << "while the cache was off";
-  const auto open_cached = [&](NodeId node, pid_t thread) {
-    const OpenDecision decision = table_.open(node, OpenKind::read);
-    Opening opening{.node = node, .thread = thread, .version = decision.version};
-    opening.reads_cache = true;
-    return table_.settle(opening);
-  };
   EXPECT_EQ(open_cached(id, 2).answer, Answer::look_up_again);
   const NodeId next = table_.fresh_entry(kModel, kNow - std::chrono::seconds(1))->id;
   EXPECT_EQ(open_cached(next, 2).answer, Answer::served);
@@ -244,10 +246,7 @@ TEST_F(NodeWaysTest, NobodyWritesANodeThatIsAboutToLoseItsName) {
 TEST_F(NodeWaysTest, WhoReadsTheCacheSharesTheOriginsOwnFileWithItsWriter) {
   const NodeId id = look_up("model");
   open(id, kOwn, OpenKind::write);
-  const OpenDecision decision = table_.open(id, OpenKind::read);
-  Opening opening{.node = id, .thread = 2, .version = decision.version};
-  opening.reads_cache = true;
-  EXPECT_EQ(table_.settle(opening).backing, kOwn);
+  EXPECT_EQ(open_cached(id, 2).backing, kOwn);
 }
 
 TEST_F(NodeWaysTest, NobodyWritesUnseenBesideReadersOfAnOlderNode) {
