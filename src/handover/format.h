@@ -82,7 +82,7 @@ inline constexpr std::size_t kFirstCell = 1 + kNodeCells;
 /// Names for tens of millions of files; pages of it exist once they are written.
 inline constexpr std::size_t kCells = std::size_t{1} << 26U;
 
-enum class CellTag : std::uint32_t { free = 0, node = 1, link = 2, handle = 3, more = 4 };
+enum class CellTag : std::uint32_t { free = 0, node = 1, link = 2, handle = 3, more = 4, lost_name = 5 };
 
 // Looking at a page makes it exist, so what is looked at of every slot lies close together.
 inline constexpr std::size_t kStatesAt = 2 * kPage;

@@ -173,6 +173,14 @@ RecordId Records::add(const NodeRecord& node) {
 }
 
 RecordId Records::add_link(std::uint64_t node, std::uint64_t parent, std::string_view name) {
+  return add_name(CellTag::link, node, parent, name);
+}
+
+RecordId Records::add_lost_name(const LinkRecord& link) {
+  return add_name(CellTag::lost_name, link.node, link.parent, link.name);
+}
+
+RecordId Records::add_name(CellTag tag, std::uint64_t node, std::uint64_t parent, std::string_view name) {
   AC_CHECK(name.size() <= kMostName);
   const std::size_t count = cells_for_name(name.size());
   const RecordId id = obtain(count);
@@ -188,7 +196,7 @@ RecordId Records::add_link(std::uint64_t node, std::uint64_t parent, std::string
     std::atomic_ref(more.tag).store(CellTag::more, std::memory_order_release);
     done += here;
   }
-  std::atomic_ref(first->tag).store(CellTag::link, std::memory_order_release);
+  std::atomic_ref(first->tag).store(tag, std::memory_order_release);
   return id;
 }
 
@@ -220,7 +228,7 @@ void Records::remove(RecordId id) {
   if (id == kNoRecord) return;
   Cell* const first = cell(id);
   std::size_t count = 1;
-  if (first->tag == CellTag::link) {
+  if (first->tag == CellTag::link || first->tag == CellTag::lost_name) {
     count = cells_for_name(std::min<std::size_t>(read<LinkBody>(first->body).name_bytes, kMostName));
   } else if (first->tag == CellTag::handle) {
     count = kHandleCells;
@@ -377,7 +385,8 @@ std::size_t Records::stock_one(std::size_t at, Left& left) const {
                                              .pages = body.pages});
       return kNodeCells;
     }
-    case CellTag::link: {
+    case CellTag::link:
+    case CellTag::lost_name: {
       const auto body = read<LinkBody>(first->body);
       const std::size_t count = cells_for_name(body.name_bytes);
       if (body.name_bytes > kMostName || at + count > header_.cells_used) return 0;
@@ -388,7 +397,7 @@ std::size_t Records::stock_one(std::size_t at, Left& left) const {
       };
       take(first->body + sizeof(LinkBody), kNameInFirst);
       for (std::size_t index = 1; index < count; ++index) take(first[index].body, kBodyBytes);
-      left.links.emplace_back(id, std::move(link));
+      (first->tag == CellTag::link ? left.links : left.lost_names).emplace_back(id, std::move(link));
       return count;
     }
     case CellTag::handle: {

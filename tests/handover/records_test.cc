@@ -167,6 +167,20 @@ TEST_F(RecordsTest, NamesOfEveryLengthAndAnyBytes) {
   for (const auto& [id, link] : left.links) EXPECT_EQ(link.name, names[link.node - 1]);
 }
 
+TEST_F(RecordsTest, ALostNameIsFoundAsSuchUntilItIsRemoved) {
+  const RecordId first = records().add_lost_name({.node = 5, .parent = 1, .name = std::string(255, 'n')});
+  records().add_lost_name({.node = 6, .parent = 2, .name = "name"});
+  records().remove(first);
+  EXPECT_EQ(records().used_bytes(), 64U);
+  next_worker();
+  const auto left = records().take_stock();
+  EXPECT_TRUE(left.links.empty());
+  ASSERT_EQ(left.lost_names.size(), 1U);
+  EXPECT_EQ(left.lost_names[0].second.node, 6U);
+  EXPECT_EQ(left.lost_names[0].second.parent, 2U);
+  EXPECT_EQ(left.lost_names[0].second.name, "name");
+}
+
 TEST_F(RecordsTest, WhatWasRemovedIsGoneAndItsRoomIsUsedAgain) {
   std::mt19937 random(1);
   std::vector<RecordId> kept;

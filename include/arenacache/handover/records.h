@@ -19,6 +19,7 @@
 
 namespace arenacache::handover {
 
+enum class CellTag : std::uint32_t;
 struct Header;
 
 enum class RecordId : std::uint32_t {};
@@ -97,6 +98,8 @@ class Records {
   RecordId add(const LinkRecord& link) { return add_link(link.node, link.parent, link.name); }
   RecordId add_link(std::uint64_t node, std::uint64_t parent, std::string_view name);
   RecordId add(const HandleRecord& handle);
+  /// A name that was a node's until another file got it.
+  RecordId add_lost_name(const LinkRecord& link);
   /// kNoRecord does nothing, here and below.
   void remove(RecordId id);
   void set_lookups(RecordId node, std::uint64_t lookups);
@@ -138,6 +141,7 @@ class Records {
     std::vector<std::pair<RecordId, NodeRecord>> nodes;
     std::vector<std::pair<RecordId, LinkRecord>> links;
     std::vector<std::pair<RecordId, HandleRecord>> handles;
+    std::vector<std::pair<RecordId, LinkRecord>> lost_names;
   };
   [[nodiscard]] Left take_stock();
   /// Memory in cells that are taken, in bytes.
@@ -147,6 +151,7 @@ class Records {
   struct Cell;
   [[nodiscard]] Cell* cell(RecordId id) const;
   RecordId obtain(std::size_t count);
+  RecordId add_name(CellTag tag, std::uint64_t node, std::uint64_t parent, std::string_view name);
   void free_cells(std::size_t first, std::size_t count);
   /// Whole once `tag`, a CellTag, is there.
   [[nodiscard]] std::size_t stock_one(std::size_t at, Left& left) const;
