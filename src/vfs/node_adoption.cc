@@ -83,6 +83,19 @@ void NodeTable::adopt(const handover::Records::Left& left, const std::set<std::u
     link->next = std::exchange(node->links, link);
     ++nodes_.at(name.parent).children;
   }
+  adopt_lost_names_locked(left);
+}
+
+void NodeTable::adopt_lost_names_locked(const handover::Records::Left& left) {
+  for (const auto& [id, record] : left.lost_names) {
+    const bool is_usable = find_locked(NodeId{record.node}) != nullptr && is_file_name(record.name);
+    if (!is_usable || lost_names_.size() == kMostLostNames) {
+      records_->remove(id);
+      continue;
+    }
+    lost_names_.push_back(
+        {.node = NodeId{record.node}, .parent = NodeId{record.parent}, .name = record.name, .record = id});
+  }
 }
 
 void NodeTable::adopt_pages_locked(Node& node, handover::KernelPages pages) {
@@ -102,6 +115,7 @@ bool NodeTable::adopt_open(const AdoptedOpen& adopted) {
   if (!node->open) node->open = std::make_unique<OpenState>();
   OpenState& open = *node->open;
   ++(adopted.kind == OpenKind::read ? open.readers : open.writers);
+  if (adopted.kind == OpenKind::write && !adopted.bypasses) open.writes_pages = true;
   if (adopted.drops_pages) ++open.dropping;
   open.follows = open.follows || adopted.follows;
   open.keeps_version = open.keeps_version || (adopted.kind == OpenKind::read && !adopted.follows);

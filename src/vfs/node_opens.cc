@@ -209,6 +209,7 @@ OpenDecision NodeTable::open(NodeId id, OpenKind kind, pid_t thread) {
   record_pages_locked(*node);
   decision.has_writer = open.writers > 0;
   if (kind == OpenKind::read && !decision.has_writer) open.keeps_version = true;
+  if (kind == OpenKind::write && !decision.bypass_pages) open.writes_pages = true;
   ++(kind == OpenKind::read ? open.readers : open.writers);
   return decision;
 }
@@ -225,7 +226,7 @@ OpenWay NodeTable::settle(const Opening& opening) {
   open.retired = true;
   open.estale_sent = true;
   if (opening.drops_pages) end_drop_locked(*node, false);
-  --(opening.kind == OpenKind::read ? open.readers : open.writers);
+  uncount(open, opening.kind);
   drop_if_unused_locked(opening.node);
   return way;
 }
@@ -364,13 +365,19 @@ void NodeTable::end_drop_locked(Node& node, bool is_done) {
   record_pages_locked(node);
 }
 
+/// Returns how many of `kind` are left.
+unsigned NodeTable::uncount(OpenState& open, OpenKind kind) {
+  unsigned& count = kind == OpenKind::read ? open.readers : open.writers;
+  if (count > 0) --count;
+  if (open.writers == 0) open.writes_pages = false;
+  return count;
+}
+
 unsigned NodeTable::close(NodeId id, OpenKind kind) {
   base::MutexLock lock(mutex_);
   Node* node = find_locked(id);
   if (node == nullptr || !node->open) return 0;
-  unsigned& count = kind == OpenKind::read ? node->open->readers : node->open->writers;
-  if (count > 0) --count;
-  const unsigned left = count;
+  const unsigned left = uncount(*node->open, kind);
   if (node->open->readers + node->open->writers == 0) {
     node->open->way = ReadWay::undecided;
     node->open->follows = false;

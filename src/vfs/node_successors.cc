@@ -81,8 +81,14 @@ void NodeTable::note_inode_gone_locked(NodeId id) {
 
 void NodeTable::note_lost_name_locked(const Link& link) {
   if (nodes_.at(link.node).attributes.type() != S_IFREG) return;
+  LostName lost{.node = link.node, .parent = link.parent, .name = std::string(link.name())};
+  if (records_ != nullptr) {
+    if (lost_names_.size() == kMostLostNames) records_->remove(lost_names_.front().record);
+    lost.record = records_->add_lost_name(
+        {.node = std::to_underlying(lost.node), .parent = std::to_underlying(lost.parent), .name = lost.name});
+  }
   if (lost_names_.size() == kMostLostNames) lost_names_.pop_front();
-  lost_names_.push_back({.node = link.node, .parent = link.parent, .name = std::string(link.name())});
+  lost_names_.push_back(std::move(lost));
 }
 
 std::optional<std::string> NodeTable::lost_path(NodeId id) const {
@@ -132,13 +138,15 @@ std::vector<NodeId> NodeTable::served_beside_locked(NodeId id) const {
   const bool has_successor = node != nullptr && node->open && find_locked(node->open->successor) != nullptr;
   const NodeId current = has_successor ? node->open->successor : id;
   const auto add = [&](NodeId one, const Node& other) AC_REQUIRES(mutex_) {
-    const bool is_served = other.open && other.open->way == ReadWay::served;
-    if (one != id && is_served && other.open->readers > 0 && other.open->writers == 0) all.push_back(one);
+    const bool is_served = other.open && other.open->way == ReadWay::served && other.open->readers > 0;
+    if (is_served && !other.open->writes_pages) all.push_back(one);
   };
+  // The kernel drops what it has of a place before a write that goes past its pages; a read brings the old bytes back before it is done.
+  if (node != nullptr && node->open && node->open->writers > 0) add(id, *node);
   if (has_successor) add(current, nodes_.at(current));
   for (const NodeId older : nameless_) {
     const Node& other = nodes_.at(older);
-    if (other.open->successor == current) add(older, other);
+    if (older != id && other.open->successor == current) add(older, other);
   }
   return all;
 }

@@ -308,6 +308,8 @@ TEST_F(NodeAdoptionTest, ANodeThatNobodyHasOpenBecomesTheFileThatTookItsName) {
   EXPECT_EQ(nodes_->lost_path(file), std::nullopt);
   const NodeId other = see(kRootNode, "file", attributes_of(11));
   EXPECT_EQ(nodes_->lost_path(file), "file");
+  next_life({});
+  EXPECT_EQ(nodes_->lost_path(file), "file") << "the next worker knows it too";
   nodes_->open(file, OpenKind::read);
   EXPECT_FALSE(nodes_->becomes(file, attributes_of(11), now_)) << "somebody has the one before open";
   nodes_->close(file, OpenKind::read);

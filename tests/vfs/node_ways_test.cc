@@ -264,6 +264,27 @@ TEST_F(NodeWaysTest, NobodyWritesUnseenBesideReadersOfAnOlderNode) {
   EXPECT_EQ(table_.served_beside(last), std::vector{id}) << "who is told of what is written";
 }
 
+TEST_F(NodeWaysTest, WhoWritesPastThePagesOfReadersHasThemDropped) {
+  const NodeId id = look_up("model");
+  ASSERT_EQ(open(id, cache::kNoBacking).answer, Answer::served);
+  ASSERT_EQ(open(id, kStored, OpenKind::read, 2).answer, Answer::look_up_again);
+  table_.note_sent_away(3, OpenKind::write, 1);
+  const OpenDecision decision = table_.open(id, OpenKind::write, 3);
+  ASSERT_TRUE(decision.bypass_pages) << "the kernel comes no third time";
+  EXPECT_EQ(table_.served_beside(id), std::vector{id});
+  const NodeId next = table_.fresh_entry(kModel, kNow - std::chrono::seconds(1))->id;
+  EXPECT_EQ(table_.served_beside(next), std::vector{id}) << "who writes the file's next node tells it too";
+  table_.close(id, OpenKind::write);
+  EXPECT_TRUE(table_.served_beside(id).empty());
+}
+
+TEST_F(NodeWaysTest, PagesThatAreWrittenAreNotDropped) {
+  const NodeId id = look_up("model");
+  open(id, cache::kNoBacking);
+  open(id, cache::kNoBacking, OpenKind::write);
+  EXPECT_TRUE(table_.served_beside(id).empty()) << "a page that is written waits for the answer";
+}
+
 TEST_F(NodeWaysTest, WhatIsKnownOfAFileThatTheKernelWritesIsOldAtOnce) {
   const NodeId id = look_up("model");
   open(id, kOwn, OpenKind::write);

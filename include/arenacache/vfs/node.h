@@ -67,6 +67,7 @@ enum class ReadWay : std::uint8_t { undecided, served, backed };
 struct OpenState {
   unsigned readers = 0;
   unsigned writers = 0;
+  bool writes_pages = false;  ///< somebody wrote through the kernel's pages since the node had no writer
   std::optional<origin::Version> kernel_pages;  ///< the version the kernel's page cache may hold pages of
   bool has_unknown_pages = false;  ///< it may hold pages of any other
   unsigned dropping = 0;  ///< opens that drop pages, whose openers may not have run since

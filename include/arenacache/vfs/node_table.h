@@ -139,12 +139,13 @@ class NodeTable {
   /// A node without a name that nobody has open is the file with `attributes` from now on, and known by no name. False: it is not such a
   /// node. The kernel is to let go of what it knows of it.
   [[nodiscard]] bool becomes(NodeId id, const origin::Attributes& attributes, base::TimePoint now);
-  /// Where the node was when it lost a name to another file not long ago, to this worker's knowledge.
+  /// Where the node was when it lost a name to another file not long ago.
   [[nodiscard]] std::optional<std::string> lost_path(NodeId id) const;
   /// The node, and older ones of its inode that lost their names to it and are still open.
   [[nodiscard]] std::vector<NodeId> incarnations(NodeId id) const;
-  /// Its file's other nodes, at the version that the current one began with or with opens that follow its writers, that are read through
-  /// the kernel's pages, and by nobody written.
+  /// Whose pages the kernel does not change by a write to the node: its file's other nodes, at the version that the current one began
+  /// with or with opens that follow its writers, that are read through the kernel's pages, and written through them by nobody; and the
+  /// node itself if that goes for it.
   [[nodiscard]] std::vector<NodeId> served_beside(NodeId id) const;
   /// The path of another node of the same inode: one that took over this one's name. With `version`, only of one at that; else
   /// nothing if the inode's last name went, as its number may have come again. Walks all nodes.
@@ -304,6 +305,7 @@ class NodeTable {
   void drop_link_locked(const Link& link) AC_REQUIRES(mutex_);
   void lose_link_locked(const Link& link) AC_REQUIRES(mutex_);
   void note_lost_name_locked(const Link& link) AC_REQUIRES(mutex_);
+  void adopt_lost_names_locked(const handover::Records::Left& left) AC_REQUIRES(mutex_);
   static void unchain(Node& node, const Link& link);
   // When a file gets another node (node_successors.cc).
   NodeId succeed_locked(NodeId id, const Link* link, const CompactAttributes& attributes) AC_REQUIRES(mutex_);
@@ -317,6 +319,7 @@ class NodeTable {
   Node* current_locked(Name name, NodeId& id) AC_REQUIRES(mutex_);
   bool has_writer_locked(NodeId id, const OpenState& open) const AC_REQUIRES(mutex_);
   void end_drop_locked(Node& node, bool is_done) AC_REQUIRES(mutex_);
+  static unsigned uncount(OpenState& open, OpenKind kind);
   void forget_locked(NodeId id, std::uint64_t lookups) AC_REQUIRES(mutex_);
   static OpenWay begin_way(OpenState& open, const Opening& opening, bool is_written, bool must_be_seen);
   static OpenWay join_backed(const OpenState& open, const Opening& opening, bool was_sent_away, bool may_stay);
@@ -357,6 +360,7 @@ class NodeTable {
     NodeId node{};
     NodeId parent{};
     std::string name;
+    handover::RecordId record = handover::kNoRecord;
   };
   static constexpr std::size_t kMostLostNames = 64;
   std::deque<LostName> lost_names_ AC_GUARDED_BY(mutex_);  ///< the oldest first
