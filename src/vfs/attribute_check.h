@@ -65,8 +65,9 @@ void start(const FilesystemPtr& fs, OriginCheck<T> check) {
   });
 }
 
-/// Asks for the attributes of node `id`. `answer` runs once: with what the origin said and whether the node is still that
-/// file, or with nothing: what is known is the answer.
+/// Asks for the attributes of node `id`, and asks again, some times, where a change through the mount left ones that nobody knows
+/// meanwhile. `answer` runs once: with what the origin said and whether the node is still that file, or with nothing: what is known
+/// is the answer.
 struct NodeSaid {
   base::Result<origin::Attributes> said;
   Seen seen;

@@ -9,8 +9,6 @@ namespace arenacache::vfs {
 
 namespace {
 
-constexpr int kAttributeAttempts = 3;
-
 void answer_with_known(Filesystem& fs, Reply& reply, NodeId id, const NodeState& state) {
   if (state.kernel_is_behind) fs.nodes().note_kernel_told(id);
   reply.attributes(state.attributes, fs.kernel_timeout(state.validated));
@@ -28,9 +26,7 @@ bool was_shown(Filesystem& fs, pid_t thread, NodeId id) {
   return held && held->node == id;
 }
 
-void ask(const FilesystemPtr& fs, Reply reply, NodeId id, bool is_known, int attempt);
-
-void answer_with(const FilesystemPtr& fs, Reply reply, NodeId id, const NodeSaid& answer, int attempt) {
+void answer_with(const FilesystemPtr& fs, Reply reply, NodeId id, const NodeSaid& answer) {
   const auto state = fs->nodes().state(id);
   if (answer.seen == Seen::other_file) {
     // Open files go on with the file they have; whoever came by the name looks it up again.
@@ -43,23 +39,9 @@ void answer_with(const FilesystemPtr& fs, Reply reply, NodeId id, const NodeSaid
   } else if (!answer.said) {
     return reply.fail(answer.said.error());
   } else if (state && !state->has_attributes) {
-    // The file changed through the mount meanwhile.
-    if (attempt < kAttributeAttempts) return ask(fs, std::move(reply), id, false, attempt + 1);
-    return reply.attributes(*answer.said, 0);
+    return reply.attributes(*answer.said, 0);  // it is changed all the time
   }
   answer_from_table(*fs, reply, id);
-}
-
-void ask(const FilesystemPtr& fs, Reply reply, NodeId id, bool is_known, int attempt) {
-  check_node(fs, id, is_known,
-             [fs, id, attempt, reply = std::move(reply)](const std::optional<NodeSaid>& answer) mutable {
-               if (answer) return answer_with(fs, std::move(reply), id, *answer, attempt);
-               // The origin takes its time; what was known when it was asked may not be any more: then its answer is waited for.
-               const auto state = fs->nodes().state(id);
-               const bool is_lost = state && !state->has_attributes && attempt < kAttributeAttempts;
-               if (is_lost) return ask(fs, std::move(reply), id, false, attempt + 1);
-               answer_from_table(*fs, reply, id);
-             });
 }
 
 }  // namespace
@@ -68,7 +50,11 @@ void getattr(const FilesystemPtr& fs, Reply reply, NodeId id) {
   const auto state = fs->nodes().state(id);
   if (!state) return reply.fail(gone_error());
   if (state->validated > fs->fresh_since()) return answer_with_known(*fs, reply, id, *state);
-  ask(fs, std::move(reply), id, state->has_attributes, 1);
+  check_node(fs, id, state->has_attributes,
+             [fs, id, reply = std::move(reply)](const std::optional<NodeSaid>& answer) mutable {
+               if (answer) return answer_with(fs, std::move(reply), id, *answer);
+               answer_from_table(*fs, reply, id);
+             });
 }
 
 }  // namespace arenacache::vfs

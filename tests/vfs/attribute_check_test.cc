@@ -72,6 +72,43 @@ class AttributeCheckTest : public FilesystemTest {
   }
 };
 
+class NodeCheckTest : public AttributeCheckTest {
+ protected:
+  void SetUp() override {
+    AttributeCheckTest::SetUp();
+    const auto attributes = origin_->attributes("model");
+    id_ = fs_->nodes().entry_seen({kRootNode, "model"}, attributes, fs_->nodes().stamp(), clock_.now())->id;
+    fs_->nodes().data_unknown(id_);
+  }
+
+  NodeId id_ = kNoNode;
+};
+
+TEST_F(NodeCheckTest, AFileThatChangesMeanwhileIsAskedForAgain) {
+  hang();
+  std::promise<Seen> seen;
+  check_node(fs_, id_, false, [&](const std::optional<NodeSaid>& answer) { seen.set_value(answer.value().seen); });
+  ASSERT_TRUE(origin_->await_held(OriginCall::stat, 1));
+  fs_->nodes().data_unknown(id_);  // its writer closed it
+  origin_->open_gate(OriginCall::stat);
+  EXPECT_EQ(get(seen), Seen::taken);
+  EXPECT_TRUE(fs_->nodes().state(id_)->has_attributes);
+}
+
+TEST_F(NodeCheckTest, WhatIsNotKnownAnyMoreIsWaitedFor) {
+  hang();
+  static_cast<void>(
+      fs_->nodes().attributes_seen(id_, origin_->attributes("model"), fs_->nodes().stamp(), clock_.now()));
+  std::promise<bool> has_answer;
+  check_node(fs_, id_, true, [&](const std::optional<NodeSaid>& answer) { has_answer.set_value(answer.has_value()); });
+  ASSERT_TRUE(origin_->await_held(OriginCall::stat, 1));
+  fs_->nodes().data_unknown(id_);
+  ASSERT_TRUE(clock_.await_waiters(1));
+  clock_.advance(kPatience);
+  origin_->open_gate(OriginCall::stat);
+  EXPECT_TRUE(get(has_answer));
+}
+
 TEST_F(AttributeCheckTest, OriginThatAnswersIsTheAnswer) {
   const auto outcome = check(true);
   const auto said = get(outcome->answer);
