@@ -60,7 +60,7 @@ class CrashStartTest : public EngineFixture {
                         .mtime_ns = 1,
                         .ctime_ns = 1};
       sidecar.blocks.set_present(0, object, true);
-      test::must(tier->create(sidecar.id, 100));
+      test::must(test::must(tier->create(sidecar.id, 100))->sync());
       test::must(tier->write_sidecar(sidecar));
       index->put({.id = sidecar.id, .origin = sidecar.origin, .resident = true, .allocated_bytes = 4096});
     }
