@@ -25,7 +25,8 @@ function(arenacache_program name)
   arenacache_unity(${name})
 endfunction()
 
-# arenacache_test(NAME LABEL unit|mount|tidy SOURCES ... MODULES ... [TIMEOUT S]): one gtest program, one ctest entry each test.
+# arenacache_test(NAME LABEL unit|mount|tidy SOURCES ... MODULES ... [TIMEOUT S] [SERIAL]): one gtest program, one ctest entry each test.
+# SERIAL: no other test runs meanwhile.
 function(arenacache_test name)
   cmake_parse_arguments(arg "SERIAL" "LABEL;TIMEOUT" "SOURCES;MODULES;LIBRARIES" ${ARGN})
   if(NOT arg_TIMEOUT)
@@ -47,5 +48,5 @@ function(arenacache_test name)
     set(environment ENVIRONMENT ASAN_OPTIONS=strict_string_checks=1:abort_on_error=0:exitcode=99:quarantine_size_mb=16)
   endif()
   gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST
-    PROPERTIES LABELS ${arg_LABEL} TIMEOUT ${arg_TIMEOUT} ${environment})
+    PROPERTIES LABELS ${arg_LABEL} TIMEOUT ${arg_TIMEOUT} RUN_SERIAL ${arg_SERIAL} ${environment})
 endfunction()
