@@ -8,7 +8,7 @@ void ask_for_passthrough(PassthroughAsked& asked, fuse_conn_info& connection) {
   asked.is_offered = (connection.capable & FUSE_CAP_PASSTHROUGH) != 0;
   if (asked.stack_depth == 0 || !asked.is_offered) return;
   connection.want |= FUSE_CAP_PASSTHROUGH;
-  connection.max_backing_stack_depth = asked.stack_depth;
+  connection.max_backing_stack_depth = asked.stack_depth - 1;  // what libfuse tells the kernel is one more
 }
 
 int reply_backed_open(fuse_req_t request, const fuse_entry_param* entry, fuse_file_info info, std::int32_t backing_id) {
