@@ -94,8 +94,8 @@ Finding check_libfuse(const MachineFacts& facts) {
     out.remedy = {"modprobe fuse; a container is started with --device /dev/fuse --cap-add SYS_ADMIN"};
   } else if (!facts.libfuse_version) {
     out.verdict = Verdict::fail;
-    out.what = "libfuse3.so.3 cannot be loaded";
-    out.remedy = {"apt-get install libfuse3-3 fuse3"};
+    out.what = ARENACACHE_LIBFUSE " cannot be loaded";
+    out.remedy = {"apt-get install fuse3"};
   } else {
     const unsigned version = *facts.libfuse_version;
     out.what = text("libfuse ", version / 100, ".", version % 100);

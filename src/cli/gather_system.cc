@@ -30,7 +30,7 @@ constexpr auto kPatience = std::chrono::seconds(5);
 /// What the dynamic linker would give the daemon. In a child, for the library stays out of this process.
 std::optional<unsigned> libfuse_version() {
   BoundedCall call([]() -> json {
-    void* library = ::dlopen("libfuse3.so.3", RTLD_NOW | RTLD_LOCAL);
+    void* library = ::dlopen(ARENACACHE_LIBFUSE, RTLD_NOW | RTLD_LOCAL);
     if (library == nullptr) return nullptr;
     void* symbol = ::dlsym(library, "fuse_version");
     if (symbol == nullptr) return nullptr;

@@ -42,6 +42,13 @@ std::string_view below(std::string_view path, std::string_view root) {
   return root == "/" ? path : path.substr(root.size());
 }
 
+/// Where `row` shows what lies at `path` of its file system, or a part of that; "" if it does not.
+std::string shown_by(const MountRow& row, const std::string& path) {
+  if (is_at_or_below(row.root, path)) return row.mountpoint;
+  if (!is_at_or_below(path, row.root)) return {};
+  return (row.mountpoint == "/" ? "" : row.mountpoint) + std::string(below(path, row.root));
+}
+
 }  // namespace
 
 std::vector<MountRow> parse_mount_rows(std::string_view table) {
@@ -82,20 +89,20 @@ std::optional<BarePlace> bare_place_of(const std::vector<MountRow>& rows, const 
 
 Sight sight_of(const std::vector<MountRow>& rows, const BarePlace& place, std::string_view device) {
   Sight sight;
-  for (const MountRow& row : rows) {
-    if (row.type == kOurMountType) {
-      if (row.device == device) {
+  for (auto row = rows.begin(); row != rows.end(); ++row) {
+    if (row->type == kOurMountType) {
+      if (row->device == device) {
         sight.of_mount = true;
       } else {
-        sight.others.push_back(row);
+        sight.others.push_back(*row);
       }
-    } else if (row.device == place.device && is_at_or_below(place.path, row.root)) {
-      const std::string_view rest = below(place.path, row.root);
-      sight.bare_at = rest.empty() || rest == "/" ? row.mountpoint
-                                                  : (row.mountpoint == "/" ? "" : row.mountpoint) + std::string(rest);
-    } else if (row.device == place.device && is_at_or_below(row.root, place.path)) {
-      sight.bare_at = row.mountpoint;
+      continue;
     }
+    const std::string at = row->device == place.device ? shown_by(*row, place.path) : std::string();
+    const auto covers = [&](const MountRow& later) {
+      return later.type != kOurMountType && is_at_or_below(at, later.mountpoint);
+    };
+    if (!at.empty() && std::none_of(row + 1, rows.end(), covers)) sight.bare_at = at;
   }
   return sight;
 }

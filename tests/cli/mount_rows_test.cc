@@ -60,6 +60,8 @@ TEST_F(SightTest, TheBareFolderWhereverItIsBound) {
   EXPECT_EQ(sight("1 0 8:17 /models /data rw - xfs /dev/sdb1 rw\n").bare_at, "/data") << "docker -v DIR:/data";
   EXPECT_EQ(sight("1 0 8:17 /models/vae /vae rw - xfs /dev/sdb1 rw\n").bare_at, "/vae") << "a part of it";
   EXPECT_EQ(sight("1 0 8:18 /models /data rw - xfs /dev/sdc1 rw\n").bare_at, "") << "another disk";
+  EXPECT_EQ(sight("1 0 8:17 / /mnt rw - xfs /dev/sdb1 rw\n2 1 0:9 / /mnt/models rw - tmpfs tmpfs rw\n").bare_at, "")
+      << "covered by another file system";
 }
 
 TEST_F(SightTest, AMountOfOursThatIsAnotherOneHidesNothing) {
