@@ -148,6 +148,7 @@ class FaultFixture : public EngineFixture {
       return test::raw_files(store_.path("store")).size() ==
              count([](const ObjectInfo& object) { return object.state != ObjectState::packed; });
     });
+    if (HasFailure()) ADD_FAILURE() << contents();
     eventually("every manifest is an object's", [&] {
       std::size_t manifests = 0;
       for (const auto& tier : config_.tiers) manifests += test::packed_manifests(tier.path).size();
@@ -155,6 +156,16 @@ class FaultFixture : public EngineFixture {
     });
     make_ready();
     stop();
+  }
+  /// The store's files and objects, a line each.
+  std::string contents() {
+    std::string out;
+    for (const auto& path : test::raw_files(store_.path("store"))) out += path + '\n';
+    for (const auto& object : engine_->list(source_, "")) {
+      out += base::text(object.path, ": state ", std::to_underlying(object.state), ", ", object.cached_bytes, " of ",
+                        object.size_bytes, " bytes\n");
+    }
+    return out;
   }
   /// Before a sound life ends: what the next one is to find.
   virtual void make_ready() {}
