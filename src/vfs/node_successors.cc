@@ -81,13 +81,15 @@ void NodeTable::note_inode_gone_locked(NodeId id) {
 
 void NodeTable::note_lost_name_locked(const Link& link) {
   if (nodes_.at(link.node).attributes.type() != S_IFREG) return;
+  if (lost_names_.size() == kMostLostNames) {
+    if (records_ != nullptr) records_->remove(lost_names_.front().record);
+    lost_names_.pop_front();
+  }
   LostName lost{.node = link.node, .parent = link.parent, .name = std::string(link.name())};
   if (records_ != nullptr) {
-    if (lost_names_.size() == kMostLostNames) records_->remove(lost_names_.front().record);
     lost.record = records_->add_lost_name(
         {.node = std::to_underlying(lost.node), .parent = std::to_underlying(lost.parent), .name = lost.name});
   }
-  if (lost_names_.size() == kMostLostNames) lost_names_.pop_front();
   lost_names_.push_back(std::move(lost));
 }
 
