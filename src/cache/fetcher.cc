@@ -400,13 +400,17 @@ void Fetcher::fetch_exact(const std::shared_ptr<Object>& object, Extent extent, 
         AC_TRY(read_version(origin, *object, buffer->span(), extent.offset));
         return ReadBytes{.owner = buffer, .bytes = buffer->span()};
       },
-      [core = core_.shared_from_this(), object, done = std::move(done)](base::Result<ReadBytes> result) mutable {
+      [core = core_.shared_from_this(), object, extent, hold,
+       done = std::move(done)](base::Result<ReadBytes> result) mutable {
         object->source->demand_in_flight.sub();
         if (result) {
           object->source->read_ops.add();
           object->source->read_bytes.add(result->bytes.size());
         } else {
           result = std::unexpected(as_seen_by_reader(*object, result.error()));
+          if (hold == Hold::version && was_overtaken(*object, result.error())) {
+            return core->fetcher.fetch_exact(object, extent, Hold::file, std::move(done));
+          }
           core->fetcher.count_error(*object->source, result.error());
           if (result.error().kind == ErrorKind::stale) core->catalog.drop(object);
         }

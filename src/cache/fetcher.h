@@ -39,7 +39,11 @@ class Fetcher {
   void send(const std::shared_ptr<Object>& object, const std::shared_ptr<Flight>& flight, Purpose purpose);
   /// What a read that keeps nothing is held to: one version, or whatever that file has now (it has a writer).
   enum class Hold : std::uint8_t { version, file };
-  /// Reads exactly `extent` for one reader, keeping nothing.
+  /// Whether a read for a version failed with `error` as a program wrote the file through the mount meanwhile: readers follow that.
+  [[nodiscard]] static bool was_overtaken(const Object& object, const base::Error& error) {
+    return error.kind == base::ErrorKind::stale && object.follows_origin.load();
+  }
+  /// Reads exactly `extent` for one reader, keeping nothing. Of a version that a writer overtakes: what the file has then.
   void fetch_exact(const std::shared_ptr<Object>& object, base::Extent extent, Hold hold, ReadDone done);
 
   /// Fetches a block that its reader read a part of, when no demand has come to the origin for a while. The block is in the

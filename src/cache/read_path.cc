@@ -154,6 +154,9 @@ void Gather::finish() {
     failure = error;
     parts = std::move(bytes);
   }
+  if (failure && Fetcher::was_overtaken(*object, *failure)) {
+    return core->fetcher.fetch_exact(object, extent, Fetcher::Hold::file, std::move(done));
+  }
   if (failure && failure->kind == base::ErrorKind::stale) core->counters.stale_reads.add();
   if (failure) return done(std::unexpected(std::move(*failure)));
   auto result = assemble(parts);
