@@ -114,12 +114,15 @@ std::shared_ptr<origin::OriginFile> open_again(const FilesystemPtr& fs, const Ha
   return file;
 }
 
-/// Where the file of `record` is, though its node has no name: another node took that over, or the store knows. Empty: nowhere.
+/// Where the file of `record` is, though its node has no name: another node took that over, the store knows, or it is where the node
+/// was last. Empty: nowhere.
 std::string path_without_name(Filesystem& fs, const HandleRecord& record) {
   // Whoever follows its writers reads what the inode has now.
   const auto version = record.follows ? std::nullopt : std::optional(version_of(record));
   if (auto path = fs.nodes().path_of_twin(NodeId{record.node}, version)) return std::move(*path);
-  return fs.engine().path_of(fs.source(), version_of(record)).value_or(std::string());
+  if (auto path = fs.engine().path_of(fs.source(), version_of(record))) return std::move(*path);
+  // Whether it is still that version there, each read tells; of one that follows nothing would.
+  return record.follows ? std::string() : fs.nodes().lost_path(NodeId{record.node}).value_or(std::string());
 }
 
 std::shared_ptr<cache::Reader> reader_again(const FilesystemPtr& fs, const HandleRecord& record, base::UniqueFd kept,

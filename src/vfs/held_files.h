@@ -55,6 +55,13 @@ class HeldFiles {
     }
     replace({.thread = thread, .file = std::move(file), .looks_left = 0});
   }
+  /// What `thread` was shown; null: nothing is held for it.
+  [[nodiscard]] Pointer of(pid_t thread) const {
+    if (count_.load(std::memory_order_relaxed) == 0) return nullptr;
+    const base::MutexLock lock(mutex_);
+    const auto found = std::ranges::find(all_, thread, &Entry::thread);
+    return found == all_.end() ? nullptr : found->file;
+  }
   /// What `thread`, which opens now, was shown; null: nothing is held for it. It is not expected any more.
   [[nodiscard]] Pointer take(pid_t thread) {
     if (count_.load(std::memory_order_relaxed) == 0) return nullptr;

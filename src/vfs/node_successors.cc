@@ -23,7 +23,10 @@ NodeId NodeTable::succeed_locked(NodeId id, const Link* link, const CompactAttri
   const bool is_same = is_followed || node.attributes.version().same_data(attributes.version());
   const NodeId successor = make_node_locked(attributes);
   if (is_same) note_successor_locked(id, successor);
-  if (link != nullptr) pass_link_locked(*link, successor);
+  if (link != nullptr) {
+    note_lost_name_locked(*link);
+    pass_link_locked(*link, successor);
+  }
   detach_locked(id);
   return successor;
 }
@@ -49,7 +52,10 @@ void NodeTable::pass_link_locked(const Link& link, NodeId to) {
 void NodeTable::detach_locked(NodeId id) {
   Node& node = nodes_.at(id);
   ++node.lookups;  // held while its names go
-  while (node.links != nullptr) drop_link_locked(*node.links);
+  while (node.links != nullptr) {
+    note_lost_name_locked(*node.links);
+    drop_link_locked(*node.links);
+  }
   drop_key_locked(id, node);
   if (node.open) {
     node.open->retired = true;

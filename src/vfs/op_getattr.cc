@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <cerrno>
 #include <optional>
 #include <utility>
 
 #include "attribute_check.h"
 #include "operations.h"
+#include "reply_entry.h"
 
 namespace arenacache::vfs {
 
@@ -16,26 +18,24 @@ void answer_with_known(Filesystem& fs, Reply& reply, NodeId id, const NodeState&
 
 void answer_from_table(Filesystem& fs, Reply& reply, NodeId id) {
   const auto state = fs.nodes().state(id);
-  if (!state || !state->has_attributes) return reply.fail(gone_error());
+  if (!state || !state->has_attributes) return reply_gone(fs, reply);
   answer_with_known(fs, reply, id, *state);
 }
 
-/// Whether `thread` looked a name up just now, which was that of `id`: the kernel does so once.
-bool was_shown(Filesystem& fs, pid_t thread, NodeId id) {
-  const auto held = fs.held_files().take(thread);
-  return held && held->node == id;
+/// Whether `thread` was sent to look a name up again, and was shown `id`, or comes a second time for it. The kernel does so once: what
+/// it was going to open is answered for, so this is no reason to refuse it.
+bool comes_again(Filesystem& fs, pid_t thread, NodeId id) {
+  const auto held = fs.held_files().of(thread);
+  return (held && held->node == id) || fs.nodes().was_sent_away(thread);
 }
 
 void answer_with(const FilesystemPtr& fs, Reply reply, NodeId id, const NodeSaid& answer) {
   const auto state = fs->nodes().state(id);
-  if (answer.seen == Seen::other_file) {
+  const bool is_open = state && state->readers + state->writers > 0;
+  const bool has_no_name = !answer.said && answer.said.error().errno_value == ESTALE && !is_open;
+  if (answer.seen == Seen::other_file || has_no_name) {
     // Open files go on with the file they have; whoever came by the name looks it up again.
-    const pid_t thread = reply.requester().pid;
-    const bool is_open = state && state->readers + state->writers > 0;
-    if (!is_open && !was_shown(*fs, thread, id)) {
-      fs->held_files().expect(thread);
-      return reply.fail(gone_error());
-    }
+    if (!is_open && !comes_again(*fs, reply.requester().pid, id)) return reply_gone(*fs, reply);
   } else if (!answer.said) {
     return reply.fail(answer.said.error());
   } else if (state && !state->has_attributes) {
@@ -48,7 +48,7 @@ void answer_with(const FilesystemPtr& fs, Reply reply, NodeId id, const NodeSaid
 
 void getattr(const FilesystemPtr& fs, Reply reply, NodeId id) {
   const auto state = fs->nodes().state(id);
-  if (!state) return reply.fail(gone_error());
+  if (!state) return reply_gone(*fs, reply);
   if (state->validated > fs->fresh_since()) return answer_with_known(*fs, reply, id, *state);
   check_node(fs, id, state->has_attributes,
              [fs, id, reply = std::move(reply)](const std::optional<NodeSaid>& answer) mutable {

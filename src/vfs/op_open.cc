@@ -36,7 +36,7 @@ void serve_held(const FilesystemPtr& fs, Reply reply, const HeldFiles::Pointer& 
 void serve_in_its_place(const FilesystemPtr& fs, Reply reply, NodeId id, const std::string& path);
 
 void settle_and_reply(const FilesystemPtr& fs, Reply& reply, const std::shared_ptr<FileHandle>& handle,
-                      const OpenDecision& decision, OpenAgain again) {
+                      OpenDecision decision, OpenAgain again) {
   if (!settle_open(*fs, reply.requester(), *handle, decision)) return reply_gone(*fs, reply);
   reply_opened(fs, reply, handle, decision, std::move(again));
 }
@@ -69,7 +69,6 @@ void serve_held(const FilesystemPtr& fs, Reply reply, const HeldFiles::Pointer& 
   OpenDecision decision = fs->nodes().open(held->node, OpenKind::read, reply.requester().pid);
   if (decision.answer == OpenDecision::Answer::look_up_again) return reply_gone(*fs, reply);
   decision.version = held->version;
-  decision.keep_pages = false;
   decision.bypass_pages = true;
   auto handle = std::make_shared<FileHandle>();
   handle->node = held->node;
@@ -79,6 +78,35 @@ void serve_held(const FilesystemPtr& fs, Reply reply, const HeldFiles::Pointer& 
   OpenAgain again;
   if (!held->file) again = [fs, held](Reply last) { serve_in_its_place(fs, std::move(last), held->node, held->path); };
   settle_and_reply(fs, reply, handle, decision, std::move(again));
+}
+
+bool fits(const FileHandle& handle, int access) {
+  return handle.access == access || (handle.file && handle.access == O_RDWR);
+}
+
+OpenKind kind_of(int access) { return access == O_RDONLY ? OpenKind::read : OpenKind::write; }
+
+/// Somebody's open of the node that does for `access`; null: there is none.
+std::shared_ptr<FileHandle> other_open(Filesystem& fs, NodeId id, int access) {
+  return fs.files().find_of_node(id, [access](const FileHandle& handle) { return fits(handle, access); });
+}
+
+/// One more open of what `other` has open, which need not have a name.
+void share_open(const FilesystemPtr& fs, Reply reply, NodeId id, int access, const FileHandle& other) {
+  const OpenKind kind = other.file ? OpenKind::write : OpenKind::read;
+  OpenDecision decision = fs->nodes().open(id, kind, reply.requester().pid);
+  if (decision.answer == OpenDecision::Answer::look_up_again) return reply_gone(*fs, reply, kind_of(access));
+  auto handle = std::make_shared<FileHandle>();
+  handle->node = id;
+  handle->access = other.access;
+  handle->reader = other.reader;
+  handle->file = other.file;
+  handle->writer = other.writer;
+  if (!settle_open(*fs, reply.requester(), *handle, decision)) return reply_gone(*fs, reply, kind_of(access));
+  // The same open file: the kernel's pages are to it what they are to the other.
+  decision.bypass_pages = other.bypasses_pages;
+  handle->is_kept = other.is_kept.load();
+  reply_opened(fs, reply, handle, decision);
 }
 
 /// Whether `requester` may read a file with `attributes`, whatever its ACL says.
@@ -101,16 +129,19 @@ base::Result<HeldFiles::Pointer> take_place(const FilesystemPtr& fs, origin::Ori
 }
 
 /// Who comes a second time, for a name that has yet another file by now, and was shown none that is held (the worker that held it died),
-/// gets that one. The kernel asked whether it may read the one before: so only who may read it for sure.
+/// gets that one. The kernel asked whether it may read the one before: so only who may read it for sure. Others, and where somebody
+/// reads the one before, get that.
 void serve_in_its_place(const FilesystemPtr& fs, Reply reply, NodeId id, const std::string& path) {
   const Requester requester = reply.requester();
   const auto take = [fs, id, path, requester](origin::Origin& origin) {
     return take_place(fs, origin, id, path, requester);
   };
-  fs->look<HeldFiles::Pointer>(take, [fs, reply = std::move(reply)](base::Result<HeldFiles::Pointer> held) mutable {
+  fs->look<HeldFiles::Pointer>(take, [fs, id, reply = std::move(reply)](base::Result<HeldFiles::Pointer> held) mutable {
     if (held) return serve_held(fs, std::move(reply), *held);
-    if (held.error().errno_value == ESTALE) return reply_gone(*fs, reply);
-    reply.fail(held.error());
+    if (held.error().errno_value != ESTALE) return reply.fail(held.error());
+    const auto other = other_open(*fs, id, O_RDONLY);
+    if (!other) return reply_gone(*fs, reply);
+    share_open(fs, std::move(reply), id, O_RDONLY, *other);
   });
 }
 
@@ -161,10 +192,6 @@ void open_for_reading(const FilesystemPtr& fs, Reply reply, NodeId id) {
              });
 }
 
-bool fits(const FileHandle& handle, int access) {
-  return handle.access == access || (handle.file && handle.access == O_RDWR);
-}
-
 }  // namespace
 
 HeldFiles::Pointer hold_open(const FilesystemPtr& fs, HeldFile file) {
@@ -183,30 +210,14 @@ HeldFiles::Pointer hold_open(const FilesystemPtr& fs, HeldFile file) {
 }
 
 void open_nameless(const FilesystemPtr& fs, Reply reply, NodeId id, int access, const HeldFiles::Pointer& held) {
-  const OpenKind asked = access == O_RDONLY ? OpenKind::read : OpenKind::write;
-  const auto other = fs->files().find_of_node(id, [&](const FileHandle& handle) { return fits(handle, access); });
-  if (!other && held) return serve_held(fs, std::move(reply), held);
-  if (!other) {
-    const bool comes_again = asked == OpenKind::read && fs->nodes().was_sent_away(reply.requester().pid);
-    const auto path = comes_again ? fs->nodes().lost_path(id) : std::nullopt;
-    if (path) return serve_in_its_place(fs, std::move(reply), id, *path);
-    return reply_gone(*fs, reply, asked);
-  }
-  const OpenKind kind = other->file ? OpenKind::write : OpenKind::read;
-  OpenDecision decision = fs->nodes().open(id, kind, reply.requester().pid);
-  if (decision.answer == OpenDecision::Answer::look_up_again) return reply_gone(*fs, reply, asked);
-  auto handle = std::make_shared<FileHandle>();
-  handle->node = id;
-  handle->access = other->access;
-  handle->reader = other->reader;
-  handle->file = other->file;
-  handle->writer = other->writer;
-  if (!settle_open(*fs, reply.requester(), *handle, decision)) return reply_gone(*fs, reply, asked);
-  // The same open file: the kernel's pages are to it what they are to the other.
-  decision.bypass_pages = other->bypasses_pages;
-  decision.keep_pages = true;
-  handle->is_kept = other->is_kept.load();
-  reply_opened(fs, reply, handle, decision);
+  // The name may have another file, which this lookup did not ask for. Who comes by /proc/self/fd finds no other, and comes again.
+  const OpenKind kind = kind_of(access);
+  if (fs->nodes().send_away(reply.requester().pid, kind)) return reply_gone(*fs, reply, kind);
+  if (const auto other = other_open(*fs, id, access)) return share_open(fs, std::move(reply), id, access, *other);
+  if (held) return serve_held(fs, std::move(reply), held);
+  const auto path = kind == OpenKind::read ? fs->nodes().lost_path(id) : std::nullopt;
+  if (path) return serve_in_its_place(fs, std::move(reply), id, *path);
+  reply_gone(*fs, reply, kind);
 }
 
 void open(const FilesystemPtr& fs, Reply reply, NodeId id, int flags) {
