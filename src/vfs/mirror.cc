@@ -84,7 +84,7 @@ class FuseMirror final : public Mirror {
 /// Whether the kernel reads files of the store in our place: found out by giving it one.
 cache::PassthroughState try_passthrough(Filesystem& fs, const FuseSession& session, const MirrorOptions& options,
                                         const base::Result<base::UniqueFd>& probe) {
-  const auto device = make_backing_device(session.descriptor());
+  const auto device = options.backing_device ? options.backing_device : make_backing_device(session.descriptor());
   // Whatever is offered from now on: what the kernel has open that way is given back one day.
   fs.backings().start(device, false);
   if (options.fuse.passthrough == config::Passthrough::off)

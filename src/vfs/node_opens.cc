@@ -174,6 +174,14 @@ void NodeTable::data_unknown(NodeId id) {
   if (records_ != nullptr) records_->clear_attributes(node->record);
 }
 
+/// Whether an open of a node, of which the kernel has other pages than those of `version`, leaves them alone: somebody reads them, or
+/// somebody writes through them, or is about to while others drop them.
+bool NodeTable::must_go_past_pages(const OpenState& open, OpenKind kind, const origin::Version& version) {
+  if (open.writers > 0) return true;
+  if (kind == OpenKind::write) return open.dropping > 0;
+  return open.readers > 0 && open.kernel_pages && !open.kernel_pages->same_data(version);
+}
+
 OpenDecision NodeTable::open(NodeId id, OpenKind kind, pid_t thread) {
   base::MutexLock lock(mutex_);
   Node* node = find_locked(id);
@@ -195,10 +203,8 @@ OpenDecision NodeTable::open(NodeId id, OpenKind kind, pid_t thread) {
              (!open.kernel_pages || same_pages(*open.kernel_pages, decision.version))) {
     // Not only for speed: pages are dropped when the opener gets to run. A write that is on its way by then has put its bytes into
     // pages that go, a read fetches the old ones from the origin, and those stay.
-    decision.keep_pages = true;
     open.kernel_pages = decision.version;
-  } else if (kind == OpenKind::read && open.readers > 0 && open.writers == 0 && open.kernel_pages &&
-             !open.kernel_pages->same_data(decision.version)) {
+  } else if (must_go_past_pages(open, kind, decision.version)) {
     decision.bypass_pages = true;
   } else {
     open.kernel_pages = decision.version;
@@ -206,6 +212,7 @@ OpenDecision NodeTable::open(NodeId id, OpenKind kind, pid_t thread) {
     decision.drops_pages = true;
     ++open.dropping;
   }
+  decision.keep_pages = !decision.drops_pages;
   record_pages_locked(*node);
   decision.has_writer = open.writers > 0;
   if (kind == OpenKind::read && !decision.has_writer) open.keeps_version = true;
@@ -219,7 +226,9 @@ OpenWay NodeTable::settle(const Opening& opening) {
   Node* node = find_locked(opening.node);
   if (node == nullptr || !node->open) return {.answer = OpenWay::Answer::look_up_again};
   OpenState& open = *node->open;
-  const OpenWay way = settle_locked(open, opening);
+  OpenWay way = settle_locked(open, opening);
+  way.drops_pages = opening.drops_pages;
+  if (way.answer == OpenWay::Answer::backed && !std::exchange(way.drops_pages, true)) ++open.dropping;
   record_pages_locked(*node);
   if (way.answer != OpenWay::Answer::look_up_again) return way;
   sent_away_.add(opening.thread, opening.kind);
@@ -319,8 +328,8 @@ OpenWay NodeTable::join_backed(const OpenState& open, const Opening& opening, bo
   // The file itself, whoever reads or writes it.
   if (cache::is_origin_backing(open.backing) && may_stay) return joined;
   // Evicted and filled again meanwhile, or changed once more: what is open there was the file a moment ago. Who comes by
-  // /proc/self/fd finds no other node either.
-  const bool has_no_choice = (was_sent_away && opening.may_share) || open.estale_sent;
+  // /proc/self/fd finds no other node either. But nobody gets it who was not sent to look for another one.
+  const bool has_no_choice = was_sent_away && (opening.may_share || open.estale_sent);
   const bool can_share = opening.kind == OpenKind::read && (opening.offer == open.backing || has_no_choice);
   return can_share ? joined : OpenWay{.answer = OpenWay::Answer::look_up_again};
 }

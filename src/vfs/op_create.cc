@@ -80,7 +80,7 @@ base::Result<OpenedNode> open_node(Filesystem& fs, const Reply& reply, const Own
   const cache::FileRef ref = file_ref(fs, path_of(fs, name.view()).value_or(name.name), created.attributes);
   while (true) {
     AC_ASSIGN(const Entry entry, entry_now(fs, name.view(), created.attributes));
-    const OpenDecision decision = fs.nodes().open(entry.id, kind);
+    OpenDecision decision = fs.nodes().open(entry.id, kind);
     if (decision.answer == OpenDecision::Answer::serve) {
       auto handle = std::make_shared<FileHandle>();
       handle->node = entry.id;

@@ -77,7 +77,7 @@ void run(const FilesystemPtr& fs, origin::Origin& origin, Reply& reply, NodeId i
   if (known && kernel_is_behind(*fs, id, seen, *known, *before, reply.requester().pid, OpenKind::write)) {
     return reply_gone(*fs, reply, OpenKind::write);
   }
-  const OpenDecision decision = fs->nodes().open(id, OpenKind::write, reply.requester().pid);
+  OpenDecision decision = fs->nodes().open(id, OpenKind::write, reply.requester().pid);
   if (decision.answer == OpenDecision::Answer::look_up_again) return reply_gone(*fs, reply, OpenKind::write);
   auto handle = std::make_shared<FileHandle>();
   handle->node = id;

@@ -65,7 +65,7 @@ void reply_new_entry(Filesystem& fs, origin::Origin& origin, Reply& reply, Name 
   reply_entry(fs, reply, *entry);
 }
 
-bool settle_open(Filesystem& fs, const Requester& requester, FileHandle& handle, const OpenDecision& decision) {
+bool settle_open(Filesystem& fs, const Requester& requester, FileHandle& handle, OpenDecision& decision) {
   Opening opening{.node = handle.node, .thread = requester.pid, .version = decision.version};
   opening.kind = handle.reader ? OpenKind::read : OpenKind::write;
   opening.drops_pages = decision.drops_pages;
@@ -86,6 +86,9 @@ bool settle_open(Filesystem& fs, const Requester& requester, FileHandle& handle,
   opening.may_share = fs.engine().trusts_store();
   while (!handle.backing) {
     const OpenWay way = fs.nodes().settle(opening);
+    opening.drops_pages = way.drops_pages;
+    decision.drops_pages = way.drops_pages;
+    decision.keep_pages = !way.drops_pages;
     if (way.answer != OpenWay::Answer::backed) return way.answer == OpenWay::Answer::served;
     handle.backing = way.backing == opening.offer ? offer : fs.backings().share(handle.node, way.backing);
     opening.gone = way.backing;  // unless it is had now: the last who had it open closed it in between

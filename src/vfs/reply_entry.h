@@ -24,8 +24,7 @@ void reply_gone(Filesystem& fs, Reply& reply, OpenKind kind = OpenKind::read);
 
 /// Decides who answers the reads of a handle whose open the node table has counted, and gives it the backing file for that.
 /// False: the node cannot be opened that way, the open is not counted any more: its name must be looked up again.
-[[nodiscard]] bool settle_open(Filesystem& fs, const Requester& requester, FileHandle& handle,
-                               const OpenDecision& decision);
+[[nodiscard]] bool settle_open(Filesystem& fs, const Requester& requester, FileHandle& handle, OpenDecision& decision);
 /// A Reader of `file` for who asked, by the path that `node` has by then, if it has one. `origin_file`: if it is open already.
 [[nodiscard]] std::shared_ptr<cache::Reader> open_reader(Filesystem& fs, const Requester& requester, NodeId node,
                                                          const cache::FileRef& file, const OpenDecision& decision,

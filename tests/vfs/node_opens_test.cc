@@ -83,7 +83,23 @@ TEST_F(NodeOpensTest, PagesAreKeptWhileAWriteIsUnderWay) {
   table_.end_data_change(id);
   EXPECT_TRUE(table_.open(id, OpenKind::read).keep_pages);
   EXPECT_EQ(see(id, file(5, kLarge, 203)), Seen::taken) << "not ours any more";
-  EXPECT_FALSE(table_.open(id, OpenKind::read).keep_pages);
+  const OpenDecision late = table_.open(id, OpenKind::read);
+  EXPECT_TRUE(late.bypass_pages);
+  EXPECT_TRUE(late.keep_pages) << "the next write may be on its way";
+}
+
+TEST_F(NodeOpensTest, WhoIsAboutToDropPagesDropsNoneThatAreWritten) {
+  const NodeId id = look_up("a", file(5));
+  table_.open(id, OpenKind::read);
+  table_.close(id, OpenKind::read);
+  ASSERT_EQ(see(id, file(5, kLarge, 200)), Seen::taken);
+  EXPECT_TRUE(table_.open(id, OpenKind::read).drops_pages);
+  const OpenDecision writer = table_.open(id, OpenKind::write);
+  EXPECT_TRUE(writer.bypass_pages) << "the reader may drop them after the first write";
+  EXPECT_TRUE(writer.keep_pages);
+  table_.close(id, OpenKind::write);
+  table_.pages_dropped(id);
+  EXPECT_FALSE(table_.open(id, OpenKind::write).bypass_pages);
 }
 
 TEST_F(NodeOpensTest, AWriteUnderWayHidesNoOtherFile) {

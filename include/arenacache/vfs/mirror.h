@@ -20,6 +20,8 @@
 
 namespace arenacache::vfs {
 
+class BackingDevice;
+
 /// Open descriptors that must outlive this process: of files that have no name any more.
 class DescriptorKeeper {
  public:
@@ -42,6 +44,7 @@ struct MirrorOptions {
   config::MountConfig mount;
   config::FuseConfig fuse;
   std::shared_ptr<DescriptorKeeper> keeper;  ///< may be null: nothing is kept
+  std::shared_ptr<BackingDevice> backing_device = nullptr;  ///< null: the kernel's; a test has its own
 };
 
 /// Numbers of one mount, for stats.

@@ -114,6 +114,7 @@ struct OpenWay {
   };
   Answer answer = Answer::served;
   cache::BackingKey backing = cache::kNoBacking;
+  bool drops_pages = false;  ///< as OpenDecision's: what the kernel reads by itself has no pages of the node
 };
 
 class NodeTable {
@@ -298,6 +299,7 @@ class NodeTable {
   static bool is_written_unseen(const Node& node);
   static bool is_older_than_ours(ChangeStamp asked, const Node& node);
   bool must_retire_locked(NodeId id, const Node& node, const CompactAttributes& attributes) const AC_REQUIRES(mutex_);
+  static bool must_go_past_pages(const OpenState& open, OpenKind kind, const origin::Version& version);
   bool same_pages(const origin::Version& a, const origin::Version& b) const;
   bool is_at_or_above_locked(NodeId upper, NodeId lower) const AC_REQUIRES(mutex_);
   NodeId make_node_locked(const CompactAttributes& attributes) AC_REQUIRES(mutex_);
