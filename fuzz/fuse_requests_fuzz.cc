@@ -13,7 +13,7 @@
 #include <string_view>
 #include <vector>
 
-#include "fuse_kernel.h"
+#include "support/fuse_kernel.h"
 #include "mount_under_test.h"
 #include "request_input.h"
 #include "shared_parts.h"
@@ -32,7 +32,7 @@ void append(std::string& body, T value) {
   body.append(reinterpret_cast<const char*>(&value), sizeof value);
 }
 
-void append_forgets(std::string& body, Input& input, const fuzz::FuseKernel& kernel) {
+void append_forgets(std::string& body, Input& input, const test::FuseKernel& kernel) {
   const std::uint64_t count = input.number();
   append(body, static_cast<std::uint32_t>(count));
   append(body, std::uint32_t{0});
@@ -42,7 +42,7 @@ void append_forgets(std::string& body, Input& input, const fuzz::FuseKernel& ker
   }
 }
 
-std::string body_of(std::string_view fields, Input& input, const fuzz::FuseKernel& kernel) {
+std::string body_of(std::string_view fields, Input& input, const test::FuseKernel& kernel) {
   std::string body;
   std::size_t length_at = 0;
   for (const char field : fields) {
@@ -89,7 +89,7 @@ std::string body_of(std::string_view fields, Input& input, const fuzz::FuseKerne
 }
 
 /// Less of it than there should be, more, or another length in its head.
-void damage(fuzz::Request& request, std::uint8_t how) {
+void damage(test::Request& request, std::uint8_t how) {
   constexpr std::uint8_t kMore = 100;
   constexpr std::uint8_t kLies = 200;
   request.is_damaged = true;
@@ -102,7 +102,7 @@ void damage(fuzz::Request& request, std::uint8_t how) {
   }
 }
 
-fuzz::Request request_of(std::uint32_t opcode, unsigned flags, Input& input, const fuzz::FuseKernel& kernel) {
+test::Request request_of(std::uint32_t opcode, unsigned flags, Input& input, const test::FuseKernel& kernel) {
   constexpr std::uint32_t kUsers[] = {0, 1000, 65'534, ~0U};  // NOLINT(modernize-avoid-c-arrays)
   return {.opcode = opcode,
           .node = input.one_of(kernel.nodes()),
@@ -112,11 +112,11 @@ fuzz::Request request_of(std::uint32_t opcode, unsigned flags, Input& input, con
 }
 
 void ask(fuzz::MountUnderTest& mount, std::uint8_t step, Input& input) {
-  fuzz::FuseKernel& kernel = mount.kernel();
+  test::FuseKernel& kernel = mount.kernel();
   const bool is_raw = step == static_cast<std::uint8_t>(Step::raw);
   const auto opcode = is_raw ? static_cast<std::uint32_t>(input.number()) : step;
   const unsigned flags = input.byte();
-  fuzz::Request request = request_of(opcode, flags, input, kernel);
+  test::Request request = request_of(opcode, flags, input, kernel);
   request.body = is_raw ? input.data() : body_of(fuzz::fields_of(opcode), input, kernel);
   request.is_damaged = is_raw;
   if ((flags & RequestFlags::kIsDamaged) != 0) damage(request, input.byte());

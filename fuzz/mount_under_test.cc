@@ -55,8 +55,8 @@ void append(std::string& body, T value) {
 }
 
 /// INIT as Linux 5.15 says it, and 6.12.
-Request init_request(bool is_new) {
-  Request request{.opcode = 26, .node = 0, .body = {}};
+test::Request init_request(bool is_new) {
+  test::Request request{.opcode = 26, .node = 0, .body = {}};
   append<std::uint32_t>(request.body, 7);
   append<std::uint32_t>(request.body, is_new ? 41 : 34);
   append<std::uint32_t>(request.body, 128U << 10U);
@@ -66,8 +66,8 @@ Request init_request(bool is_new) {
   return request;
 }
 
-Request request_of(std::uint32_t opcode, std::uint64_t first, std::size_t bytes) {
-  Request request{.opcode = opcode, .body = {}};
+test::Request request_of(std::uint32_t opcode, std::uint64_t first, std::size_t bytes) {
+  test::Request request{.opcode = opcode, .body = {}};
   append(request.body, first);
   request.body.resize(bytes);
   return request;
@@ -159,7 +159,7 @@ void MountUnderTest::give_all_back() {
     kernel_.wait();
   }
   for (const std::uint64_t node : kernel_.nodes()) {
-    Request forget = request_of(2, ~std::uint64_t{0}, sizeof(std::uint64_t));
+    test::Request forget = request_of(2, ~std::uint64_t{0}, sizeof(std::uint64_t));
     forget.node = node;
     kernel_.send(forget);
   }

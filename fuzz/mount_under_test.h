@@ -12,7 +12,7 @@
 #include "arenacache/base/unique_fd.h"
 #include "arenacache/handover/area.h"
 #include "arenacache/vfs/mirror.h"
-#include "fuse_kernel.h"
+#include "support/fuse_kernel.h"
 
 namespace arenacache::fuzz {
 
@@ -35,7 +35,7 @@ class MountUnderTest {
   MountUnderTest(const MountUnderTest&) = delete;
   MountUnderTest& operator=(const MountUnderTest&) = delete;
 
-  [[nodiscard]] FuseKernel& kernel() { return kernel_; }
+  [[nodiscard]] test::FuseKernel& kernel() { return kernel_; }
   /// The worker is gone without a word, and the next one takes over what waits.
   void hand_over(bool is_crash, bool gives_up);
   void change_behind(Deed deed, const std::string& name);
@@ -52,7 +52,7 @@ class MountUnderTest {
 
   SharedParts& shared_;
   const MountTerms terms_;
-  FuseKernel kernel_;
+  test::FuseKernel kernel_;
   const int area_file_;
   std::shared_ptr<KeptFiles> kept_;
   std::weak_ptr<handover::Area> area_;

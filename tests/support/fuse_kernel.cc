@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "fuse_kernel.h"
+#include "support/fuse_kernel.h"
 
 #include <poll.h>
 #include <sys/socket.h>
@@ -15,7 +15,7 @@
 
 #include "arenacache/base/result.h"
 
-namespace arenacache::fuzz {
+namespace arenacache::test {
 
 namespace {
 
@@ -170,8 +170,7 @@ std::uint64_t FuseKernel::send(const Request& request) {
   if (!is_never_answered(request.opcode)) {
     waiting_[number] = {.opcode = request.opcode, .most_bytes = most_bytes(request)};
   }
-  while (receive(0)) {
-  }
+  take_all();
   AC_CHECK(::send(ours_.get(), message.data(), message.size(), 0) == static_cast<ssize_t>(message.size()));
   return number;
 }
@@ -185,8 +184,20 @@ void FuseKernel::wait() {
     }
     AC_CHECK(waiting_.empty());
   }
+  take_all();
+}
+
+void FuseKernel::take_all() {
   while (receive(0)) {
   }
+}
+
+std::optional<FuseKernel::Answer> FuseKernel::answer(std::uint64_t number) const {
+  const auto found = answered_.find(number);
+  if (found == answered_.end()) return std::nullopt;
+  const auto message = std::as_bytes(std::span(found->second));
+  const auto head = at<ReplyHead>(message, 0);
+  return Answer{.error = -head.error, .body = found->second.substr(sizeof head)};
 }
 
 bool FuseKernel::receive(int timeout_ms) {
@@ -211,6 +222,7 @@ void FuseKernel::take(std::span<const std::byte> message) {
   const auto body = message.subspan(sizeof head);
   if (head.number == 0) {  // tells, answers nobody: linux/fuse.h, fuse_notify_code
     AC_CHECK(head.error > 0 && !body.empty());
+    if (listener_) listener_(head.error, body);
     return;
   }
   AC_CHECK(head.error <= 0 && head.error > -4096);
@@ -277,4 +289,4 @@ void FuseKernel::learn_listing(std::span<const std::byte> body, bool has_attribu
   }
 }
 
-}  // namespace arenacache::fuzz
+}  // namespace arenacache::test
