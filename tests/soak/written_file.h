@@ -3,7 +3,7 @@
 // The model: each block has the number of the version that its last write had; a read that begins after a write was answered sees
 // that write or a later one. Two may see what is older, as the promise is: who opened the file before another one took its name,
 // and, of a file that the kernel may read from the store by itself, who has it open, if it is the version of the open, whole.
-// While a block is being written a read of it may see bytes of either version.
+// While a block is being written a read of it may see bytes of either version; while the file is emptied and written anew, its end.
 // Threads: one writes, any read. Never: changes the file behind the mount's back.
 #pragma once
 
@@ -78,6 +78,7 @@ class WrittenFile {
   Number newest_ = 0;  ///< the writer's
   std::vector<std::atomic<Number>> begun_, finished_;  ///< of each block
   std::atomic<std::size_t> replacing_{0}, replaced_{0};  ///< replacements that were begun, and are done
+  std::atomic<std::size_t> emptying_{0}, emptied_{0};  ///< the same of rounds that empty the file and write it anew
   mutable base::Mutex mutex_;
   std::vector<Versions> last_before_ AC_GUARDED_BY(mutex_);  ///< each replacement, what it took the name of
 };
