@@ -13,10 +13,10 @@
 #include <string_view>
 #include <vector>
 
-#include "support/fuse_kernel.h"
 #include "mount_under_test.h"
 #include "request_input.h"
 #include "shared_parts.h"
+#include "support/fuse_kernel.h"
 
 namespace {
 
