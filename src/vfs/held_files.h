@@ -34,7 +34,9 @@ class HeldFiles {
   using Pointer = std::shared_ptr<const HeldFile>;
 
   /// `thread` will look up again what it was opening, and what it finds is to be held open.
-  void expect(pid_t thread) { replace({.thread = thread, .file = nullptr, .looks_left = kMostLooks}); }
+  void expect(pid_t thread) {
+    replace({.thread = thread, .file = nullptr, .looks_left = kMostLooks, .was_asked = false});
+  }
   /// Whether what `thread` looks up now is to be held open. True a few times only: it may never open anything.
   [[nodiscard]] bool counts_look(pid_t thread) {
     if (count_.load(std::memory_order_relaxed) == 0) return false;
@@ -50,17 +52,21 @@ class HeldFiles {
       const auto found = std::ranges::find(all_, thread, &Entry::thread);
       if (found != all_.end()) {
         std::swap(found->file, file);  // the old one goes without the lock
+        found->was_asked = false;
         return;
       }
     }
-    replace({.thread = thread, .file = std::move(file), .looks_left = 0});
+    replace({.thread = thread, .file = std::move(file), .looks_left = 0, .was_asked = false});
   }
-  /// What `thread` was shown; null: nothing is held for it.
-  [[nodiscard]] Pointer of(pid_t thread) const {
-    if (count_.load(std::memory_order_relaxed) == 0) return nullptr;
+  /// Whether `thread`, which asks for the attributes of `node` before it opens it, was shown that node; or nobody knows what, as an
+  /// earlier worker did. True once after each lookup: it may only have wanted the attributes.
+  [[nodiscard]] bool counts_question(pid_t thread, NodeId node) {
+    if (count_.load(std::memory_order_relaxed) == 0) return false;
     const base::MutexLock lock(mutex_);
     const auto found = std::ranges::find(all_, thread, &Entry::thread);
-    return found == all_.end() ? nullptr : found->file;
+    if (found == all_.end() || found->was_asked || (found->file && found->file->node != node)) return false;
+    found->was_asked = true;
+    return true;
   }
   /// What `thread`, which opens now, was shown; null: nothing is held for it. It is not expected any more.
   [[nodiscard]] Pointer take(pid_t thread) {
@@ -79,6 +85,7 @@ class HeldFiles {
     pid_t thread = 0;
     Pointer file;
     unsigned looks_left = 0;
+    bool was_asked = false;  ///< for attributes, since its last lookup
   };
   static constexpr std::size_t kMost = 64;
   static constexpr unsigned kMostLooks = 8;

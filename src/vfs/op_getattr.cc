@@ -22,20 +22,14 @@ void answer_from_table(Filesystem& fs, Reply& reply, NodeId id) {
   answer_with_known(fs, reply, id, *state);
 }
 
-/// Whether `thread` was sent to look a name up again, and was shown `id`, or comes a second time for it. The kernel does so once: what
-/// it was going to open is answered for, so this is no reason to refuse it.
-bool comes_again(Filesystem& fs, pid_t thread, NodeId id) {
-  const auto held = fs.held_files().of(thread);
-  return (held && held->node == id) || fs.nodes().was_sent_away(thread);
-}
-
 void answer_with(const FilesystemPtr& fs, Reply reply, NodeId id, const NodeSaid& answer) {
   const auto state = fs->nodes().state(id);
   const bool is_open = state && state->readers + state->writers > 0;
   const bool has_no_name = !answer.said && answer.said.error().errno_value == ESTALE && !is_open;
   if (answer.seen == Seen::other_file || has_no_name) {
     // Open files go on with the file they have; whoever came by the name looks it up again.
-    if (!is_open && !comes_again(*fs, reply.requester().pid, id)) return reply_gone(*fs, reply);
+    // Once: what it was going to open, that open answers for.
+    if (!is_open && !fs->held_files().counts_question(reply.requester().pid, id)) return reply_gone(*fs, reply);
   } else if (!answer.said) {
     return reply.fail(answer.said.error());
   } else if (state && !state->has_attributes) {

@@ -43,6 +43,19 @@ TEST(HeldFilesTest, AThreadThatLooksAndNeverOpensIsNotMinded) {
   EXPECT_LE(looks, 8);
 }
 
+TEST(HeldFilesTest, AThreadMayAskOnceForTheAttributesOfWhatItWasShown) {
+  HeldFiles held;
+  EXPECT_FALSE(held.counts_question(1, NodeId{5})) << "it comes for the first time";
+  held.expect(1);
+  EXPECT_TRUE(held.counts_question(1, NodeId{5})) << "an earlier worker may have shown it";
+  EXPECT_FALSE(held.counts_question(1, NodeId{5}));
+  held.set(1, file_of(5));
+  EXPECT_FALSE(held.counts_question(1, NodeId{6}));
+  EXPECT_TRUE(held.counts_question(1, NodeId{5}));
+  EXPECT_FALSE(held.counts_question(1, NodeId{5})) << "it looked at it, and never opened it";
+  EXPECT_NE(held.take(1), nullptr);
+}
+
 TEST(HeldFilesTest, OfTooManyThreadsTheOldestIsForgotten) {
   HeldFiles held;
   auto first = file_of(5);
