@@ -121,8 +121,10 @@ std::string path_without_name(Filesystem& fs, const HandleRecord& record) {
   const auto version = record.follows ? std::nullopt : std::optional(version_of(record));
   if (auto path = fs.nodes().path_of_twin(NodeId{record.node}, version)) return std::move(*path);
   if (auto path = fs.engine().path_of(fs.source(), version_of(record))) return std::move(*path);
-  // Whether it is still that version there, each read tells; of one that follows nothing would.
-  return record.follows ? std::string() : fs.nodes().lost_path(NodeId{record.node}).value_or(std::string());
+  // Whether it is still that version there, each read tells; of one that follows nothing would. Where the name has a node, that is of
+  // another version, whose copy in the store is not to be driven out.
+  const auto path = record.follows ? std::nullopt : fs.nodes().lost_path(NodeId{record.node});
+  return path && !fs.nodes().find(*path) ? *path : std::string();
 }
 
 std::shared_ptr<cache::Reader> reader_again(const FilesystemPtr& fs, const HandleRecord& record, base::UniqueFd kept,

@@ -174,15 +174,15 @@ void NodeTable::data_unknown(NodeId id) {
   if (records_ != nullptr) records_->clear_attributes(node->record);
 }
 
-/// Whether an open of a node, of which the kernel has other pages than those of `version`, leaves them alone: somebody reads them, or
-/// somebody writes through them, or is about to while others drop them.
+/// Whether an open of a node, whose pages in the kernel may not be those of `version`, or are about to be dropped by others, leaves them
+/// alone: somebody reads them, or writes through them, or would while others drop them.
 bool NodeTable::must_go_past_pages(const OpenState& open, OpenKind kind, const origin::Version& version) {
   if (open.writers > 0) return true;
   if (kind == OpenKind::write) return open.dropping > 0;
   return open.readers > 0 && open.kernel_pages && !open.kernel_pages->same_data(version);
 }
 
-OpenDecision NodeTable::open(NodeId id, OpenKind kind, pid_t thread) {
+OpenDecision NodeTable::open(NodeId id, OpenKind kind, pid_t thread, bool bypasses) {
   base::MutexLock lock(mutex_);
   Node* node = find_locked(id);
   if (node == nullptr) return {.answer = OpenDecision::Answer::look_up_again};
@@ -213,6 +213,7 @@ OpenDecision NodeTable::open(NodeId id, OpenKind kind, pid_t thread) {
     ++open.dropping;
   }
   decision.keep_pages = !decision.drops_pages;
+  decision.bypass_pages = decision.bypass_pages || bypasses;
   record_pages_locked(*node);
   decision.has_writer = open.writers > 0;
   if (kind == OpenKind::read && !decision.has_writer) open.keeps_version = true;
@@ -348,6 +349,8 @@ OpenWay NodeTable::settle_locked(OpenState& open, const Opening& opening) {
     case ReadWay::undecided:
       return begin_way(open, opening, is_written, must_be_seen);
     case ReadWay::served:
+      // Another open had the kernel let go of them, and was not answered.
+      if (!open.kernel_pages) open.kernel_pages = opening.version;
       return {.answer = can_move_on && opening.offer != cache::kNoBacking ? look_up_again : served};
     case ReadWay::backed: {
       const bool may_stay = is_reader ? !(can_move_on && opening.reads_cache) : was_sent_away || !must_be_seen;

@@ -112,7 +112,7 @@ bool NodeTable::becomes(NodeId id, const origin::Attributes& attributes, base::T
   base::MutexLock lock(mutex_);
   Node* const node = find_locked(id);
   if (node == nullptr || id == kRootNode || node->links != nullptr) return false;
-  if (node->open && node->open->readers + node->open->writers > 0) return false;
+  if (node->open && node->open->readers + node->open->writers + node->open->changing > 0) return false;
   drop_key_locked(id, *node);
   node->open = std::make_unique<OpenState>();
   node->open->has_unknown_pages = true;

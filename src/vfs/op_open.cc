@@ -94,8 +94,10 @@ std::shared_ptr<FileHandle> other_open(Filesystem& fs, NodeId id, int access) {
 /// One more open of what `other` has open, which need not have a name.
 void share_open(const FilesystemPtr& fs, Reply reply, NodeId id, int access, const FileHandle& other) {
   const OpenKind kind = other.file ? OpenKind::write : OpenKind::read;
-  OpenDecision decision = fs->nodes().open(id, kind, reply.requester().pid);
+  OpenDecision decision = fs->nodes().open(id, kind, reply.requester().pid, other.bypasses_pages);
   if (decision.answer == OpenDecision::Answer::look_up_again) return reply_gone(*fs, reply, kind_of(access));
+  // The same open file: the kernel's pages are to a reader what they are to the other.
+  if (kind == OpenKind::read) decision.bypass_pages = other.bypasses_pages;
   auto handle = std::make_shared<FileHandle>();
   handle->node = id;
   handle->access = other.access;
@@ -103,8 +105,6 @@ void share_open(const FilesystemPtr& fs, Reply reply, NodeId id, int access, con
   handle->file = other.file;
   handle->writer = other.writer;
   if (!settle_open(*fs, reply.requester(), *handle, decision)) return reply_gone(*fs, reply, kind_of(access));
-  // The same open file: the kernel's pages are to it what they are to the other.
-  decision.bypass_pages = other.bypasses_pages;
   handle->is_kept = other.is_kept.load();
   reply_opened(fs, reply, handle, decision);
 }
@@ -138,7 +138,7 @@ void serve_in_its_place(const FilesystemPtr& fs, Reply reply, NodeId id, const s
   };
   fs->look<HeldFiles::Pointer>(take, [fs, id, reply = std::move(reply)](base::Result<HeldFiles::Pointer> held) mutable {
     if (held) return serve_held(fs, std::move(reply), *held);
-    if (held.error().errno_value != ESTALE) return reply.fail(held.error());
+    if (held.error().errno_value != ESTALE) return fail_open(*fs, reply, OpenKind::read, held.error());
     const auto other = other_open(*fs, id, O_RDONLY);
     if (!other) return reply_gone(*fs, reply);
     share_open(fs, std::move(reply), id, O_RDONLY, *other);
@@ -159,13 +159,12 @@ void serve_other_file(const FilesystemPtr& fs, Reply reply, const Wanted& wanted
                       const base::Result<origin::Attributes>& said) {
   if (wanted.held && wanted.held->file) return serve_held(fs, std::move(reply), wanted.held);
   if (!fs->nodes().was_sent_away(reply.requester().pid)) return reply_gone(*fs, reply);
-  if (!said) return reply.fail(said.error());
+  if (!said) return fail_open(*fs, reply, OpenKind::read, said.error());
   serve_in_its_place(fs, std::move(reply), wanted.id, wanted.path);
 }
 
 void open_for_reading(const FilesystemPtr& fs, Reply reply, NodeId id) {
-  auto held = fs->held_files().take(reply.requester().pid);
-  if (held && held->node != id) held = nullptr;
+  const auto held = take_held(*fs, reply, id);
   const auto state = fs->nodes().state(id);
   if (!state) return reply_gone(*fs, reply);
   const bool is_behind = state->has_name && state->kernel_is_behind;
@@ -183,7 +182,7 @@ void open_for_reading(const FilesystemPtr& fs, Reply reply, NodeId id) {
                  return serve_other_file(fs, std::move(reply), wanted, answer->said);
                if (!fs->nodes().has_name(wanted.id))
                  return serve(fs, std::move(reply), wanted.id, wanted.held);  // it went meanwhile
-               if (!answer->said) return reply.fail(answer->said.error());
+               if (!answer->said) return fail_open(*fs, reply, OpenKind::read, answer->said.error());
                const pid_t thread = reply.requester().pid;
                if (kernel_is_behind(*fs, wanted.id, answer->seen, *known, *answer->said, thread, OpenKind::read)) {
                  return reply_gone(*fs, reply);
@@ -193,6 +192,20 @@ void open_for_reading(const FilesystemPtr& fs, Reply reply, NodeId id) {
 }
 
 }  // namespace
+
+HeldFiles::Pointer take_held(Filesystem& fs, const Reply& reply, NodeId id) {
+  const pid_t thread = reply.requester().pid;
+  auto held = fs.held_files().take(thread);
+  if (!held || held->node == id) return held;
+  fs.nodes().end_sent_away(thread, reply.number());
+  return nullptr;
+}
+
+void fail_open(Filesystem& fs, Reply& reply, OpenKind kind, const base::Error& error) {
+  if (error.errno_value == ESTALE) return reply_gone(fs, reply, kind);
+  fs.nodes().end_sent_away(reply.requester().pid, reply.number());
+  reply.fail(error);
+}
 
 HeldFiles::Pointer hold_open(const FilesystemPtr& fs, HeldFile file) {
   const auto close = [weak = std::weak_ptr(fs)](const HeldFile* held) {

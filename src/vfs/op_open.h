@@ -12,6 +12,12 @@ void open_for_writing(const FilesystemPtr& fs, Reply reply, NodeId id, int flags
 /// there is none.
 void open_nameless(const FilesystemPtr& fs, Reply reply, NodeId id, int access, const HeldFiles::Pointer& held = {});
 
+/// What `requester` was shown, which opens `id`: null where that was another node, or nobody knows what. Who was shown another one has
+/// moved on since it was sent away, and comes for the first time.
+[[nodiscard]] HeldFiles::Pointer take_held(Filesystem& fs, const Reply& reply, NodeId id);
+/// Answers an open with an error: nothing is kept for the program any more; but for ESTALE, with which the kernel comes again.
+void fail_open(Filesystem& fs, Reply& reply, OpenKind kind, const base::Error& error);
+
 /// Closes its file where that may block, once nobody has it any more.
 [[nodiscard]] HeldFiles::Pointer hold_open(const FilesystemPtr& fs, HeldFile file);
 

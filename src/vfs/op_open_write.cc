@@ -50,13 +50,6 @@ base::Result<void> truncate_opened(const FilesystemPtr& fs, FileHandle& handle) 
   return {};
 }
 
-/// The program is told, so nothing is kept for it any more; but for ESTALE, with which the kernel comes again.
-void fail(Filesystem& fs, Reply& reply, const base::Error& error) {
-  if (error.errno_value == ESTALE) return reply_gone(fs, reply, OpenKind::write);
-  fs.nodes().end_sent_away(reply.requester().pid, reply.number());
-  reply.fail(error);
-}
-
 /// What `decision` counted is not open.
 void uncount(Filesystem& fs, NodeId id, const OpenDecision& decision) {
   if (decision.drops_pages) fs.nodes().pages_not_dropped(id);
@@ -70,10 +63,11 @@ void run(const FilesystemPtr& fs, origin::Origin& origin, Reply& reply, NodeId i
   const Seen seen = note_attributes(*fs, id, before, asked);
   if (seen == Seen::other_file) {
     // Removed since the second lookup: the kernel comes no third time.
-    if (!before && fs->nodes().was_sent_away(reply.requester().pid)) return fail(*fs, reply, before.error());
+    if (!before && fs->nodes().was_sent_away(reply.requester().pid))
+      return fail_open(*fs, reply, OpenKind::write, before.error());
     return reply_gone(*fs, reply, OpenKind::write);
   }
-  if (!before) return fail(*fs, reply, before.error());
+  if (!before) return fail_open(*fs, reply, OpenKind::write, before.error());
   if (known && kernel_is_behind(*fs, id, seen, *known, *before, reply.requester().pid, OpenKind::write)) {
     return reply_gone(*fs, reply, OpenKind::write);
   }
@@ -84,7 +78,7 @@ void run(const FilesystemPtr& fs, origin::Origin& origin, Reply& reply, NodeId i
   handle->access = origin_flags(flags) & O_ACCMODE;
   if (const auto opened = open_origin(*fs, origin, *handle, *before, reply, flags); !opened) {
     uncount(*fs, id, decision);
-    return fail(*fs, reply, opened.error());
+    return fail_open(*fs, reply, OpenKind::write, opened.error());
   }
   // Before the origin's data is touched: the open may come again under another node.
   if (!settle_open(*fs, reply.requester(), *handle, decision)) return reply_gone(*fs, reply, OpenKind::write);
@@ -92,7 +86,7 @@ void run(const FilesystemPtr& fs, origin::Origin& origin, Reply& reply, NodeId i
     if (const auto truncated = truncate_opened(fs, *handle); !truncated) {
       handle->backing = nullptr;
       uncount(*fs, id, decision);
-      return fail(*fs, reply, truncated.error());
+      return fail_open(*fs, reply, OpenKind::write, truncated.error());
     }
   }
   handle->is_kept = !can_open_again(*fs, *before, reply.requester(), handle->access);
@@ -102,6 +96,7 @@ void run(const FilesystemPtr& fs, origin::Origin& origin, Reply& reply, NodeId i
 }  // namespace
 
 void open_for_writing(const FilesystemPtr& fs, Reply reply, NodeId id, int flags) {
+  static_cast<void>(take_held(*fs, reply, id));
   const auto state = fs->nodes().state(id);
   if (!state) return reply_gone(*fs, reply, OpenKind::write);
   if (!state->has_name) return open_nameless(fs, std::move(reply), id, flags & O_ACCMODE);

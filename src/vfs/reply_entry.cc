@@ -90,6 +90,7 @@ bool settle_open(Filesystem& fs, const Requester& requester, FileHandle& handle,
     decision.drops_pages = way.drops_pages;
     decision.keep_pages = !way.drops_pages;
     if (way.answer != OpenWay::Answer::backed) return way.answer == OpenWay::Answer::served;
+    decision.bypass_pages = false;  // it has none
     handle.backing = way.backing == opening.offer ? offer : fs.backings().share(handle.node, way.backing);
     opening.gone = way.backing;  // unless it is had now: the last who had it open closed it in between
   }

@@ -365,6 +365,7 @@ int SimulatedMount::take_open(std::uint64_t node, std::span<const std::byte> tol
   File opened{.node = node, .handle = open.fh, .is_direct = is_direct, .is_writer = is_writer, .backing = nullptr};
   note(text("  node ", node, ", handle ", open.fh, is_direct ? ", direct" : "", keeps_pages ? "" : ", pages dropped",
             is_backed ? text(", backing ", open.padding) : std::string()));
+  AC_CHECK(!is_backed || (!is_direct && !keeps_pages));  // the kernel would not take it so
   bool is_refused = false;
   if (is_backed) {
     opened.backing = backings_->find(static_cast<std::int32_t>(open.padding));

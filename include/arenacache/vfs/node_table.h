@@ -82,8 +82,9 @@ struct OpenDecision {
   enum class Answer : std::uint8_t { serve, look_up_again };
   Answer answer = Answer::serve;
   origin::Version version{};  ///< to be opened
-  bool keep_pages = false;  ///< the kernel's pages are of this version
-  bool bypass_pages = false;  ///< the kernel's pages are of another version that somebody still reads
+  bool keep_pages = false;  ///< the kernel's pages stay: they are of this version, or the open goes past them
+  bool bypass_pages =
+      false;  ///< the kernel's pages are, or may be, of another version, and are not this open's to drop
   /// The kernel drops its pages when the opener gets to run: pages_dropped() is to be called when it did, or the open is over;
   /// pages_not_dropped() if it was not answered.
   bool drops_pages = false;
@@ -233,7 +234,8 @@ class NodeTable {
   void names_exchanged(Name first, Name second);
 
   // Opens.
-  OpenDecision open(NodeId id, OpenKind kind, pid_t thread = 0);
+  /// `bypasses`: it goes past the kernel's pages in any case.
+  OpenDecision open(NodeId id, OpenKind kind, pid_t thread = 0, bool bypasses = false);
   /// Decides the way of an open that open() counted.
   OpenWay settle(const Opening& opening);
   /// The kernel believes another size or version of the node than it has, until it is answered with its attributes.
