@@ -23,6 +23,12 @@
 #include "vfs/simulated_mount.h"
 #include "vfs/turns.h"
 
+// NOLINTBEGIN(readability-identifier-naming, bugprone-reserved-identifier): LeakSanitizer calls it so
+extern "C" const char* __lsan_default_suppressions();
+/// libfuse keeps requests that are never answered: a worker that leaves some is a process that ends.
+extern "C" const char* __lsan_default_suppressions() { return "leak:libfuse3.so\n"; }
+// NOLINTEND(readability-identifier-naming, bugprone-reserved-identifier)
+
 namespace arenacache::vfs {
 namespace {
 
