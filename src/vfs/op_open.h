@@ -8,11 +8,11 @@ namespace arenacache::vfs {
 
 /// With write access, or O_TRUNC: at the origin.
 void open_for_writing(const FilesystemPtr& fs, Reply reply, NodeId id, int flags);
-/// Of an unlinked file that is open (/proc/self/fd/N): shares an open that may do as much. `held`: what whoever opens was shown, if
-/// there is none.
+/// Of a node that has no name: unlinked, and opened by /proc/self/fd/N, or its name has another file. The kernel is sent to look the name
+/// up again; who comes a second time shares an open that may do as much, or gets `held`, what was shown, or what is there now.
 void open_nameless(const FilesystemPtr& fs, Reply reply, NodeId id, int access, const HeldFiles::Pointer& held = {});
 
-/// What `requester` was shown, which opens `id`: null where that was another node, or nobody knows what. Who was shown another one has
+/// What the thread was shown that opens `id`: null where that was another node, or nobody knows what. Who was shown another one has
 /// moved on since it was sent away, and comes for the first time.
 [[nodiscard]] HeldFiles::Pointer take_held(Filesystem& fs, const Reply& reply, NodeId id);
 /// Answers an open with an error: nothing is kept for the program any more; but for ESTALE, with which the kernel comes again.

@@ -51,6 +51,7 @@ class FuseKernel {
     int error = 0;  ///< an errno
     std::string body;
   };
+  [[nodiscard]] bool is_answered(std::uint64_t number) const { return answered_.contains(number); }
   /// Nothing: the request waits.
   [[nodiscard]] std::optional<Answer> answer(std::uint64_t number) const;
   /// Is told what the worker tells the kernel, answering nobody, in the order of its answers: a code of linux/fuse.h's

@@ -9,7 +9,6 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
-#include <limits>
 #include <map>
 #include <thread>
 #include <type_traits>
@@ -173,7 +172,7 @@ SimulatedMount::Answer SimulatedMount::ask(Program& me, std::uint32_t thread, st
   const std::uint64_t number =
       kernel_.send({.opcode = opcode, .node = node, .user = 0, .thread = thread, .body = std::move(body)});
   note(text("  ", number, ": thread ", thread, " asks ", opcode, " of node ", node));
-  me.wait_until([this, number] { return kernel_.answer(number).has_value(); });
+  me.wait_until([this, number] { return kernel_.is_answered(number); });
   Answer answer = *kernel_.answer(number);
   note(text("  ", number, ": thread ", thread, " goes on, errno ", answer.error));
   return answer;
@@ -349,12 +348,10 @@ int SimulatedMount::try_open(Program& me, std::uint32_t thread, const std::strin
   const Answer answer = ask(me, thread, FUSE_OPEN, node, bytes_of(in));
   if (answer.error != 0) return answer.error;
   note(text("thread ", thread, " opened ", name, ":"));
-  const bool is_writer = (flags & O_ACCMODE) != O_RDONLY;
-  return take_open(node, std::as_bytes(std::span(answer.body)), is_writer, file);
+  return take_open(node, std::as_bytes(std::span(answer.body)), file);
 }
 
-int SimulatedMount::take_open(std::uint64_t node, std::span<const std::byte> told, bool is_writer,
-                              std::optional<File>& file) {
+int SimulatedMount::take_open(std::uint64_t node, std::span<const std::byte> told, std::optional<File>& file) {
   constexpr std::uint32_t kPassthrough = 1U << 7U;  // FOPEN_PASSTHROUGH, of Linux 6.9
   const auto open = begin_of<fuse_open_out>(told);
   const bool is_direct = (open.open_flags & FOPEN_DIRECT_IO) != 0;
@@ -362,7 +359,7 @@ int SimulatedMount::take_open(std::uint64_t node, std::span<const std::byte> tol
   const bool is_backed = (open.open_flags & kPassthrough) != 0;
   Inode& inode = inodes_.at(node);
   ++inode.users;
-  File opened{.node = node, .handle = open.fh, .is_direct = is_direct, .is_writer = is_writer, .backing = nullptr};
+  File opened{.node = node, .handle = open.fh, .is_direct = is_direct, .backing = nullptr};
   note(text("  node ", node, ", handle ", open.fh, is_direct ? ", direct" : "", keeps_pages ? "" : ", pages dropped",
             is_backed ? text(", backing ", open.padding) : std::string()));
   AC_CHECK(!is_backed || (!is_direct && !keeps_pages));  // the kernel would not take it so
@@ -423,7 +420,7 @@ int SimulatedMount::create_locked(Program& me, std::uint32_t thread, const std::
   note_entry(entry);
   set_name(name, entry.node, entry.name_until);
   const auto told = std::as_bytes(std::span(answer.body)).subspan(sizeof(fuse_entry_out));
-  return take_open(entry.node, told, true, file);
+  return take_open(entry.node, told, file);
 }
 
 void SimulatedMount::close(const File& file) {
@@ -538,15 +535,6 @@ int SimulatedMount::rename_locked(Program& me, std::uint32_t thread, const std::
   inodes_.at(moved->node()).attributes_until = base::TimePoint::min();
   if (replaced) inodes_.at(replaced->node()).attributes_until = base::TimePoint::min();
   return 0;
-}
-
-int SimulatedMount::unlink(Program& me, std::uint32_t thread, const std::string& name) {
-  note(text("thread ", thread, " unlinks ", name));
-  lock_folder(me);
-  const int error = ask(me, thread, FUSE_UNLINK, FUSE_ROOT_ID, name_body(name)).error;
-  if (error == 0) drop_name(name);
-  unlock_folder();
-  return error;
 }
 
 bool SimulatedMount::is_idle() const {

@@ -10,7 +10,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
-#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -41,9 +40,7 @@ class SimulatedMount {
     std::uint64_t node = 0;
     std::uint64_t handle = 0;
     bool is_direct = false;
-    bool is_writer = false;
-    std::shared_ptr<const base::UniqueFd>
-        backing;  ///< what the kernel reads it from by itself; null: the worker is asked
+    std::shared_ptr<const base::UniqueFd> backing;  ///< the kernel reads it by itself; null: the worker is asked
   };
   struct Outcome {
     int error = 0;  ///< an errno
@@ -62,7 +59,6 @@ class SimulatedMount {
   Outcome read_page(Program& me, std::uint32_t thread, const File& file, std::uint64_t page);
   int write_page(Program& me, std::uint32_t thread, const File& file, std::uint64_t page, const std::string& data);
   int rename(Program& me, std::uint32_t thread, const std::string& from, const std::string& to);
-  int unlink(Program& me, std::uint32_t thread, const std::string& name);
   void close(const File& file);
 
   // What the kernel does by itself.
@@ -130,7 +126,7 @@ class SimulatedMount {
   int try_open(Program& me, std::uint32_t thread, const std::string& name, int flags, bool anew,
                std::optional<File>& file);
   /// What an OPEN or CREATE was answered with. An errno, or 0.
-  int take_open(std::uint64_t node, std::span<const std::byte> told, bool is_writer, std::optional<File>& file);
+  int take_open(std::uint64_t node, std::span<const std::byte> told, std::optional<File>& file);
   void lock_folder(Program& me);
   void unlock_folder();
   void drop_names_told();

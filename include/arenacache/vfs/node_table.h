@@ -83,8 +83,7 @@ struct OpenDecision {
   Answer answer = Answer::serve;
   origin::Version version{};  ///< to be opened
   bool keep_pages = false;  ///< the kernel's pages stay: they are of this version, or the open goes past them
-  bool bypass_pages =
-      false;  ///< the kernel's pages are, or may be, of another version, and are not this open's to drop
+  bool bypass_pages = false;  ///< the kernel's pages may be of another version, and are not this open's to drop
   /// The kernel drops its pages when the opener gets to run: pages_dropped() is to be called when it did, or the open is over;
   /// pages_not_dropped() if it was not answered.
   bool drops_pages = false;
