@@ -25,7 +25,7 @@ function(arenacache_program name)
   arenacache_unity(${name})
 endfunction()
 
-# arenacache_test(NAME LABEL unit|mount|tidy|soak|slow SOURCES ... MODULES ... [TIMEOUT S] [SERIAL]): one gtest program, one ctest entry each test.
+# arenacache_test(NAME LABEL unit|mount|tidy|soak SOURCES ... MODULES ... [TIMEOUT S] [SERIAL]): one gtest program, one ctest entry each test.
 # SERIAL: no other test runs meanwhile.
 function(arenacache_test name)
   cmake_parse_arguments(arg "SERIAL" "LABEL;TIMEOUT" "SOURCES;MODULES;LIBRARIES" ${ARGN})
