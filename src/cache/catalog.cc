@@ -24,6 +24,7 @@ namespace {
 struct KernelsFile {
   std::shared_ptr<Object> object;  ///< null: it was dropped in an earlier life
   std::unique_ptr<Reservation> reservation;  ///< where there is no object that has one
+  std::unique_ptr<SpaceHold> hold;
   std::shared_ptr<const void> file;
 };
 
@@ -324,6 +325,7 @@ std::shared_ptr<const void> Catalog::hold_for_kernel(store::ObjectId id, std::ui
     core_.space->adopt(id, footprint(size), false);
     core_.space->doom(id);
   }
+  held->hold = std::make_unique<SpaceHold>(core_.space, id);
   held->file = core_.tier->hold_for_kernel(id, size);
   kept = held;
   return held;

@@ -17,9 +17,10 @@ namespace arenacache::cache {
 
 /// One fill under way.
 struct FillJob {
-  explicit FillJob(std::shared_ptr<Object> its_object) : object(std::move(its_object)) {}
+  FillJob(std::shared_ptr<Object> its_object, base::TimePoint now) : object(std::move(its_object)), began(now) {}
 
   const std::shared_ptr<Object> object;
+  const base::TimePoint began;
   base::Mutex mutex;  ///< above Object's
   unsigned outstanding AC_GUARDED_BY(mutex) = 0;
   bool timer_set AC_GUARDED_BY(mutex) = false;
@@ -81,14 +82,9 @@ void Copier::set_threads(unsigned threads) {
   start_next();
 }
 
-std::uint64_t Copier::active() const {
+FillCounts Copier::fills() const {
   const base::MutexLock lock(mutex_);
-  return active_;
-}
-
-std::uint64_t Copier::queued() const {
-  const base::MutexLock lock(mutex_);
-  return queue_.size();
+  return {.active = active_, .queued = queue_.size()};
 }
 
 void Copier::enqueue(const std::shared_ptr<Object>& object) {
@@ -108,7 +104,7 @@ void Copier::start_next() {
       if (active_ >= threads_) return;
       auto object = take_locked();
       if (!object) return;
-      job = std::make_shared<FillJob>(std::move(object));
+      job = std::make_shared<FillJob>(std::move(object), core_.clock.now());
       ++active_;
     }
     core_.background.submit("fill", [core = core_.shared_from_this(), job] { core->copier.begin(job); });
@@ -125,19 +121,31 @@ std::shared_ptr<Object> Copier::take_locked() {
 }
 
 void Copier::begin(const std::shared_ptr<FillJob>& job) {
-  auto ready = core_.committer.load(job->object)
-                   ? make_room(job->object)
-                   : base::fail(base::ErrorKind::corrupt, EIO, "its cached part was damaged");
-  if (ready) return step(job);
+  if (core_.committer.load(job->object)) return take_room(job);
+  fail(job, {.kind = base::ErrorKind::corrupt, .errno_value = EIO, .what = "its cached part was damaged"});
+}
+
+void Copier::take_room(const std::shared_ptr<FillJob>& job) {
+  auto room = core_.evictor.reserve(*job->object, job->began);
+  if (!room) return fail(job, std::move(room).error());
+  if (*room == Evictor::Room::coming) {
+    // Not on this thread: what is about to go may need it.
+    return core_.timers.schedule(core_.clock.now() + Evictor::kRoomLook, "fill",
+                                 [core = core_.shared_from_this(), job] { core->copier.take_room(job); });
+  }
+  if (auto allocated = allocate(job->object); !allocated) return fail(job, std::move(allocated).error());
+  step(job);
+}
+
+void Copier::fail(const std::shared_ptr<FillJob>& job, base::Error why) {
   {
     const base::MutexLock lock(job->mutex);
-    job->failure = std::move(ready).error();
+    job->failure = std::move(why);
   }
   end(job);
 }
 
-base::Result<void> Copier::make_room(const std::shared_ptr<Object>& object) {
-  AC_TRY(core_.evictor.reserve(*object));
+base::Result<void> Copier::allocate(const std::shared_ptr<Object>& object) {
   AC_ASSIGN(const auto file, core_.fetcher.open_store(*object));
   return file->allocate(0, object->size);
 }

@@ -22,6 +22,12 @@ namespace arenacache::cache {
 struct Core;
 struct FillJob;
 
+/// Of one moment.
+struct FillCounts {
+  std::uint64_t active = 0;
+  std::uint64_t queued = 0;
+};
+
 class Copier {
  public:
   /// Blocks one origin read of a background fill asks for.
@@ -37,8 +43,7 @@ class Copier {
   /// An origin answers again.
   void go_on() { start_next(); }
 
-  [[nodiscard]] std::uint64_t active() const;
-  [[nodiscard]] std::uint64_t queued() const;
+  [[nodiscard]] FillCounts fills() const;
 
  private:
   void enqueue(const std::shared_ptr<Object>& object);
@@ -46,7 +51,10 @@ class Copier {
   /// The first object of the queue whose origin answers; null: none.
   std::shared_ptr<Object> take_locked() AC_REQUIRES(mutex_);
   void begin(const std::shared_ptr<FillJob>& job);
-  base::Result<void> make_room(const std::shared_ptr<Object>& object);
+  /// With its room reserved: steps, or, where that room is still coming, looks again later.
+  void take_room(const std::shared_ptr<FillJob>& job);
+  base::Result<void> allocate(const std::shared_ptr<Object>& object);
+  void fail(const std::shared_ptr<FillJob>& job, base::Error why);
   void step(const std::shared_ptr<FillJob>& job);
   enum class Next : std::uint8_t { send, wait, nothing };
   /// The next blocks to fetch, entered in the object's table: send(), without the job's lock.

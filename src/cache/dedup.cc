@@ -250,7 +250,7 @@ Dedup::Outcome Dedup::replace(const ObjectPtr& object, const ObjectPtr& kept) {
   if (!turn.is_ours()) return Outcome::later;
   const auto fresh = core_.catalog.make_successor(*object);
   fresh->reservation = core_.space->enter(fresh->id);
-  const SpaceHold hold(*core_.space, fresh->id);
+  const SpaceHold hold(core_.space, fresh->id);
   const auto done = make_link(object, kept, fresh);
   if (done) {
     base::log_debug(base::text("object ", store::to_number(fresh->id), " shares the file of object ",
@@ -294,7 +294,7 @@ base::Result<void> Dedup::make_link(const ObjectPtr& object, const ObjectPtr& ke
 
 bool Dedup::go_on(base::Duration took) {
   const std::uint64_t before = std::exchange(activity_, core_.activity());
-  const bool is_active = before != activity_ || core_.copier.active() > 0 || core_.read_ahead.is_reading();
+  const bool is_active = before != activity_ || core_.copier.fills().active > 0 || core_.read_ahead.is_reading();
   const base::TimePoint until = core_.clock.now() + (is_active ? std::max(took, kSharingPause) : took);
   base::MutexLock lock(mutex_);
   while (!stopped_ && core_.clock.now() < until) core_.clock.wait_until(lock, wake_, until);

@@ -125,8 +125,9 @@ EngineStats Engine::stats() const {
   stats.ram = {.capacity_bytes = core_.read_ahead.capacity(),
                .used_bytes = ram_used(core_),
                .decoded_bytes = core_.ram_files.used_bytes()};
-  stats.fills_active = core_.copier.active();
-  stats.fills_queued = core_.copier.queued();
+  const FillCounts fills = core_.copier.fills();
+  stats.fills_active = fills.active;
+  stats.fills_queued = fills.queued;
   stats.fills_completed = counters.fills_completed.value();
   stats.fills_failed = counters.fills_failed.value();
   stats.fill_bytes = counters.fill_bytes.value();

@@ -12,15 +12,18 @@
 
 namespace arenacache::cache {
 
-base::Result<void> Evictor::reserve(Object& object) {
+base::Result<Evictor::Room> Evictor::reserve(Object& object, base::TimePoint since) {
   const base::MutexLock one_at_a_time(reserve_mutex_);
+  const bool patient = core_.clock.now() < since + kRoomPatience;
   for (;;) {
     refresh_disk();
-    const auto answer = core_.space->reserve(object.id, footprint(object.size));
+    const auto answer = core_.space->reserve(object.id, footprint(object.size), patient);
     switch (answer.kind) {
       case ReserveAnswer::Kind::granted:
         set_warning({});
-        return {};
+        return Room::ready;
+      case ReserveAnswer::Kind::coming:
+        return Room::coming;
       case ReserveAnswer::Kind::refused:
         set_warning(answer.reason);
         return base::fail(base::ErrorKind::no_space, ENOSPC, answer.reason);
@@ -31,6 +34,19 @@ base::Result<void> Evictor::reserve(Object& object) {
           core_.space->doom(answer.victim);  // dropped a moment ago by somebody else; its bytes are on their way
         }
     }
+  }
+}
+
+base::Result<void> Evictor::reserve_waiting(Object& object) {
+  const base::TimePoint since = core_.clock.now();
+  base::Mutex mutex;
+  base::CondVar nobody;
+  for (;;) {
+    AC_ASSIGN(const Room room, reserve(object, since));
+    if (room == Room::ready) return {};
+    if (core_.stopping.load()) return base::fail(base::ErrorKind::cancelled, EIO, "the cache is being stopped");
+    base::MutexLock lock(mutex);
+    core_.clock.wait_until(lock, nobody, core_.clock.now() + kRoomLook);
   }
 }
 

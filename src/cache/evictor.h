@@ -5,10 +5,12 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
 
+#include "arenacache/base/clock.h"
 #include "arenacache/base/mutex.h"
 #include "arenacache/base/result.h"
 #include "object.h"
@@ -21,8 +23,17 @@ class Evictor {
  public:
   explicit Evictor(Core& core) : core_(core) {}
 
-  /// Reserves the whole of `object`, evicting what matters least. ErrorKind::no_space with the reason for people. Blocks.
-  base::Result<void> reserve(Object& object);
+  /// How long what was dropped, and nobody holds, is counted on to go.
+  static constexpr std::chrono::seconds kRoomPatience{10};
+  /// After how long to ask again for room that is coming.
+  static constexpr std::chrono::milliseconds kRoomLook{20};
+
+  enum class Room : std::uint8_t { ready, coming };
+  /// Reserves the whole of `object`, evicting what matters least. `coming`: what was dropped is about to make the room; ask again after
+  /// kRoomLook, until kRoomPatience after `since`. ErrorKind::no_space with the reason for people. Blocks on the disk.
+  base::Result<Room> reserve(Object& object, base::TimePoint since);
+  /// The same, and waits for room that is coming. Blocks: for threads that nobody's dropping needs.
+  base::Result<void> reserve_waiting(Object& object);
   /// Reserves `bytes` more for an object that is not admitted; never blocks, false when cache.small is full (room is then
   /// being made).
   bool reserve_small(Object& object, std::uint64_t bytes);

@@ -104,8 +104,8 @@ base::Result<void> Inflater::inflate(const std::shared_ptr<Object>& object, cons
   }
   const auto fresh = core_.catalog.make_successor(*object);
   fresh->reservation = core_.space->enter(fresh->id);
-  const SpaceHold hold(*core_.space, fresh->id);
-  AC_TRY(core_.evictor.reserve(*fresh));
+  const SpaceHold hold(core_.space, fresh->id);
+  AC_TRY(core_.evictor.reserve_waiting(*fresh));
   auto made = write_blocks(*from, *fresh, object, progress);
   if (made) made = make_durable(*fresh);
   if (made && !core_.catalog.replace(object, fresh, {.life = Life::resident})) made = dropped_or_changed();

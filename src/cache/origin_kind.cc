@@ -113,7 +113,7 @@ base::Buffer noise() {
 Result<DiskSpeed> measure_store(Core& core) {
   const store::ObjectId id = core.index->next_id();
   const auto reservation = core.space->enter(id);
-  const auto answer = core.space->reserve(id, footprint(kLeastSample));
+  const auto answer = core.space->reserve(id, footprint(kLeastSample), false);
   if (answer.kind != ReserveAnswer::Kind::granted) {
     return base::fail(base::ErrorKind::no_space, ENOSPC, "the store has no room for a sample");
   }

@@ -459,7 +459,7 @@ void Scrubber::end_pass(Pass& pass, Outcome outcome) {
 
 bool Scrubber::go_on(Pass& pass, base::Duration took) {
   const std::uint64_t before = std::exchange(pass.activity, core_.activity());
-  const bool is_busy = before != pass.activity || core_.copier.active() > 0 || core_.read_ahead.is_reading();
+  const bool is_busy = before != pass.activity || core_.copier.fills().active > 0 || core_.read_ahead.is_reading();
   base::Duration pause = pass.is_asked ? base::Duration::zero() : took;
   if (is_busy) pause = std::max(pause, kBusyPause);
   const base::TimePoint until = core_.clock.now() + pause;

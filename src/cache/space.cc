@@ -89,6 +89,7 @@ void Space::count(const Room& room, bool add) {
   change(reserved_);
   if (room.is_doomed()) {
     change(doomed_);
+    if (room.holds == 0) change(coming_);
     return;
   }
   if (room.small) change(small_reserved_);
@@ -132,11 +133,11 @@ std::optional<store::ObjectId> Space::victim_beside(policy::Key room) const {
 /// What the index takes, and what it may grow by before somebody asks for room again.
 std::uint64_t Space::index_room() const { return index_bytes_ + std::min(kMostLog, limits_.capacity_bytes / 32); }
 
-bool Space::fits(std::uint64_t bytes) const {
-  if (reserved_ + index_room() + bytes > limits_.capacity_bytes) return false;
+bool Space::fits(std::uint64_t bytes, std::uint64_t coming) const {
+  if (reserved_ - coming + index_room() + bytes > limits_.capacity_bytes) return false;
   const std::uint64_t promised = reserved_ > allocated_bytes_ ? reserved_ - allocated_bytes_ : 0;
   const std::uint64_t needed = promised + bytes + limits_.keep_free_bytes;
-  return disk_free_ >= needed;
+  return disk_free_ + std::min(coming, UINT64_MAX - disk_free_) >= needed;
 }
 
 std::uint64_t Space::evictable_bytes() const { return reserved_ - held_ - doomed_; }
@@ -154,7 +155,7 @@ std::string Space::refusal(std::uint64_t bytes) const {
                     format_size(limits_.keep_free_bytes));
 }
 
-ReserveAnswer Space::reserve(store::ObjectId id, std::uint64_t whole_bytes) {
+ReserveAnswer Space::reserve(store::ObjectId id, std::uint64_t whole_bytes, bool patient) {
   using Kind = ReserveAnswer::Kind;
   const base::MutexLock lock(mutex_);
   const auto it = entries_.find(id);
@@ -167,7 +168,9 @@ ReserveAnswer Space::reserve(store::ObjectId id, std::uint64_t whole_bytes) {
     // Would it fit with everything evictable gone? Its own bytes are not for eviction.
     const std::uint64_t own = room.holds > 0 ? 0 : room.bytes;
     const std::uint64_t gain = evictable_bytes() - own;
-    const bool hopeless = reserved_ - gain + index_room() + more > limits_.capacity_bytes;
+    const std::uint64_t coming = patient ? coming_ : 0;
+    if (coming > 0 && fits(more, coming)) return {.kind = Kind::coming, .victim = {}, .reason = {}};
+    const bool hopeless = reserved_ - gain - coming + index_room() + more > limits_.capacity_bytes;
     const auto victim = hopeless ? std::nullopt : victim_beside(key);
     if (!victim) return {.kind = Kind::refused, .victim = {}, .reason = refusal(whole_bytes)};
     return {.kind = Kind::evict, .victim = *victim, .reason = {}};
@@ -312,7 +315,7 @@ SpaceNumbers Space::numbers() const {
 
 void Space::check_invariants() const {
   const base::MutexLock lock(mutex_);
-  std::uint64_t reserved = 0, small = 0, held = 0, doomed = 0;
+  std::uint64_t reserved = 0, small = 0, held = 0, doomed = 0, coming = 0;
   std::size_t objects = 0;
   for (const auto& [key, room] : rooms_) {
     std::uint64_t own = 0;
@@ -330,13 +333,15 @@ void Space::check_invariants() const {
     reserved += room.bytes;
     if (room.is_doomed()) {
       doomed += room.bytes;
+      if (room.holds == 0) coming += room.bytes;
       continue;
     }
     if (room.small) small += room.bytes;
     if (room.holds > 0) held += room.bytes;
   }
   AC_CHECK(objects == entries_.size());
-  AC_CHECK(reserved == reserved_ && small == small_reserved_ && held == held_ && doomed == doomed_);
+  AC_CHECK(reserved == reserved_ && small == small_reserved_ && held == held_ && doomed == doomed_ &&
+           coming == coming_);
 }
 
 }  // namespace arenacache::cache

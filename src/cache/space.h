@@ -13,6 +13,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "arenacache/base/mutex.h"
@@ -48,9 +49,9 @@ struct SpaceNumbers {
   std::uint64_t reserved_bytes = 0, small_bytes = 0, held_bytes = 0, doomed_bytes = 0;
 };
 
-/// What reserve() found: granted, or who has to go first, or why it never will be.
+/// What reserve() found: granted, or who has to go first, or that what was dropped is about to be enough, or why it never will be.
 struct ReserveAnswer {
-  enum class Kind : std::uint8_t { granted, evict, refused };
+  enum class Kind : std::uint8_t { granted, evict, coming, refused };
   Kind kind = Kind::refused;
   store::ObjectId victim{};  ///< evict: drop this one, then ask again
   std::string reason;  ///< refused: for people
@@ -66,8 +67,9 @@ class Space : public std::enable_shared_from_this<Space> {
 
   /// Makes an entry with nothing reserved.
   std::unique_ptr<Reservation> enter(store::ObjectId id);
-  /// Raises the object's reservation to `whole_bytes` and moves it to the main order.
-  ReserveAnswer reserve(store::ObjectId id, std::uint64_t whole_bytes);
+  /// Raises the object's reservation to `whole_bytes` and moves it to the main order. While what was dropped, and nobody holds, goes,
+  /// nobody else is a victim for it: `coming`, ask again in a moment. Not `patient`: it may stay for long, and is not counted on.
+  ReserveAnswer reserve(store::ObjectId id, std::uint64_t whole_bytes, bool patient);
   /// Takes `bytes` more for an object that is not admitted. Never names a victim of the main order: false when full.
   bool reserve_small(store::ObjectId id, std::uint64_t bytes);
   /// Accounts an object found at start, whatever the limits say.
@@ -120,7 +122,8 @@ class Space : public std::enable_shared_from_this<Space> {
   /// The first in `order` that has bytes.
   [[nodiscard]] std::optional<store::ObjectId> victim_of(const policy::EvictionPolicy& order) const AC_REQUIRES(mutex_);
   [[nodiscard]] std::optional<store::ObjectId> victim_beside(policy::Key room) const AC_REQUIRES(mutex_);
-  [[nodiscard]] bool fits(std::uint64_t bytes) const AC_REQUIRES(mutex_);
+  /// With `coming` bytes free that are not yet.
+  [[nodiscard]] bool fits(std::uint64_t bytes, std::uint64_t coming = 0) const AC_REQUIRES(mutex_);
   [[nodiscard]] std::uint64_t index_room() const AC_REQUIRES(mutex_);
   [[nodiscard]] std::uint64_t evictable_bytes() const AC_REQUIRES(mutex_);
   [[nodiscard]] std::string refusal(std::uint64_t bytes) const AC_REQUIRES(mutex_);
@@ -140,18 +143,19 @@ class Space : public std::enable_shared_from_this<Space> {
   std::uint64_t small_reserved_ AC_GUARDED_BY(mutex_) = 0;
   std::uint64_t held_ AC_GUARDED_BY(mutex_) = 0;  ///< not doomed, and held
   std::uint64_t doomed_ AC_GUARDED_BY(mutex_) = 0;
+  std::uint64_t coming_ AC_GUARDED_BY(mutex_) = 0;  ///< doomed, and held by nobody
 };
 
-/// While it lives nobody evicts an object that is being made.
+/// While it lives nobody evicts the object, and nobody waits for its room.
 class SpaceHold {
  public:
-  SpaceHold(Space& space, store::ObjectId id) : space_(space), id_(id) { space_.hold(id_); }
-  ~SpaceHold() { space_.release(id_); }
+  SpaceHold(std::shared_ptr<Space> space, store::ObjectId id) : space_(std::move(space)), id_(id) { space_->hold(id_); }
+  ~SpaceHold() { space_->release(id_); }
   SpaceHold(const SpaceHold&) = delete;
   SpaceHold& operator=(const SpaceHold&) = delete;
 
  private:
-  Space& space_;
+  const std::shared_ptr<Space> space_;
   const store::ObjectId id_;
 };
 

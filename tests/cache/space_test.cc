@@ -3,8 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <latch>
+#include <map>
 #include <memory>
 #include <random>
 #include <string>
@@ -90,6 +93,72 @@ TEST_F(SpaceTest, OpenAndPinnedObjectsStayAndStatsSayWhyNothingIsCopied) {
   EXPECT_TRUE(read_all("m4") == content);
   await_resident("m4");
   EXPECT_EQ(engine_->list(source_, "m0").size(), 1U) << "pinned";
+}
+
+/// m0 has changed, and the file of its old version is just being unlinked.
+class GoingFileTest : public SpaceTest {
+ protected:
+  ~GoingFileTest() override {
+    let_go();
+    stop();
+  }
+
+  void make_resident(int n, std::uint64_t size) {
+    put(n, size);
+    const std::string path = "m" + std::to_string(n);
+    read_all(path);
+    await_resident(path);
+  }
+  /// Reads what m0 is now.
+  void change(std::uint64_t size) {
+    io_.before_next(FileCall::unlink, [this] {
+      going_.count_down();
+      may_go_.wait(false);
+    });
+    const std::string content = origin_->put_random("m0", size, 99);
+    const auto reader = open("m0");
+    going_.wait();
+    EXPECT_TRUE(read_all("m0") == content);
+    eventually("its fill has looked for room", [&] { return engine_->stats().fills_active == 1; });
+    readers_.push_back(reader);
+  }
+  void let_go() {
+    may_go_ = true;
+    may_go_.notify_all();
+  }
+
+ private:
+  std::latch going_{1};
+  std::atomic<bool> may_go_{false};
+};
+
+TEST_F(GoingFileTest, IsCountedOnSoNobodyElseIsEvicted) {
+  start();
+  make_resident(0, 24 * kMiB);
+  make_resident(1, 16 * kMiB);
+  change(30 * kMiB);
+  let_go();
+  await_resident("m0");
+  EXPECT_EQ(engine_->stats().evicted_objects, 0U);
+  EXPECT_EQ(engine_->list(source_, "m1").size(), 1U);
+}
+
+TEST_F(GoingFileTest, IsWaitedForWhereThereIsNoOtherRoom) {
+  start();
+  make_resident(0, 40 * kMiB);
+  change(40 * kMiB);
+  let_go();
+  await_resident("m0");
+  EXPECT_EQ(engine_->stats().warning, "");
+}
+
+TEST_F(GoingFileTest, IsNotWaitedForForEver) {
+  start();
+  make_resident(0, 40 * kMiB);
+  change(40 * kMiB);
+  await_quiet();
+  EXPECT_NE(engine_->stats().warning.find("hold"), std::string::npos) << engine_->stats().warning;
+  let_go();
 }
 
 TEST_F(SpaceTest, EvictFreesTheBytes) {
@@ -198,7 +267,7 @@ TEST(SpaceUnit, TellsWhoWouldGoNextWithoutTakingThem) {
   std::vector<std::unique_ptr<Reservation>> reservations;
   for (std::uint64_t n = 1; n <= 4; ++n) {
     reservations.push_back(space->enter(store::ObjectId{n}));
-    EXPECT_EQ(space->reserve(store::ObjectId{n}, 100).kind, ReserveAnswer::Kind::granted);
+    EXPECT_EQ(space->reserve(store::ObjectId{n}, 100, true).kind, ReserveAnswer::Kind::granted);
   }
   reservations.push_back(space->enter(store::ObjectId{5}));  // a small one is of another order
   space->hold(store::ObjectId{2});
@@ -209,6 +278,34 @@ TEST(SpaceUnit, TellsWhoWouldGoNextWithoutTakingThem) {
   space->check_invariants();
 }
 
+TEST(SpaceUnit, WhatIsAboutToGoIsWaitedForAndWhatIsReadIsNot) {
+  using Kind = ReserveAnswer::Kind;
+  auto space = std::make_shared<Space>(std::make_unique<policy::LruPolicy>(), std::make_unique<policy::LruPolicy>());
+  space->set_limits({.capacity_bytes = 1000, .small_bytes = 0, .keep_free_bytes = 0});
+  constexpr std::uint64_t kRoom = 1000 - 1000 / 32;  // the index's log
+  std::map<std::uint64_t, std::unique_ptr<Reservation>> reservations;
+  for (std::uint64_t n = 1; n <= 4; ++n) reservations[n] = space->enter(store::ObjectId{n});
+  const auto reserve = [&](std::uint64_t n, std::uint64_t bytes, bool patient) {
+    return space->reserve(store::ObjectId{n}, bytes, patient).kind;
+  };
+  ASSERT_EQ(reserve(1, 400, true), Kind::granted);
+  ASSERT_EQ(reserve(2, 400, true), Kind::granted);
+  space->hold(store::ObjectId{1});
+  space->doom(store::ObjectId{1});
+  EXPECT_EQ(reserve(3, 500, true), Kind::evict) << "a reader keeps it";
+  space->release(store::ObjectId{1});
+  EXPECT_EQ(reserve(3, 500, true), Kind::coming);
+  EXPECT_EQ(reserve(3, 500, false), Kind::evict);
+  EXPECT_EQ(reserve(3, kRoom, true), Kind::evict) << "it is not enough alone";
+  EXPECT_EQ(reserve(3, kRoom + 1, true), Kind::refused);
+  space->doom(store::ObjectId{2});
+  EXPECT_EQ(reserve(3, kRoom, true), Kind::coming);
+  EXPECT_EQ(reserve(3, kRoom, false), Kind::refused);
+  reservations.erase(1);
+  EXPECT_EQ(reserve(3, 500, true), Kind::granted);
+  space->check_invariants();
+}
+
 /// Room for ten files of 1 MiB, of which five are there: 1 and 4 share one, 4 is the last used.
 class SharedRoomTest : public ::testing::Test {
  protected:
@@ -216,7 +313,7 @@ class SharedRoomTest : public ::testing::Test {
     space_->set_limits({.capacity_bytes = 10 * kMiB, .small_bytes = 0, .keep_free_bytes = 0});
     for (std::uint64_t n = 1; n <= 3; ++n) {
       reservations_[n] = space_->enter(store::ObjectId{n});
-      EXPECT_EQ(space_->reserve(store::ObjectId{n}, footprint(kMiB)).kind, ReserveAnswer::Kind::granted);
+      EXPECT_EQ(space_->reserve(store::ObjectId{n}, footprint(kMiB), true).kind, ReserveAnswer::Kind::granted);
     }
     const std::uint64_t before = space_->numbers().reserved_bytes;
     reservations_[4] = space_->enter(store::ObjectId{4});
@@ -231,7 +328,7 @@ class SharedRoomTest : public ::testing::Test {
     const auto reservation = space_->enter(id);
     Ids gone;
     for (;;) {
-      const auto answer = space_->reserve(id, bytes);
+      const auto answer = space_->reserve(id, bytes, true);
       if (answer.kind != ReserveAnswer::Kind::evict) return gone;
       gone.push_back(answer.victim);
       space_->doom(answer.victim);
@@ -309,7 +406,7 @@ TEST(SpaceUnit, RandomReservationsKeepTheSums) {
         live[n].reset();
         break;
       case 2:
-        static_cast<void>(space->reserve(id, (random() % 40) * kMiB));
+        static_cast<void>(space->reserve(id, (random() % 40) * kMiB, random() % 2 == 0));
         break;
       case 3:
         static_cast<void>(space->reserve_small(id, (random() % 4) * kMiB));

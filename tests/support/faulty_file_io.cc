@@ -227,6 +227,7 @@ base::Result<void> FaultyFileIo::link(const std::string& from, const std::string
 
 base::Result<void> FaultyFileIo::unlink(const std::string& path) {
   base::MutexLock lock(mutex_);
+  run_before(FileCall::unlink, lock);
   AC_TRY(enter(FileCall::unlink, base::text("unlink ", path)));
   if (real_.stat(path).has_value()) undo_.before_unlink(path);
   return real_.unlink(path);

@@ -66,7 +66,7 @@ class FaultyFileIo final : public base::FileIo {
 
   /// Syncs are counted and remembered, and not done: what a power cut would leave is a matter of the model alone.
   void spare_the_disk();
-  /// The next link() or write_at() does `job` first; others go on meanwhile.
+  /// The next link(), unlink() or write_at() does `job` first; others go on meanwhile.
   void before_next(FileCall call, base::Job job);
   /// As on a file system that knows no O_DIRECT: opens with it fail with EINVAL from now on.
   void refuse_direct();
