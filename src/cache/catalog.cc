@@ -302,6 +302,7 @@ void Catalog::reader_gone(const std::shared_ptr<Object>& object) {
                          object->later.empty() && !object->admitted;
     if (is_idle) {
       object->set_life(Life::dropped);
+      if (object->file) core_.drops.forget(object);  // made for a copy that got nothing
       erase_maps_locked(*object, object->key, object->path);
     }
     is_gone = object->is_dropped();

@@ -283,6 +283,7 @@ void Copier::end(const std::shared_ptr<FillJob>& job) {
     is_away = failure ? is_no_answer(*object->source, *failure) : job->is_origin_away;
   }
   if (is_away && put_off(object, failure.has_value())) return start_next();
+  core_.fetcher.remove_empty(*object);
   bool is_complete = false;
   std::shared_ptr<origin::OriginFile> closed;
   {

@@ -23,10 +23,13 @@ void Drops::forget_row(Object& object) {
 }
 
 void Drops::forget(const std::shared_ptr<Object>& object) {
+  bool is_too_late = false;
   {
     const base::MutexLock lock(mutex_);
     ++unlinks_pending_;
+    is_too_late = is_over_;
   }
+  if (is_too_late) core_.index->note_leftovers();  // before its row is gone: the unlink may never run
   forget_row(*object);
   core_.index->after_durable([core = &core_, object = object]() mutable {
     core->background.submit("unlink", [core, object = std::move(object)]() mutable {
@@ -87,6 +90,7 @@ bool Drops::await_unlinks(base::TimePoint deadline) {
     return false;
   }
   base::MutexLock lock(mutex_);
+  is_over_ = true;
   while (unlinks_pending_ > 0) {
     if (!core_.clock.wait_until(lock, unlinked_, deadline)) return unlinks_pending_ == 0;
   }

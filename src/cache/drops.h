@@ -34,7 +34,7 @@ class Drops {
   /// Blocks on the disk while there is something.
   void make_durable();
   /// Waits until the files that forget() was asked for are unlinked (a clean end leaves none), at most until `deadline`. False: not
-  /// all are.
+  /// all are. What is dropped from now on makes the end no clean one.
   [[nodiscard]] bool await_unlinks(base::TimePoint deadline);
 
  private:
@@ -51,6 +51,7 @@ class Drops {
   /// After a power cut these could be served again; with their packed copies.
   std::map<store::ObjectId, Copy> has_row_ AC_GUARDED_BY(mutex_);
   unsigned unlinks_pending_ AC_GUARDED_BY(mutex_) = 0;
+  bool is_over_ AC_GUARDED_BY(mutex_) = false;  ///< nobody waits for unlinks any more
 };
 
 }  // namespace arenacache::cache

@@ -259,6 +259,19 @@ base::Result<std::shared_ptr<store::RawFile>> Fetcher::open_store(Object& object
   return file;
 }
 
+void Fetcher::remove_empty(Object& object) {
+  const base::MutexLock one_at_a_time(create_mutex_);
+  std::shared_ptr<store::RawFile> file;
+  {
+    const base::MutexLock lock(object.mutex);
+    if (!object.file || object.has_raw() || object.is_dropped() || !object.flights.empty()) return;
+    file = std::exchange(object.file, nullptr);
+  }
+  if (auto removed = core_.tier->remove(object.id); !removed) base::log_warn(removed.error().what);
+  file.reset();
+  core_.space->adopt(object.id, 0, true);
+}
+
 void Fetcher::write(const std::shared_ptr<Object>& object, const std::shared_ptr<Flight>& flight) {
   const auto store_bytes = [&]() -> base::Result<void> {
     {

@@ -61,6 +61,8 @@ class Fetcher {
   base::Result<std::shared_ptr<origin::OriginFile>> wait_for_origin(const std::shared_ptr<Object>& object);
   /// The object's file in the store, made now if it was not.
   base::Result<std::shared_ptr<store::RawFile>> open_store(Object& object);
+  /// Takes the object's file, and the room set aside for it, away again where no block came. Blocks on the disk.
+  void remove_empty(Object& object);
   /// The daemon ends: no file is made from now on. Waits for the one that is.
   void end_creating() {
     const base::MutexLock lock(create_mutex_);
@@ -100,7 +102,7 @@ class Fetcher {
 
   Core& core_;
   std::atomic<std::uint64_t> unwritten_{0};
-  base::Mutex create_mutex_;  ///< one file is made at a time; above Object
+  base::Mutex create_mutex_;  ///< one file is made, or removed as empty, at a time; above Object
   bool is_over_ AC_GUARDED_BY(create_mutex_) = false;
   base::Mutex mutex_;
   std::deque<Parked> parked_ AC_GUARDED_BY(mutex_);

@@ -104,7 +104,7 @@ bool Object::is_described_by(const store::Sidecar& sidecar) const {
 }
 
 std::shared_ptr<store::RawFile> Object::take_idle_file() {
-  if (readers > 0 || admitted || !flights.empty() || checkpoint_due || commit_scheduled) return nullptr;
+  if (readers > 0 || admitted || !flights.empty() || checkpoint_due || commit_scheduled || !has_raw()) return nullptr;
   return std::exchange(file, nullptr);
 }
 

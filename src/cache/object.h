@@ -169,7 +169,8 @@ class Object {
   [[nodiscard]] store::ObjectOrigin describe() const AC_REQUIRES(mutex);
   /// Does the sidecar speak of this object, and of all that is said to be in the store?
   [[nodiscard]] bool is_described_by(const store::Sidecar& sidecar) const AC_REQUIRES(mutex);
-  /// The store's file of an object that nobody reads, fills or has yet to write a sidecar for, to be closed without the lock.
+  /// The store's file of an object that has bytes in it and that nobody reads, fills or has yet to write a sidecar for, to be closed
+  /// without the lock.
   [[nodiscard]] std::shared_ptr<store::RawFile> take_idle_file() AC_REQUIRES(mutex);
   void set_life(Life to) AC_REQUIRES(mutex);
   /// A program opened it at `now`. Returns how often that was within a day.

@@ -16,6 +16,7 @@
 #include "arenacache/policy/lru_policy.h"
 #include "cache/engine_fixture.h"
 #include "space.h"
+#include "support/store_files.h"
 
 namespace arenacache::cache {
 namespace {
@@ -93,6 +94,22 @@ TEST_F(SpaceTest, OpenAndPinnedObjectsStayAndStatsSayWhyNothingIsCopied) {
   EXPECT_TRUE(read_all("m4") == content);
   await_resident("m4");
   EXPECT_EQ(engine_->list(source_, "m0").size(), 1U) << "pinned";
+}
+
+TEST_F(SpaceTest, ACopyThatGotNothingLeavesNothing) {
+  start();
+  put(0);
+  origin_->fail_next(test::OriginCall::read, 1000, EIO);
+  engine_->prefetch(ref("m0"));
+  eventually("the copy is given up", [&] {
+    const auto stats = engine_->stats();
+    return stats.fills_failed > 0 && stats.fills_active + stats.fills_queued == 0;
+  });
+  eventually("its file is gone", [&] { return test::raw_files(store_.path("store")).empty(); });
+  eventually("its room is free", [&] { return engine_->stats().tiers[0].used_bytes < kMiB; });
+  open("m0");
+  EXPECT_TRUE(test::raw_files(store_.path("store")).empty());
+  origin_->fail_next(test::OriginCall::read, 0, EIO);
 }
 
 /// m0 has changed, and the file of its old version is just being unlinked.
