@@ -267,7 +267,10 @@ void Fetcher::remove_empty(Object& object) {
     if (!object.file || object.has_raw() || object.is_dropped() || !object.flights.empty()) return;
     file = std::exchange(object.file, nullptr);
   }
-  if (auto removed = core_.tier->remove(object.id); !removed) base::log_warn(removed.error().what);
+  if (auto removed = core_.tier->remove(object.id); !removed) {
+    base::log_warn(removed.error().what);
+    core_.index->note_leftovers();
+  }
   file.reset();
   core_.space->adopt(object.id, 0, true);
 }
