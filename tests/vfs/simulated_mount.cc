@@ -353,7 +353,10 @@ int SimulatedMount::try_open(Program& me, std::uint32_t thread, const std::strin
 
 int SimulatedMount::take_open(std::uint64_t node, std::span<const std::byte> told, std::optional<File>& file) {
   constexpr std::uint32_t kPassthrough = 1U << 7U;  // FOPEN_PASSTHROUGH, of Linux 6.9
+  // Debian 12's libfuse has it as padding.
+  constexpr std::size_t kBackingId = offsetof(fuse_open_out, open_flags) + sizeof(fuse_open_out::open_flags);
   const auto open = begin_of<fuse_open_out>(told);
+  const auto backing = begin_of<std::int32_t>(told.subspan(kBackingId));
   const bool is_direct = (open.open_flags & FOPEN_DIRECT_IO) != 0;
   const bool keeps_pages = (open.open_flags & FOPEN_KEEP_CACHE) != 0;
   const bool is_backed = (open.open_flags & kPassthrough) != 0;
@@ -361,11 +364,11 @@ int SimulatedMount::take_open(std::uint64_t node, std::span<const std::byte> tol
   ++inode.users;
   File opened{.node = node, .handle = open.fh, .is_direct = is_direct, .backing = nullptr};
   note(text("  node ", node, ", handle ", open.fh, is_direct ? ", direct" : "", keeps_pages ? "" : ", pages dropped",
-            is_backed ? text(", backing ", open.padding) : std::string()));
+            is_backed ? text(", backing ", backing) : std::string()));
   AC_CHECK(!is_backed || (!is_direct && !keeps_pages));  // the kernel would not take it so
   bool is_refused = false;
   if (is_backed) {
-    opened.backing = backings_->find(static_cast<std::int32_t>(open.padding));
+    opened.backing = backings_->find(backing);
     is_refused = !opened.backing || inode.cached_opens > 0 || (inode.backing && inode.backing != opened.backing);
   } else {
     is_refused = !is_direct && inode.backing;
