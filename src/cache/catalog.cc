@@ -24,7 +24,7 @@ namespace {
 struct KernelsFile {
   std::shared_ptr<Object> object;  ///< null: it was dropped in an earlier life
   std::unique_ptr<Reservation> reservation;  ///< where there is no object that has one
-  std::unique_ptr<SpaceHold> hold;
+  std::unique_ptr<SpaceHold> hold;  ///< its room is not about to be free
   std::shared_ptr<const void> file;
 };
 
