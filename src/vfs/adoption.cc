@@ -19,6 +19,8 @@
 #include "arenacache/base/buffer.h"
 #include "arenacache/base/log.h"
 #include "arenacache/base/text.h"
+#include "data_change.h"
+#include "fuse_request_check.h"
 #include "late_file.h"
 #include "origin_access.h"
 
@@ -211,9 +213,20 @@ bool adopt_open(const FilesystemPtr& fs, handover::RecordId id, const HandleReco
   return true;
 }
 
+/// The earlier worker may have begun each of these changes, or made it, and the kernel knows of none: who opens the file before the
+/// request comes again is to know of it.
+void begin_changes_again(const FilesystemPtr& fs, const std::vector<handover::Slot*>& left, ReplyDesk& desk) {
+  for (const handover::Slot* slot : left) {
+    if (!slot->reply().empty() || !is_whole(slot->request())) continue;
+    const auto node = changed_node(slot->request());
+    if (node) desk.hold(slot->number(), std::make_shared<DataChange>(fs, *node));
+  }
+}
+
 }  // namespace
 
-std::size_t adopt(const FilesystemPtr& fs, Inheritance& inheritance, const std::vector<handover::Slot*>& left) {
+std::size_t adopt(const FilesystemPtr& fs, Inheritance& inheritance, const std::vector<handover::Slot*>& left,
+                  ReplyDesk& desk) {
   std::set<std::uint64_t> unanswered;
   for (const handover::Slot* slot : left) {
     if (slot->reply().empty()) unanswered.insert(slot->number());
@@ -245,6 +258,7 @@ std::size_t adopt(const FilesystemPtr& fs, Inheritance& inheritance, const std::
     fs->records().remove(id);
   }
   fs->nodes().end_adoption();
+  begin_changes_again(fs, left, desk);
   for (const auto& [handle, descriptor] : inheritance.kept) {
     if (fs->keeper() != nullptr && !fs->files().find(HandleId{handle})) fs->keeper()->drop(handle);
   }

@@ -12,8 +12,10 @@
 
 namespace arenacache::vfs {
 
-/// `left`: the requests that will be run again; what they opened and did not say is not open. Returns how many handles there are.
-std::size_t adopt(const FilesystemPtr& fs, Inheritance& inheritance, const std::vector<handover::Slot*>& left);
+/// `left`: the requests that will be run again, and answered at `desk`; what they opened and did not say is not open, and what they
+/// change is being changed until then. Returns how many handles there are.
+std::size_t adopt(const FilesystemPtr& fs, Inheritance& inheritance, const std::vector<handover::Slot*>& left,
+                  ReplyDesk& desk);
 
 /// Before the open is answered.
 void record_open(Filesystem& fs, const Reply& reply, HandleId id, FileHandle& handle, const OpenDecision& decision);

@@ -112,6 +112,23 @@ void ReplyDesk::leave() {
   has_left_ = true;
 }
 
+void ReplyDesk::hold(std::uint64_t number, std::shared_ptr<const void> what) {
+  base::MutexLock lock(mutex_);
+  held_[number] = std::move(what);
+}
+
+std::shared_ptr<const void> ReplyDesk::take_held(std::uint64_t number) {
+  base::MutexLock lock(mutex_);
+  const auto found = held_.extract(number);
+  return found ? std::move(found.mapped()) : nullptr;
+}
+
+void ReplyDesk::end_held() {
+  decltype(held_) ended;
+  base::MutexLock lock(mutex_);
+  ended.swap(held_);
+}
+
 void ReplyDesk::report(std::string_view operation, const base::Error& error) {
   if (is_ordinary(errno_of(error))) return;
   errors_.add();
@@ -138,6 +155,7 @@ Reply::Reply(std::shared_ptr<ReplyDesk> desk, fuse_req_t request, const char* op
       operation_(operation) {
   AC_CHECK(slot_ != nullptr);
   slot_->hold();
+  if (slot_->was_left()) held_ = desk_->take_held(slot_->number());
   const fuse_ctx& context = *::fuse_req_ctx(request);
   requester_ = {.uid = context.uid, .gid = context.gid, .pid = context.pid, .umask = context.umask};
 }
@@ -147,6 +165,7 @@ Reply::Reply(Reply&& other) noexcept
       ticket_(other.ticket_),
       slot_(std::exchange(other.slot_, nullptr)),
       area_owner_(std::move(other.area_owner_)),
+      held_(std::move(other.held_)),
       requester_(other.requester_),
       operation_(other.operation_) {}
 
@@ -168,6 +187,7 @@ bool Reply::answer(Send send) {
   handover::Slot* const other = std::exchange(slot_at_hand(), slot_);
   const bool is_sent = send(request) == 0;
   slot_at_hand() = other;
+  held_.reset();
   return is_sent;
 }
 

@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <cstring>
 #include <list>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -58,6 +59,11 @@ class ReplyDesk {
   /// From now on nothing is answered: what waits is the next worker's.
   void leave();
   [[nodiscard]] const std::shared_ptr<handover::Area>& area() const { return area_; }
+  /// `what` lives until the request `number`, which an earlier worker left, is answered, or all that it left have been begun without it.
+  void hold(std::uint64_t number, std::shared_ptr<const void> what);
+  /// For who answers it; null: nothing is held for it.
+  [[nodiscard]] std::shared_ptr<const void> take_held(std::uint64_t number);
+  void end_held();
   /// Counts an error that is answered to `operation`, and logs it, at most one line a second.
   void report(std::string_view operation, const base::Error& error);
 
@@ -73,6 +79,7 @@ class ReplyDesk {
   base::Mutex mutex_;
   std::list<fuse_req_t> waiting_ AC_GUARDED_BY(mutex_);  ///< null: answered by stop()
   bool has_left_ AC_GUARDED_BY(mutex_) = false;
+  std::map<std::uint64_t, std::shared_ptr<const void>> held_ AC_GUARDED_BY(mutex_);
   base::TimePoint last_line_ AC_GUARDED_BY(mutex_) = base::TimePoint::min();
   std::uint64_t unlogged_ AC_GUARDED_BY(mutex_) = 0;
 };
@@ -146,6 +153,7 @@ class Reply {
   ReplyDesk::Ticket ticket_;
   handover::Slot* slot_;  ///< held until this ends, so that the request's bytes stay; null: moved from
   std::shared_ptr<handover::Area> area_owner_;
+  std::shared_ptr<const void> held_;  ///< until it is answered
   Requester requester_;
   const char* operation_;
 };

@@ -2,6 +2,8 @@
 // Sizes and opcodes are those of linux/fuse.h, which only ever grow at the end.
 #include "fuse_request_check.h"
 
+#include <fcntl.h>
+
 #include <algorithm>
 #include <array>
 #include <cstdint>
@@ -137,6 +139,32 @@ bool is_whole(std::span<const std::byte> request) {
     if (!take_text(rest)) return false;
   }
   return has_tail(shape.tail, body, rest.size());
+}
+
+std::optional<NodeId> changed_node(std::span<const std::byte> request) {
+  constexpr std::uint32_t kSizeIsSet = 1U << 3U;  // linux/fuse.h: FATTR_SIZE
+  constexpr std::size_t kTargetAt = 16;  // fuse_copy_file_range_in's nodeid_out
+  RequestHead head{};
+  std::memcpy(&head, request.data(), sizeof head);
+  const auto body = request.subspan(sizeof head);
+  switch (head.opcode) {
+    case 4:  // SETATTR
+      if ((number_at(body, 0) & kSizeIsSet) == 0) return std::nullopt;
+      return NodeId{head.node};
+    case 14:  // OPEN
+      if ((number_at(body, 0) & static_cast<std::uint32_t>(O_TRUNC)) == 0) return std::nullopt;
+      return NodeId{head.node};
+    case 16:  // WRITE
+    case 43:  // FALLOCATE
+      return NodeId{head.node};
+    case 47: {  // COPY_FILE_RANGE
+      std::uint64_t target = 0;
+      std::memcpy(&target, body.data() + kTargetAt, sizeof target);
+      return NodeId{target};
+    }
+    default:
+      return std::nullopt;
+  }
 }
 
 }  // namespace arenacache::vfs

@@ -175,6 +175,7 @@ void FuseSession::run_left(const std::vector<handover::Slot*>& left) {
     }
     if (slot->let_go()) slots.give_back(*slot);
   }
+  context_.desk->end_held();
 }
 
 void FuseSession::start_threads() {

@@ -132,7 +132,7 @@ base::Result<std::unique_ptr<Mirror>> Mirror::start(base::UniqueFd fuse_fd, cons
   engine.set_passthrough(options.source, std::move(state));
   auto left = area.slots().left();
   if (goes_on) {
-    const std::size_t handles = adopt(fs, inheritance, left);
+    const std::size_t handles = adopt(fs, inheritance, left, *desk);
     base::log_info(base::text(options.mount.name, ": goes on with ", fs->nodes().size(), " names, ", handles,
                               " open files and folders, and ", left.size(), " requests"));
   }

@@ -53,7 +53,8 @@ bool NodeTable::is_older_than_ours(ChangeStamp asked, const Node& node) {
 bool NodeTable::begin_data_change(NodeId id) {
   base::MutexLock lock(mutex_);
   Node* const node = find_locked(id);
-  if (node == nullptr || !node->open) return false;
+  if (node == nullptr) return false;
+  if (!node->open) node->open = std::make_unique<OpenState>();
   ++node->open->changing;
   return true;
 }
@@ -215,7 +216,7 @@ OpenDecision NodeTable::open(NodeId id, OpenKind kind, pid_t thread, bool bypass
   decision.keep_pages = !decision.drops_pages;
   decision.bypass_pages = decision.bypass_pages || bypasses;
   record_pages_locked(*node);
-  decision.has_writer = open.writers > 0;
+  decision.has_writer = is_written_now(open);
   if (kind == OpenKind::read && !decision.has_writer) open.keeps_version = true;
   if (kind == OpenKind::write && !decision.bypass_pages) open.writes_pages = true;
   ++(kind == OpenKind::read ? open.readers : open.writers);
@@ -305,9 +306,12 @@ Entry NodeTable::keep_for_writer(Name name, const Entry& found, pid_t thread) {
   return id == found.id ? found : entry_of(id, *node);
 }
 
-/// Somebody has it open for writing, or comes back to.
+/// Somebody has it open for writing, or changes it by its name.
+bool NodeTable::is_written_now(const OpenState& open) { return open.writers > 0 || open.changing > 0; }
+
+/// Or comes back to open it for writing.
 bool NodeTable::has_writer_locked(NodeId id, const OpenState& open) const {
-  return open.writers > 0 || sent_away_.is_shown(id);
+  return is_written_now(open) || sent_away_.is_shown(id);
 }
 
 /// The first open of a node decides. `is_written`: by who opens, or who is on the way, whom a file of the store would keep out.

@@ -114,34 +114,43 @@ bool may_surely_read(const Requester& requester, const origin::Attributes& attri
   return requester.uid == 0 || (requester.uid == attributes.st_uid && (attributes.st_mode & S_IRUSR) != 0);
 }
 
-/// The file at `path` is what the node is from now on.
-base::Result<HeldFiles::Pointer> take_place(const FilesystemPtr& fs, origin::Origin& origin, NodeId id,
-                                            const std::string& path, const Requester& requester) {
+/// The file that has the name of a node by now.
+struct Replacement {
+  HeldFiles::Pointer file;
+  bool is_the_node = false;  ///< the node is that file from now on
+};
+
+/// The file at `path` becomes what the node is, where nobody has that open.
+base::Result<Replacement> take_place(const FilesystemPtr& fs, origin::Origin& origin, NodeId id,
+                                     const std::string& path, const Requester& requester) {
   const origin::Caller caller = caller_of(requester);
   AC_ASSIGN(const origin::Attributes there, origin.stat(path));
   if (!S_ISREG(there.st_mode)) return std::unexpected(gone_error());
   AC_ASSIGN(auto file, origin.open(path, O_RDONLY, &caller));
   AC_ASSIGN(const origin::Attributes now, file->stat());
-  const bool may_be_it = S_ISREG(now.st_mode) && may_surely_read(requester, now);
-  if (!may_be_it || !fs->nodes().becomes(id, now, fs->clock().now())) return std::unexpected(gone_error());
-  fs->kernel_pages().drop_pages({id}, kPatienceWithPages);  // and what it believes of size and times
-  return hold_open(fs, {.node = id, .path = path, .version = origin::version_of(now), .file = std::move(file)});
+  if (!S_ISREG(now.st_mode) || !may_surely_read(requester, now)) return std::unexpected(gone_error());
+  const bool becomes = fs->nodes().becomes(id, now, fs->clock().now());
+  if (becomes) fs->kernel_pages().drop_pages({id}, kPatienceWithPages);  // and what it believes of size and times
+  return Replacement{
+      .file = hold_open(fs, {.node = id, .path = path, .version = origin::version_of(now), .file = std::move(file)}),
+      .is_the_node = becomes};
 }
 
 /// Who comes a second time, for a name that has yet another file by now, and was shown none that is held (the worker that held it died),
 /// gets that one. The kernel asked whether it may read the one before: so only who may read it for sure. Others, and where somebody
-/// reads the one before, get that.
+/// reads the one before, get that; where somebody is about to, it is read past the kernel's pages, as what a lookup found.
 void serve_in_its_place(const FilesystemPtr& fs, Reply reply, NodeId id, const std::string& path) {
   const Requester requester = reply.requester();
   const auto take = [fs, id, path, requester](origin::Origin& origin) {
     return take_place(fs, origin, id, path, requester);
   };
-  fs->look<HeldFiles::Pointer>(take, [fs, id, reply = std::move(reply)](base::Result<HeldFiles::Pointer> held) mutable {
-    if (held) return serve_held(fs, std::move(reply), *held);
-    if (held.error().errno_value != ESTALE) return fail_open(*fs, reply, OpenKind::read, held.error());
+  fs->look<Replacement>(take, [fs, id, reply = std::move(reply)](base::Result<Replacement> taken) mutable {
+    if (taken && taken->is_the_node) return serve_held(fs, std::move(reply), taken->file);
+    if (!taken && taken.error().errno_value != ESTALE) return fail_open(*fs, reply, OpenKind::read, taken.error());
     const auto other = other_open(*fs, id, O_RDONLY);
-    if (!other) return reply_gone(*fs, reply);
-    share_open(fs, std::move(reply), id, O_RDONLY, *other);
+    if (other) return share_open(fs, std::move(reply), id, O_RDONLY, *other);
+    if (taken) return serve_held(fs, std::move(reply), taken->file);
+    reply_gone(*fs, reply);
   });
 }
 

@@ -9,16 +9,15 @@
 #include <cerrno>
 #include <chrono>
 #include <cstddef>
-#include <cstring>
 #include <map>
 #include <thread>
-#include <type_traits>
 
 #include "arenacache/base/mutex.h"
 #include "arenacache/base/result.h"
 #include "arenacache/base/text.h"
 #include "arenacache/vfs/backing_ids.h"
 #include "support/matchers.h"
+#include "vfs/fuse_messages.h"
 
 namespace arenacache::test {
 
@@ -27,36 +26,6 @@ using base::text;
 namespace {
 
 constexpr std::size_t kLongestHistory = 400;
-
-/// One of linux/fuse.h's structures as bytes of a message.
-template <class T>
-std::string bytes_of(const T& value) {
-  static_assert(std::is_trivially_copyable_v<T>);
-  return {reinterpret_cast<const char*>(&value), sizeof value};
-}
-
-template <class T>
-T begin_of(std::span<const std::byte> bytes) {
-  static_assert(std::is_trivially_copyable_v<T>);
-  AC_CHECK(bytes.size() >= sizeof(T));
-  T value{};
-  std::memcpy(&value, bytes.data(), sizeof value);
-  return value;
-}
-
-template <class T>
-T begin_of(const std::string& body) {
-  return begin_of<T>(std::as_bytes(std::span(body)));
-}
-
-/// As Linux 6.12 says it.
-Request init_request() {
-  std::string body = bytes_of(fuse_init_in{
-      .major = 7, .minor = 41, .max_readahead = 128U << 10U, .flags = 0x73FFFFFBU, .flags2 = 0xFFU, .unused = {}});
-  return {.opcode = FUSE_INIT, .node = 0, .body = std::move(body)};
-}
-
-std::string name_body(const std::string& name) { return name + '\0'; }
 
 }  // namespace
 

@@ -35,6 +35,8 @@ class Slot {
 
   /// What the operation is about to change, noted before it does: at most 192 bytes. Later notes take the place of earlier ones.
   void intend(std::span<const std::byte> intent) const;
+  /// The request in it was read by an earlier worker.
+  [[nodiscard]] bool was_left() const { return is_left_; }
   /// The note of an earlier worker's; empty: it did not get so far, or the request is new.
   [[nodiscard]] std::span<const std::byte> earlier_intent() const;
   /// Keeps the answer before the kernel is given it; one that is longer than most_kept_reply() is not kept.

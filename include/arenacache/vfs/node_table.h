@@ -195,7 +195,7 @@ class NodeTable {
   void attributes_changed(NodeId id, const origin::Attributes* before, const origin::Attributes& after,
                           base::TimePoint now);
   /// A change of the data through the mount begins; what the origin says of the node until it has ended may be of half of it, and
-  /// is not taken. False: nobody has it open, so that nothing is to be ended.
+  /// is not taken, and who opens it to read is to know of a writer. False: there is no such node, so that nothing is to be ended.
   [[nodiscard]] bool begin_data_change(NodeId id);
   /// After attributes_changed() or data_unknown().
   void end_data_change(NodeId id);
@@ -320,6 +320,7 @@ class NodeTable {
   void note_inode_gone_locked(NodeId id) AC_REQUIRES(mutex_);
   void give_names_back_locked(NodeId id) AC_REQUIRES(mutex_);
   Node* current_locked(Name name, NodeId& id) AC_REQUIRES(mutex_);
+  static bool is_written_now(const OpenState& open);
   bool has_writer_locked(NodeId id, const OpenState& open) const AC_REQUIRES(mutex_);
   void end_drop_locked(Node& node, bool is_done) AC_REQUIRES(mutex_);
   static unsigned uncount(OpenState& open, OpenKind kind);

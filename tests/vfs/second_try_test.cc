@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+// An open that comes a second time, for a node whose name has another file by now, while somebody has that node open in a way that cannot
+// be shared, or is about to.
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <linux/fuse.h>
+
+#include <cerrno>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include "arenacache/handover/area.h"
+#include "support/fuse_kernel.h"
+#include "vfs/fuse_messages.h"
+#include "vfs/raced_files.h"
+
+namespace arenacache::vfs {
+namespace {
+
+using test::begin_of;
+using test::bytes_of;
+
+class SecondTryTest : public ::testing::Test {
+ protected:
+  static constexpr std::uint32_t kFirstThread = 4'000'000, kSecondThread = 4'000'001;
+  static constexpr std::uint64_t kOld = 1, kNew = 2;
+
+  void SetUp() override {
+    ground_.origin().put("model", content_of(kOld, kRacedBytes));
+    kernel_.send(test::init_request());
+    mirror_ = test::must(Mirror::start(kernel_.worker_end(), ground_.options(),
+                                       {.area = test::must(handover::Area::open(test::must(handover::Area::create()))),
+                                        .kept = {},
+                                        .after_crash = false,
+                                        .gives_up = false},
+                                       ground_.engine(), ground_.clock()));
+    mirror_->serve();
+    kernel_.wait();
+  }
+
+  std::uint64_t send(std::uint32_t thread, std::uint32_t opcode, std::uint64_t node, std::string body) {
+    return kernel_.send({.opcode = opcode, .node = node, .user = 0, .thread = thread, .body = std::move(body)});
+  }
+  std::uint64_t send_open(std::uint32_t thread, std::uint64_t node, std::uint32_t flags) {
+    return send(thread, FUSE_OPEN, node, bytes_of(fuse_open_in{.flags = flags, .open_flags = 0}));
+  }
+  test::FuseKernel::Answer answer(std::uint64_t number) {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (!kernel_.is_answered(number)) {
+      AC_CHECK(std::chrono::steady_clock::now() < deadline);
+      kernel_.take_all();
+      std::this_thread::yield();
+    }
+    return *kernel_.answer(number);
+  }
+  std::uint64_t node_of_model() {
+    const auto found = answer(send(kFirstThread, FUSE_LOOKUP, FUSE_ROOT_ID, test::name_body("model")));
+    AC_CHECK(found.error == 0);
+    return begin_of<fuse_entry_out>(found.body).nodeid;
+  }
+
+  RaceGround ground_{false};
+  test::FuseKernel kernel_;
+  std::unique_ptr<Mirror> mirror_;
+};
+
+TEST_F(SecondTryTest, GetsTheNewFileThoughTheOldOneIsOpenInAWayThatCannotBeShared) {
+  const std::uint64_t node = node_of_model();
+  ASSERT_EQ(answer(send_open(kFirstThread, node, O_WRONLY)).error, 0);
+  ground_.origin().replace("model", content_of(kNew, kRacedBytes));
+  ground_.clock().advance(2 * kOpenTtl);
+  ASSERT_NE(node_of_model(), node) << "the name has another node now";
+
+  EXPECT_EQ(answer(send_open(kSecondThread, node, O_RDONLY)).error, ESTALE) << "the first try";
+  const auto opened = answer(send_open(kSecondThread, node, O_RDONLY));
+  ASSERT_EQ(opened.error, 0);
+  fuse_read_in read{};
+  read.fh = begin_of<fuse_open_out>(opened.body).fh;
+  read.size = test::SimulatedMount::kPageBytes;
+  const auto got = answer(send(kSecondThread, FUSE_READ, node, bytes_of(read)));
+  EXPECT_EQ(got.error, 0);
+  EXPECT_EQ(version_in(got.body), kNew);
+}
+
+}  // namespace
+}  // namespace arenacache::vfs
