@@ -26,7 +26,8 @@ constexpr std::size_t kMostName = 255;
 struct NodeBody {
   std::uint8_t is_indexed;
   KernelPages pages;
-  std::uint16_t unused;
+  std::uint8_t is_written_here;
+  std::uint8_t unused;
   std::uint64_t node, lookups, device, inode, size;
   std::int64_t modify_ns;
   std::uint32_t has_attributes;  ///< 0 while they are written
@@ -158,6 +159,7 @@ RecordId Records::add(const NodeRecord& node) {
   const NodeAttributes& attributes = node.attributes;
   write(first->body, NodeBody{.is_indexed = node.is_indexed ? std::uint8_t{1} : std::uint8_t{0},
                               .pages = node.pages,
+                              .is_written_here = node.is_written_here ? std::uint8_t{1} : std::uint8_t{0},
                               .unused = 0,
                               .node = node.node,
                               .lookups = node.lookups,
@@ -252,6 +254,7 @@ void Records::set_attributes(RecordId node, const NodeAttributes& attributes, Ke
   // Whoever dies in between leaves the mode of one moment with the owner of another, and pages of either.
   set(has_attributes, std::uint32_t{0});
   set_pages(node, KernelPages::unknown);
+  set(body + offsetof(NodeBody, is_written_here), std::uint8_t{0});
   std::atomic_signal_fence(std::memory_order_seq_cst);
   set(body + offsetof(NodeBody, device), attributes.device);
   set(body + offsetof(NodeBody, inode), attributes.inode);
@@ -261,6 +264,11 @@ void Records::set_attributes(RecordId node, const NodeAttributes& attributes, Ke
   std::atomic_signal_fence(std::memory_order_seq_cst);
   set_pages(node, pages);
   set(has_attributes, std::uint32_t{1});
+}
+
+void Records::set_written_here(RecordId node) {
+  if (node == kNoRecord) return;
+  set(cell(node)->body + offsetof(NodeBody, is_written_here), std::uint8_t{1});
 }
 
 void Records::set_pages(RecordId node, KernelPages pages) {
@@ -382,7 +390,8 @@ std::size_t Records::stock_one(std::size_t at, Left& left) const {
                                              .attributes = attributes_in(body, read<NodeMore>(first[1].body)),
                                              .has_attributes = body.has_attributes == 1,
                                              .is_indexed = body.is_indexed != 0,
-                                             .pages = body.pages});
+                                             .pages = body.pages,
+                                             .is_written_here = body.is_written_here == 1});
       return kNodeCells;
     }
     case CellTag::link:

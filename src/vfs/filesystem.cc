@@ -163,11 +163,16 @@ void Filesystem::change(std::pair<origin::ChangeKey, origin::ChangeKey> keys,
 
 bool Filesystem::may_check_behind() const { return checks_behind_.load(std::memory_order_relaxed) < kMaxChecksBehind; }
 
-void Filesystem::stop() {
+void Filesystem::stop(bool keeps_open) {
   timer_.stop();
   kernel_.stop();
   kernel_pages_.stop();
   backings_.stop();
+  if (!keeps_open) close_all();
+  listing_writer_.stop();
+}
+
+void Filesystem::close_all() {
   directories_.remove_all();
   // Closing a file of the origin may block: where changes may.
   for (auto& handle : files_.remove_all()) {
@@ -176,7 +181,6 @@ void Filesystem::stop() {
     if (handle->file && handle->backing) note_data_unknown(*this, handle->node);
     change(key, [held = std::move(handle)](origin::Origin&) mutable { held.reset(); });
   }
-  listing_writer_.stop();
 }
 
 }  // namespace arenacache::vfs

@@ -147,10 +147,12 @@ class Filesystem : public std::enable_shared_from_this<Filesystem> {
   void begin_check_behind() { checks_behind_.fetch_add(1, std::memory_order_relaxed); }
   void end_check_behind() { checks_behind_.fetch_sub(1, std::memory_order_relaxed); }
 
-  /// Lets go of timers and open handles.
-  void stop();
+  /// Lets go of timers, and of open handles but where the next worker has those: a change that still runs records for it who reads
+  /// the file.
+  void stop(bool keeps_open = false);
 
  private:
+  void close_all();
   /// The engine as the shelf of our listings.
   class EngineShelf final : public ListingShelf {
    public:

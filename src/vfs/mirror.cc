@@ -40,6 +40,7 @@ class FuseMirror final : public Mirror {
   void serve() override { session_->begin(left_); }
 
   void leave() override {
+    has_left_ = true;
     desk_->leave();
     session_->stop();
     fs_->listing_writer().stop();
@@ -50,7 +51,7 @@ class FuseMirror final : public Mirror {
   ~FuseMirror() override {
     session_->stop();
     desk_->stop();
-    fs_->stop();
+    fs_->stop(has_left_);
   }
 
   FuseMirror(const FuseMirror&) = delete;
@@ -79,6 +80,7 @@ class FuseMirror final : public Mirror {
   std::unique_ptr<FuseSession> session_;
   const std::vector<handover::Slot*> left_;  ///< requests that an earlier worker did not answer
   std::shared_ptr<OriginChanges> changes_;
+  bool has_left_ = false;
 };
 
 /// Whether the kernel reads files of the store in our place: found out by giving it one.

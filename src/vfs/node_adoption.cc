@@ -62,6 +62,10 @@ void NodeTable::adopt(const handover::Records::Left& left, const std::set<std::u
     node.lookups = std::min(record.lookups, kMostNumber);
     node.record = id;
     adopt_pages_locked(node, record.pages);
+    if (record.is_written_here && record.has_attributes) {
+      if (!node.open) node.open = std::make_unique<OpenState>();
+      node.open->written = node.attributes.version();
+    }
     if (record.is_indexed && stable_inodes_) by_inode_.put(key_of(node), node_id, KeyOfNode{nodes_});
   }
   for (const auto& [id, record] : left.links) {

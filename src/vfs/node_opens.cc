@@ -95,6 +95,7 @@ std::optional<NodeState> NodeTable::state(NodeId id) const {
   if (node->open) {
     state.readers = node->open->readers;
     state.writers = node->open->writers;
+    state.is_written_here = is_written_here(*node);
     if (is_written_unseen(*node)) state.validated = base::TimePoint::min();
   }
   return state;
@@ -149,13 +150,21 @@ void NodeTable::attributes_changed(NodeId id, const origin::Attributes* before, 
     one.validated = now;
     one.changed_at = advance_locked();
   };
+  if (before == nullptr && node->open) node->open->written = compact.version();
   take(*node);
   if (before != nullptr) return;
   for (const NodeId older : served_beside_locked(id)) {
     Node& other = nodes_.at(older);
     other.open->kernel_pages = compact.version();  // once the kernel let go of those that it has
+    other.open->written = compact.version();
     take(other);
   }
+}
+
+/// The version is what a change of the data through the mount left.
+bool NodeTable::is_written_here(const Node& node) {
+  return node.has_attributes && node.open && node.open->written &&
+         node.open->written->same_data(node.attributes.version());
 }
 
 void NodeTable::attributes_unknown(NodeId id) {
@@ -217,10 +226,20 @@ OpenDecision NodeTable::open(NodeId id, OpenKind kind, pid_t thread, bool bypass
   decision.bypass_pages = decision.bypass_pages || bypasses;
   record_pages_locked(*node);
   decision.has_writer = is_written_now(open);
+  decision.counted_at = ChangeStamp{changes_};
   if (kind == OpenKind::read && !decision.has_writer) open.keeps_version = true;
   if (kind == OpenKind::write && !decision.bypass_pages) open.writes_pages = true;
   ++(kind == OpenKind::read ? open.readers : open.writers);
   return decision;
+}
+
+bool NodeTable::is_written_since(NodeId id, const OpenDecision& decision) const {
+  base::MutexLock lock(mutex_);
+  const Node* const node = find_locked(id);
+  if (node == nullptr || !node->open) return false;
+  if (is_written_now(*node->open)) return true;
+  const bool has_other_data = !node->has_attributes || !node->attributes.version().same_data(decision.version);
+  return node->changed_at > decision.counted_at && has_other_data;
 }
 
 OpenWay NodeTable::settle(const Opening& opening) {

@@ -123,6 +123,14 @@ bool NodeTable::becomes(NodeId id, const origin::Attributes& attributes, base::T
   return true;
 }
 
+NodeId NodeTable::with_name_of(NodeId id) const {
+  base::MutexLock lock(mutex_);
+  const Node* const node = find_locked(id);
+  if (node == nullptr || node->links != nullptr || node->attributes.link_count() == 0) return id;
+  const NodeId current = by_inode_.find(key_of(*node), KeyOfNode{nodes_});
+  return current != kNoNode && nodes_.at(current).links != nullptr ? current : id;
+}
+
 std::vector<NodeId> NodeTable::incarnations(NodeId id) const {
   base::MutexLock lock(mutex_);
   std::vector<NodeId> all{id};

@@ -47,6 +47,7 @@ void NodeTable::set_attributes_locked(Node& node, const CompactAttributes& attri
 void NodeTable::record_attributes_locked(const Node& node) {
   if (records_ == nullptr || !node.has_attributes) return;
   records_->set_attributes(node.record, node.attributes.recorded(), pages_of(node));
+  if (is_written_here(node)) records_->set_written_here(node.record);
 }
 
 void NodeTable::give_reference_locked(Node& node) {

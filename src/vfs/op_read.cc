@@ -6,6 +6,7 @@
 
 #include "arenacache/base/buffer.h"
 #include "arenacache/base/extent.h"
+#include "arenacache/origin/local_origin.h"
 #include "operations.h"
 #include "reply_entry.h"
 
@@ -29,11 +30,14 @@ void read_origin(const FilesystemPtr& fs, Reply reply, const std::shared_ptr<Fil
 /// The kernel fills its pages up to the end of the newest version of a node that it heard of. What lies behind the end of the one
 /// that is read, and before that, is of no version: pages would show zeros.
 bool is_behind_its_end(Filesystem& fs, const FileHandle& handle, base::Extent extent) {
-  const std::uint64_t size = handle.reader->version().size;
+  const origin::Version& version = handle.reader->version();
+  const std::uint64_t size = version.size;
   if (extent.end() <= size || handle.bypasses_pages || handle.reader->follows()) return false;
+  const auto state = fs.nodes().state(handle.node);
+  // A truncation through the mount, whose answer the kernel may not have taken in yet: it drops the pages behind the end then.
+  if (state && state->is_written_here && origin::version_of(state->attributes).same_data(version)) return false;
   // It asks for whole pages, and for none behind the last one of a file whose size it knows.
   if (extent.end() > size + (kPageBytes - size % kPageBytes) % kPageBytes) return true;
-  const auto state = fs.nodes().state(handle.node);
   return state && state->has_version && static_cast<std::uint64_t>(state->attributes.st_size) > size &&
          state->writers == 0;
 }

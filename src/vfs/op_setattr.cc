@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -30,7 +31,9 @@ std::shared_ptr<origin::OriginFile> target_file(Filesystem& fs, const Setattr& a
     const auto handle = fs.files().find(*ask.handle);
     if (handle && handle->file) return handle->file;
   }
-  return fs.nodes().path(ask.id) ? nullptr : open_file_of(fs, ask.id);
+  if (fs.nodes().path(ask.id)) return nullptr;
+  // By a reader's nothing can be truncated.
+  return ask.change.size ? writable_file_of(fs, ask.id) : open_file_of(fs, ask.id);
 }
 
 /// The size is about to change: nothing cached of the file may be served after it did.
@@ -51,8 +54,11 @@ base::Result<void> apply(Filesystem& fs, origin::Origin& origin, const Setattr& 
 /// Who has the file open for writing goes on, whoever may open it from now on: after a crash too.
 void keep_writers(Filesystem& fs, const Setattr& ask, const origin::Attributes& after, const Requester& requester) {
   if (!ask.change.mode && !ask.change.uid && !ask.change.gid) return;
-  const auto state = fs.nodes().state(ask.id);
-  if (!state || state->writers == 0 || can_open_again(fs, after, requester, O_RDWR)) return;
+  const bool is_written = std::ranges::any_of(fs.nodes().incarnations(ask.id), [&](NodeId node) {
+    const auto state = fs.nodes().state(node);
+    return state && state->writers > 0;
+  });
+  if (!is_written || can_open_again(fs, after, requester, O_RDWR)) return;
   keep_open_files(fs, ask.id);
 }
 
@@ -78,8 +84,10 @@ base::Result<origin::Attributes> run(Filesystem& fs, origin::Origin& origin, con
 
 }  // namespace
 
-void setattr(const FilesystemPtr& fs, Reply reply, NodeId id, origin::AttributeChange change,
+void setattr(const FilesystemPtr& fs, Reply reply, NodeId asked, origin::AttributeChange change,
              std::optional<HandleId> handle) {
+  // Whose name another node of the file has by now is changed by that: the kernel looks a name up again once only.
+  const NodeId id = handle ? asked : fs->nodes().with_name_of(asked);
   std::optional<DataChange> moves_data;
   if (change.size) moves_data.emplace(fs, id);
   fs->change(node_key(id), [fs, moves_data = std::move(moves_data), ask = Setattr{id, change, handle},

@@ -62,7 +62,7 @@ void release(const FilesystemPtr& fs, Reply reply, HandleId handle);
 // Changing.
 /// `bytes` stay for as long as `reply`.
 void write(const FilesystemPtr& fs, Reply reply, FilePlace place, std::span<const std::byte> bytes, bool append);
-void setattr(const FilesystemPtr& fs, Reply reply, NodeId id, origin::AttributeChange change,
+void setattr(const FilesystemPtr& fs, Reply reply, NodeId asked, origin::AttributeChange change,
              std::optional<HandleId> handle);
 void mkdir(const FilesystemPtr& fs, Reply reply, OwnedName name, mode_t mode);
 void mknod(const FilesystemPtr& fs, Reply reply, OwnedName name, mode_t mode, dev_t device);

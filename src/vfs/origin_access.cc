@@ -44,9 +44,14 @@ base::Result<std::shared_ptr<origin::OriginFile>> origin_file_of(const FileHandl
   return handle.reader->origin_file();
 }
 
+std::shared_ptr<origin::OriginFile> writable_file_of(Filesystem& fs, NodeId id) {
+  const auto handle = fs.files().find_of_node(id, is_writable_open);
+  return handle ? handle->file : nullptr;
+}
+
 std::shared_ptr<origin::OriginFile> open_file_of(Filesystem& fs, NodeId id) {
-  auto handle = fs.files().find_of_node(id, is_writable_open);
-  if (!handle) handle = fs.files().find_of_node(id, [](const FileHandle&) { return true; });
+  if (auto file = writable_file_of(fs, id)) return file;
+  const auto handle = fs.files().find_of_node(id, [](const FileHandle&) { return true; });
   if (!handle) return nullptr;
   auto file = origin_file_of(*handle);
   return file ? *file : nullptr;

@@ -38,6 +38,8 @@ auto at_path(Filesystem& fs, const Where& where, Call call) -> decltype(call(std
 /// What the origin says of a node, asked of the file that is open for writing, else by path, else of any open file.
 [[nodiscard]] base::Result<origin::Attributes> stat_node(Filesystem& fs, origin::Origin& origin, NodeId id);
 
+/// The file of who has the node open for writing; null: nobody has.
+[[nodiscard]] std::shared_ptr<origin::OriginFile> writable_file_of(Filesystem& fs, NodeId id);
 /// The origin's file behind an open one of the node; null: there is none. Blocks on the origin.
 [[nodiscard]] std::shared_ptr<origin::OriginFile> open_file_of(Filesystem& fs, NodeId id);
 /// The origin's file behind `handle`. Blocks on the origin.

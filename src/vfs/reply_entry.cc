@@ -21,7 +21,7 @@ namespace {
 // For how long the kernel may believe what it could not be told to ask again.
 constexpr std::chrono::nanoseconds kShortTtl = std::chrono::seconds(1);
 // Of a file, while one open of it is on its way.
-constexpr int kMostMoves = 8;
+constexpr int kMostChanges = 8;
 
 }  // namespace
 
@@ -119,11 +119,14 @@ std::shared_ptr<cache::Reader> open_reader(Filesystem& fs, const Requester& requ
   // An origin that refuses root may let the caller in.
   if (requester.uid != 0) request.caller = std::make_shared<const origin::Caller>(caller_of(requester));
   auto reader = fs.engine().open(request);
-  // A move that ended in between was told the cache before it knew of this open, and the path was the old one.
-  for (int moves = 0; moves < kMostMoves; ++moves) {
+  // A move or a write that began in between was told the cache before it knew of this open.
+  for (int changes = 0; changes < kMostChanges; ++changes) {
     const auto now = fs.nodes().path(node);
-    if (!now || now->path == request.file.path) break;
-    request.file.path = now->path;
+    const bool is_moved = now && now->path != request.file.path;
+    const bool is_written = !request.has_writer && fs.nodes().is_written_since(node, decision);
+    if (!is_moved && !is_written) break;
+    if (is_moved) request.file.path = now->path;
+    request.has_writer = request.has_writer || is_written;
     reader = fs.engine().open(request);
   }
   return reader;

@@ -47,6 +47,7 @@ TEST_F(RecordsTest, WhatWasWrittenIsFoundByTheNextWorker) {
   records().set_indexed(node_id, true);
   records().set_attributes(node_id, known(), KernelPages::none);
   records().set_pages(node_id, KernelPages::current);
+  records().set_written_here(node_id);
   const HandleRecord handle{.handle = 4,
                             .node = 7,
                             .opened_by = 1234,
@@ -73,6 +74,7 @@ TEST_F(RecordsTest, WhatWasWrittenIsFoundByTheNextWorker) {
   EXPECT_TRUE(found.is_indexed);
   EXPECT_TRUE(found.has_attributes);
   EXPECT_EQ(found.pages, KernelPages::current);
+  EXPECT_TRUE(found.is_written_here);
   EXPECT_TRUE(are_equal(found.attributes, known()));
   ASSERT_EQ(left.handles.size(), 1U);
   const HandleRecord& open = left.handles[0].second;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "fuse_request_check.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 
 #include <cstdint>
@@ -19,11 +20,11 @@ std::string bytes_of(T value) {
   return {reinterpret_cast<const char*>(&value), sizeof value};
 }
 
-/// A request of `opcode`, with the head that linux/fuse.h gives it.
+/// A request of `opcode` for node 5, with the head that linux/fuse.h gives it.
 std::string request(std::uint32_t opcode, std::string_view body) {
   constexpr std::size_t kHeadBytes = 40;
-  std::string made =
-      bytes_of(static_cast<std::uint32_t>(kHeadBytes + body.size())) + bytes_of(opcode) + bytes_of(std::uint64_t{2});
+  std::string made = bytes_of(static_cast<std::uint32_t>(kHeadBytes + body.size())) + bytes_of(opcode) +
+                     bytes_of(std::uint64_t{2}) + bytes_of(std::uint64_t{5});
   made.resize(kHeadBytes);
   return made.append(body);
 }
@@ -33,6 +34,24 @@ bool is_whole(std::uint32_t opcode, std::string_view body) { return is_whole(req
 
 /// fuse_read_in and fuse_write_in: their size is the number behind file and offset.
 std::string sized(std::uint32_t size) { return std::string(16, '\0') + bytes_of(size) + std::string(20, '\0'); }
+
+TEST(FuseRequestCheckTest, WhoseDataARequestChanges) {
+  const auto changed = [](std::uint32_t opcode, std::string body) {
+    body.resize(96);
+    const std::string whole = request(opcode, body);
+    return changed_node(std::as_bytes(std::span(whole)));
+  };
+  constexpr NodeId kNode{5};
+  constexpr std::uint32_t kSize = 1U << 3U, kMode = 1U;
+  EXPECT_EQ(changed(4, bytes_of(kSize | kMode)), kNode) << "SETATTR";
+  EXPECT_EQ(changed(4, bytes_of(kMode)), std::nullopt);
+  EXPECT_EQ(changed(14, bytes_of(std::uint32_t{O_RDWR | O_TRUNC})), kNode) << "OPEN";
+  EXPECT_EQ(changed(14, bytes_of(std::uint32_t{O_RDWR})), std::nullopt);
+  EXPECT_EQ(changed(16, ""), kNode) << "WRITE";
+  EXPECT_EQ(changed(43, ""), kNode) << "FALLOCATE";
+  EXPECT_EQ(changed(47, std::string(16, '\0') + bytes_of(std::uint64_t{9})), NodeId{9}) << "COPY_FILE_RANGE's target";
+  EXPECT_EQ(changed(15, ""), std::nullopt) << "READ";
+}
 
 TEST(FuseRequestCheckTest, AHeadThatIsCutIsNotWhole) {
   const std::string statfs = request(17, "");

@@ -248,6 +248,27 @@ TEST_F(NodeAdoptionTest, AttributesThatAWorkerDiedOverAreAsked) {
   EXPECT_TRUE(nodes_->known_entry({kRootNode, "file"}));
 }
 
+TEST_F(NodeAdoptionTest, WhatAChangeHereLeftIsKnownAsThat) {
+  const NodeId file = see(kRootNode, "file", attributes_of(11));
+  EXPECT_FALSE(nodes_->state(file)->is_written_here);
+  ASSERT_TRUE(nodes_->begin_data_change(file));
+  auto written = attributes_of(11);
+  written.st_size = 0;
+  written.st_mtim.tv_sec += 1;
+  nodes_->attributes_changed(file, nullptr, written, now_);
+  nodes_->end_data_change(file);
+  EXPECT_TRUE(nodes_->state(file)->is_written_here);
+  next_life();
+  EXPECT_TRUE(nodes_->state(file)->is_written_here);
+  ASSERT_EQ(see(kRootNode, "file", written), file);
+  next_life();
+  EXPECT_TRUE(nodes_->state(file)->is_written_here) << "seen once more it is the same";
+  ASSERT_EQ(see(kRootNode, "file", attributes_of(11)), file);
+  EXPECT_FALSE(nodes_->state(file)->is_written_here) << "changed behind our back";
+  next_life();
+  EXPECT_FALSE(nodes_->state(file)->is_written_here);
+}
+
 TEST_F(NodeAdoptionTest, AListingThatIsNewerMakesThemFresh) {
   see(kRootNode, "file", attributes_of(11));
   next_life();

@@ -88,6 +88,32 @@ TEST_F(NodeOpensTest, PagesAreKeptWhileAWriteIsUnderWay) {
   EXPECT_TRUE(late.keep_pages) << "the next write may be on its way";
 }
 
+TEST_F(NodeOpensTest, WhoOpensDuringAChangeByItsNameKnowsOfAWriter) {
+  const NodeId id = look_up("a", file(5));
+  EXPECT_FALSE(table_.open(id, OpenKind::read).has_writer);
+  ASSERT_TRUE(table_.begin_data_change(id));
+  EXPECT_TRUE(table_.open(id, OpenKind::read).has_writer);
+  table_.end_data_change(id);
+  EXPECT_FALSE(table_.open(id, OpenKind::read).has_writer);
+}
+
+TEST_F(NodeOpensTest, AnOpenHearsOfAWriterThatCameMeanwhile) {
+  const NodeId id = look_up("a", file(5));
+  const OpenDecision first = table_.open(id, OpenKind::read);
+  EXPECT_FALSE(table_.is_written_since(id, first));
+  ASSERT_TRUE(table_.begin_data_change(id));
+  EXPECT_TRUE(table_.is_written_since(id, first));
+  table_.attributes_changed(id, nullptr, file(5, 0, 200), kNow);
+  table_.end_data_change(id);
+  EXPECT_TRUE(table_.is_written_since(id, first)) << "and it has gone";
+  const OpenDecision second = table_.open(id, OpenKind::read);
+  EXPECT_FALSE(table_.is_written_since(id, second));
+  auto other_mode = file(5, 0, 200);
+  other_mode.st_mode ^= S_IXUSR;
+  table_.attributes_changed(id, &other_mode, other_mode, kNow);
+  EXPECT_FALSE(table_.is_written_since(id, second)) << "the data are the same";
+}
+
 TEST_F(NodeOpensTest, WhoIsAboutToDropPagesDropsNoneThatAreWritten) {
   const NodeId id = look_up("a", file(5));
   table_.open(id, OpenKind::read);
@@ -145,9 +171,13 @@ TEST_F(NodeOpensTest, AWriteUnderTheNewNodeIsOneOfTheOld) {
   table_.attributes_changed(written, nullptr, file(5, kLarge + 5, 300), kNow);
   EXPECT_EQ(table_.served_beside(written), std::vector<NodeId>{old});
   EXPECT_EQ(table_.state(old)->attributes.st_size, static_cast<off_t>(kLarge + 5));
+  EXPECT_EQ(table_.with_name_of(old), written);
+  EXPECT_EQ(table_.with_name_of(written), written);
   table_.name_removed({kRootNode, "a"});
+  EXPECT_EQ(table_.with_name_of(old), old) << "nobody has the name";
   const NodeId other = look_up("b", file(5, kSmall));  // the inode's number came again
   EXPECT_TRUE(table_.served_beside(other).empty());
+  EXPECT_EQ(table_.with_name_of(old), old);
 }
 
 /// Behind our back "a" went, and its inode's number was given to another file. The kernel may still open "a" by its node.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Programs that open, read, write and rename while files change behind the mount, the origin answers in any order and workers take
+// Programs that open, read, write, truncate and rename while files change behind the mount, the origin answers in any order and workers take
 // turns: each time in an order that a seed makes. No open of a file that is there fails, and what is read is of one version that was
 // there. ARENACACHE_TEST_SEED=N plays one order (nearly: the worker's threads are real), ARENACACHE_TEST_LONG=1 thousands.
 #include <fcntl.h>
@@ -200,10 +200,12 @@ class Race {
       const std::uint64_t oldest = file->backing ? at_open.at(place) : written_.oldest(place, replaced);
       const auto got = mount_->read_page(me, thread, *file, kPlaces[place]);
       if (got.error == ESTALE && written_.is_replaced_since(replaced)) break;
-      const auto found = got.error == 0 ? version_in(got.data) : std::nullopt;
-      if (!found || *found < oldest || *found > (file->backing ? opened : written_.begun()).at(place)) {
+      const std::uint64_t newest = (file->backing ? opened : written_.begun()).at(place);
+      if (got.error != 0 || !written_.is_of(got.data, oldest, newest)) {
+        const auto found = version_in(got.data);
         fail(text("thread ", thread, ": read of what is written: errno ", got.error, ", ", got.data.size(),
-                  " bytes, version ", found ? text(*found) : "none", "; written before: ", oldest));
+                  " bytes, version ", found ? text(*found) : "none", "; written before: ", oldest,
+                  ", begun: ", newest));
         break;
       }
       if (is_one_in(random_, 4)) mount_->evict_pages(file->node);
@@ -232,12 +234,27 @@ class Race {
     mount_->note(text("written is replaced: ", version));
   }
 
+  void truncate_written(Turns::Program& me, std::uint32_t thread) {
+    written_.begin_truncation();
+    if (const int error = mount_->truncate(me, thread, written_.name()); error != 0)
+      fail(text("thread ", thread, ": truncation: errno ", error));
+    written_.end_truncation();
+    mount_->note(text("written is empty: ", written_.newest()));
+  }
+
   void write(Turns::Program& me, std::uint32_t thread) {
     if (is_one_in(random_, 4)) return replace_written(me, thread);
+    if (is_one_in(random_, 6)) return truncate_written(me, thread);
     std::optional<SimulatedMount::File> file;
-    const int flags = is_one_in(random_, 2) ? O_WRONLY : O_RDWR;
+    const bool truncates = is_one_in(random_, 4);
+    const int flags = (is_one_in(random_, 2) ? O_WRONLY : O_RDWR) | (truncates ? O_TRUNC : 0);
+    if (truncates) written_.begin_truncation();
     if (const int error = mount_->open(me, thread, written_.name(), flags, file); error != 0) {
       return fail(text("thread ", thread, ": open to write: errno ", error));
+    }
+    if (truncates) {
+      written_.end_truncation();
+      mount_->note(text("written is empty: ", written_.newest()));
     }
     for (auto writes = random_() % 4; writes > 0; --writes) {
       const std::size_t place = random_() % kPlaces.size();

@@ -12,6 +12,7 @@
 #include <memory>
 #include <optional>
 #include <random>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -108,9 +109,9 @@ class RaceGround {
   void let_one_through(Random& random) { origin_->let_through(kHeld.at(random() % kHeld.size()), 1); }
 
  private:
-  static constexpr std::array kHeld{test::OriginCall::stat,  test::OriginCall::open,   test::OriginCall::file_stat,
-                                    test::OriginCall::read,  test::OriginCall::rename, test::OriginCall::write,
-                                    test::OriginCall::create};
+  static constexpr std::array kHeld{
+      test::OriginCall::stat,   test::OriginCall::open,  test::OriginCall::file_stat, test::OriginCall::read,
+      test::OriginCall::rename, test::OriginCall::write, test::OriginCall::create,    test::OriginCall::set_attributes};
 
   test::SimulatedClock clock_;
   test::TempDir store_;
@@ -176,7 +177,7 @@ class ReplacedFile {
   std::vector<Version> versions_;
 };
 
-/// A file that is written through the mount, by one program at a time. Who reads a page sees what was written before the read began,
+/// A file that is written, replaced and made empty through the mount, by one program at a time. Who reads a page sees what was written before the read began,
 /// or later; but who opened it before another file took its name reads that one, if it can be had.
 class WrittenFile {
  public:
@@ -188,6 +189,20 @@ class WrittenFile {
   std::uint64_t begin(std::size_t place) { return begun_.at(place) = ++newest_; }
   void end(std::size_t place) { finished_.at(place) = begun_.at(place); }
   [[nodiscard]] std::uint64_t newest() const { return newest_; }
+  /// It is about to be made empty.
+  void begin_truncation() {
+    begun_.fill(++newest_);
+    empty_.insert(newest_);
+  }
+  void end_truncation() { finished_ = begun_; }
+  /// Whether `page` is of a version of `oldest` to `newest`. Behind the end of what was written since the file was empty are zeros, or
+  /// nothing.
+  [[nodiscard]] bool is_of(const std::string& page, std::uint64_t oldest, std::uint64_t newest) const {
+    const auto version = version_in(page);
+    if (version && *version >= oldest && *version <= newest) return true;
+    const auto empty = empty_.lower_bound(oldest);
+    return empty != empty_.end() && *empty <= newest && (page.empty() || version == 0);
+  }
   using Versions = std::array<std::uint64_t, kPlaces.size()>;
   [[nodiscard]] const Versions& begun() const { return begun_; }
   [[nodiscard]] const Versions& finished() const { return finished_; }
@@ -214,6 +229,7 @@ class WrittenFile {
   std::uint64_t newest_ = 0;
   Versions begun_{};
   Versions finished_{};
+  std::set<std::uint64_t> empty_;
   std::vector<Versions> last_before_;
   std::size_t replaced_ = 0;
 };

@@ -155,6 +155,7 @@ void SimulatedMount::hear(int code, std::span<const std::byte> body) {
     const auto found = inodes_.find(told.ino);
     if (found == inodes_.end()) return;
     found->second.attributes_until = base::TimePoint::min();
+    found->second.attributes_number = ++attributes_;
     if (told.off >= 0) drop_pages(told.ino);
     return;
   }
@@ -180,6 +181,7 @@ void SimulatedMount::let_go(std::uint64_t node) {
   if (--found->second.users > 0) return;
   const std::uint64_t lookups = found->second.lookups;
   inodes_.erase(found);
+  evicted_at_ = ++attributes_;
   if (lookups > 0) forget(node, lookups);
 }
 
@@ -227,23 +229,43 @@ SimulatedMount::Entry SimulatedMount::entry_in(const Answer& answer) const {
   return {.error = told.nodeid == 0 ? ENOENT : 0,
           .node = told.nodeid,
           .name_until = from_now(told.entry_valid, told.entry_valid_nsec),
-          .attributes_until = from_now(told.attr_valid, told.attr_valid_nsec)};
+          .attributes_until = from_now(told.attr_valid, told.attr_valid_nsec),
+          .size = told.attr.size};
 }
 
-void SimulatedMount::note_entry(const Entry& entry) {
+void SimulatedMount::note_entry(const Entry& entry, std::uint64_t asked) {
   Inode& inode = inodes_.at(entry.node);
-  ++inode.lookups;
+  const bool is_new = inode.lookups++ == 0;
   inode.attributes_until = entry.attributes_until;
+  if (!is_new) return note_size(inode, entry.size, asked);
+  inode.size = entry.size;
+  inode.attributes_number = ++attributes_;
+  // It may be the inode that was written before it was let go: as Linux has it since 6.15.
+  if (evicted_at_ > asked) inode.attributes_until = base::TimePoint::min();
+}
+
+/// What was asked for before something newer was learnt is not believed.
+void SimulatedMount::note_size(Inode& inode, std::uint64_t size, std::uint64_t asked) {
+  if (inode.attributes_number > asked || inode.is_truncated) return;
+  set_size(inode, size);
+}
+
+void SimulatedMount::set_size(Inode& inode, std::uint64_t size) {
+  inode.attributes_number = ++attributes_;
+  if (std::exchange(inode.size, size) == size) return;
+  ++inode.drops;
+  inode.pages.clear();
 }
 
 bool SimulatedMount::revalidate(Program& me, std::uint32_t thread, const std::string& name, const Dentry& dentry) {
+  const std::uint64_t asked = attributes_;
   const Entry entry = entry_in(ask(me, thread, FUSE_LOOKUP, FUSE_ROOT_ID, name_body(name)));
   if (entry.error != 0) return false;
   if (entry.node != dentry.node) {
     forget(entry.node, 1);
     return false;
   }
-  note_entry(entry);
+  note_entry(entry, asked);
   const auto found = names_.find(name);
   if (found != names_.end() && found->second.number == dentry.number) found->second.until = entry.name_until;
   return true;
@@ -286,10 +308,11 @@ void SimulatedMount::drop_names_told() {
 int SimulatedMount::look_up_slowly(Program& me, std::uint32_t thread, const std::string& name,
                                    std::optional<Use>& found) {
   in_lookup_.insert(name);
+  const std::uint64_t asked = attributes_;
   const Entry entry = entry_in(ask(me, thread, FUSE_LOOKUP, FUSE_ROOT_ID, name_body(name)));
   if (entry.error == 0) {
     found.emplace(*this, entry.node);
-    note_entry(entry);
+    note_entry(entry, asked);
   }
   if (entry.error == 0 || entry.error == ENOENT) set_name(name, entry.node, entry.name_until);
   in_lookup_.erase(name);
@@ -301,10 +324,12 @@ int SimulatedMount::refresh_attributes(Program& me, std::uint32_t thread, std::u
   constexpr int kTicks = 8;
   const base::TimePoint until = inodes_.at(node).attributes_until;
   if (until > clock_.now() || (until == clock_.now() && random_() % kTicks != 0)) return 0;
+  const std::uint64_t asked = attributes_;
   const Answer answer = ask(me, thread, FUSE_GETATTR, node, bytes_of(fuse_getattr_in{}));
   if (answer.error != 0) return answer.error;
   const auto told = begin_of<fuse_attr_out>(answer.body);
   inodes_.at(node).attributes_until = from_now(told.attr_valid, told.attr_valid_nsec);
+  note_size(inodes_.at(node), told.attr.size, asked);
   return 0;
 }
 
@@ -318,7 +343,13 @@ int SimulatedMount::try_open(Program& me, std::uint32_t thread, const std::strin
   const Answer answer = ask(me, thread, FUSE_OPEN, node, bytes_of(in));
   if (answer.error != 0) return answer.error;
   note(text("thread ", thread, " opened ", name, ":"));
-  return take_open(node, std::as_bytes(std::span(answer.body)), file);
+  const int error = take_open(node, std::as_bytes(std::span(answer.body)), file);
+  if (error == 0 && (flags & O_TRUNC) != 0) {
+    set_size(inodes_.at(node), 0);
+    drop_pages(node);
+    inodes_.at(node).attributes_until = base::TimePoint::min();
+  }
+  return error;
 }
 
 int SimulatedMount::take_open(std::uint64_t node, std::span<const std::byte> told, std::optional<File>& file) {
@@ -386,11 +417,12 @@ int SimulatedMount::create_locked(Program& me, std::uint32_t thread, const std::
   fuse_create_in in{};
   in.flags = O_WRONLY | O_CREAT;
   in.mode = S_IFREG | 0644;
+  const std::uint64_t asked = attributes_;
   const Answer answer = ask(me, thread, FUSE_CREATE, FUSE_ROOT_ID, bytes_of(in) + name_body(name));
   const Entry entry = entry_in(answer);
   if (entry.error != 0) return entry.error;
   const Use made(*this, entry.node);
-  note_entry(entry);
+  note_entry(entry, asked);
   set_name(name, entry.node, entry.name_until);
   const auto told = std::as_bytes(std::span(answer.body)).subspan(sizeof(fuse_entry_out));
   return take_open(entry.node, told, file);
@@ -419,24 +451,45 @@ SimulatedMount::Outcome SimulatedMount::read_page(Program& me, std::uint32_t thr
     data.resize(static_cast<std::size_t>(got));
     return {.error = 0, .data = std::move(data)};
   }
+  if (file.is_direct) return read_uncached(me, thread, file, page);
   const auto inode = [&]() -> Inode& { return inodes_.at(file.node); };
-  if (!file.is_direct) {
-    if (inode().locked_pages.contains(page)) me.wait_until([&] { return !inode().locked_pages.contains(page); });
-    const auto known = inode().pages.find(page);
-    if (known != inode().pages.end()) return {.error = 0, .data = known->second};
-    inode().locked_pages.insert(page);
+  if ((page + 1) * kPageBytes > inode().size) {
+    if (const int error = refresh_attributes(me, thread, file.node); error != 0) return {.error = error, .data = {}};
   }
-  const std::uint64_t drops = inode().drops;
+  const std::uint64_t begin = page * kPageBytes;
+  if (begin >= inode().size) return {};
+  if (inode().locked_pages.contains(page)) me.wait_until([&] { return !inode().locked_pages.contains(page); });
+  const auto known = inode().pages.find(page);
+  Outcome got = known != inode().pages.end() ? Outcome{.error = 0, .data = known->second}
+                                             : read_into_pages(me, thread, file, page);
+  if (got.error == 0) got.data.resize(std::min(kPageBytes, inode().size - std::min(begin, inode().size)));
+  return got;
+}
+
+SimulatedMount::Outcome SimulatedMount::read_uncached(Program& me, std::uint32_t thread, const File& file,
+                                                      std::uint64_t page) {
   fuse_read_in in{};
   in.fh = file.handle;
   in.offset = page * kPageBytes;
   in.size = kPageBytes;
-  const Answer answer = ask(me, thread, FUSE_READ, file.node, bytes_of(in));
-  if (!file.is_direct) {
-    inode().locked_pages.erase(page);
-    if (answer.error == 0 && inode().drops == drops) inode().pages[page] = answer.body;
-  }
-  return {.error = answer.error, .data = answer.body};
+  Answer answer = ask(me, thread, FUSE_READ, file.node, bytes_of(in));
+  return {.error = answer.error, .data = std::move(answer.body)};
+}
+
+SimulatedMount::Outcome SimulatedMount::read_into_pages(Program& me, std::uint32_t thread, const File& file,
+                                                        std::uint64_t page) {
+  const auto inode = [&]() -> Inode& { return inodes_.at(file.node); };
+  const std::uint64_t drops = inode().drops;
+  const std::uint64_t asked = attributes_;
+  inode().locked_pages.insert(page);
+  Outcome got = read_uncached(me, thread, file, page);
+  inode().locked_pages.erase(page);
+  if (got.error != 0) return got;
+  const std::uint64_t end = page * kPageBytes + got.data.size();
+  if (got.data.size() < kPageBytes && end < inode().size) note_size(inode(), end, asked);
+  got.data.resize(kPageBytes);
+  if (inode().drops == drops) inode().pages[page] = got.data;
+  return got;
 }
 
 int SimulatedMount::write_page(Program& me, std::uint32_t thread, const File& file, std::uint64_t page,
@@ -456,7 +509,36 @@ int SimulatedMount::write_page(Program& me, std::uint32_t thread, const File& fi
   const Answer answer = ask(me, thread, FUSE_WRITE, file.node, bytes_of(in) + data);
   inode().is_written = false;
   inode().attributes_until = base::TimePoint::min();
-  return answer.error;
+  if (answer.error != 0) return answer.error;
+  inode().attributes_number = ++attributes_;
+  inode().size = std::max(inode().size, (page + 1) * kPageBytes);
+  return 0;
+}
+
+int SimulatedMount::truncate(Program& me, std::uint32_t thread, const std::string& name) {
+  note(text("thread ", thread, " truncates ", name));
+  const int error = try_truncate(me, thread, name, false);
+  return error == ESTALE ? try_truncate(me, thread, name, true) : error;
+}
+
+int SimulatedMount::try_truncate(Program& me, std::uint32_t thread, const std::string& name, bool anew) {
+  std::optional<Use> found;
+  if (const int error = look_up(me, thread, name, anew, found); error != 0) return error;
+  const std::uint64_t node = found->node();
+  const auto inode = [&]() -> Inode& { return inodes_.at(node); };
+  me.wait_until([&] { return !inode().is_written; });
+  inode().is_written = true;
+  inode().is_truncated = true;
+  fuse_setattr_in in{};
+  in.valid = FATTR_SIZE;
+  const Answer answer = ask(me, thread, FUSE_SETATTR, node, bytes_of(in));
+  inode().is_truncated = false;
+  inode().is_written = false;
+  if (answer.error != 0) return answer.error;
+  const auto told = begin_of<fuse_attr_out>(answer.body);
+  inode().attributes_until = from_now(told.attr_valid, told.attr_valid_nsec);
+  set_size(inode(), told.attr.size);
+  return 0;
 }
 
 void SimulatedMount::lock_folder(Program& me) {

@@ -56,8 +56,11 @@ class SimulatedMount {
   int open(Program& me, std::uint32_t thread, const std::string& name, int flags, std::optional<File>& file);
   /// Of a name that is not there.
   int create(Program& me, std::uint32_t thread, const std::string& name, std::optional<File>& file);
+  /// A page may be short, or empty: the file ends there. What was never written is zeros.
   Outcome read_page(Program& me, std::uint32_t thread, const File& file, std::uint64_t page);
   int write_page(Program& me, std::uint32_t thread, const File& file, std::uint64_t page, const std::string& data);
+  /// Makes the file of that name empty.
+  int truncate(Program& me, std::uint32_t thread, const std::string& name);
   int rename(Program& me, std::uint32_t thread, const std::string& from, const std::string& to);
   void close(const File& file);
 
@@ -84,6 +87,9 @@ class SimulatedMount {
     std::uint64_t lookups = 0;
     unsigned users = 0;  ///< names, open files, and who is about to
     base::TimePoint attributes_until = base::TimePoint::min();
+    std::uint64_t size = 0;  ///< as is believed
+    std::uint64_t attributes_number = 0;  ///< of what was learnt of size and times last
+    bool is_truncated = false;  ///< somebody's truncation is under way
     std::uint64_t drops = 0;  ///< how often pages were dropped
     std::map<std::uint64_t, std::string> pages;
     std::set<std::uint64_t> locked_pages;  ///< being read
@@ -103,6 +109,7 @@ class SimulatedMount {
     std::uint64_t node = 0;
     base::TimePoint name_until = base::TimePoint::min();
     base::TimePoint attributes_until = base::TimePoint::min();
+    std::uint64_t size = 0;
   };
   class Use;
   class Backings;
@@ -116,7 +123,13 @@ class SimulatedMount {
   void forget(std::uint64_t node, std::uint64_t lookups);
   void set_name(const std::string& name, std::uint64_t node, base::TimePoint until);
   [[nodiscard]] Entry entry_in(const Answer& answer) const;
-  void note_entry(const Entry& entry);
+  /// `asked`: attributes_ when the request was sent.
+  void note_entry(const Entry& entry, std::uint64_t asked);
+  void note_size(Inode& inode, std::uint64_t size, std::uint64_t asked);
+  void set_size(Inode& inode, std::uint64_t size);
+  Outcome read_uncached(Program& me, std::uint32_t thread, const File& file, std::uint64_t page);
+  /// What the file has no more is zeros.
+  Outcome read_into_pages(Program& me, std::uint32_t thread, const File& file, std::uint64_t page);
   [[nodiscard]] base::TimePoint from_now(std::uint64_t seconds, std::uint32_t nanoseconds) const;
   int look_up(Program& me, std::uint32_t thread, const std::string& name, bool anew, std::optional<Use>& found);
   int look_up_slowly(Program& me, std::uint32_t thread, const std::string& name, std::optional<Use>& found);
@@ -125,6 +138,7 @@ class SimulatedMount {
   int refresh_attributes(Program& me, std::uint32_t thread, std::uint64_t node);
   int try_open(Program& me, std::uint32_t thread, const std::string& name, int flags, bool anew,
                std::optional<File>& file);
+  int try_truncate(Program& me, std::uint32_t thread, const std::string& name, bool anew);
   /// What an OPEN or CREATE was answered with. An errno, or 0.
   int take_open(std::uint64_t node, std::span<const std::byte> told, std::optional<File>& file);
   void lock_folder(Program& me);
@@ -149,6 +163,8 @@ class SimulatedMount {
   std::map<std::uint64_t, Inode> inodes_;
   std::map<std::string, Dentry> names_;
   std::uint64_t next_dentry_ = 1;
+  std::uint64_t attributes_ = 1;  ///< counts what is learnt of sizes and times
+  std::uint64_t evicted_at_ = 0;  ///< when an inode was let go last
   std::set<std::string> in_lookup_;
   bool is_folder_locked_ = false;
   std::vector<std::string> names_to_drop_;  ///< told of while the folder was busy

@@ -50,6 +50,7 @@ struct NodeRecord {
   bool has_attributes = false;
   bool is_indexed = false;  ///< the inode's node: another name of it is this node's too
   KernelPages pages = KernelPages::unknown;
+  bool is_written_here = false;  ///< the attributes are what a change of the data through the mount left
 };
 
 struct LinkRecord {
@@ -106,6 +107,8 @@ class Records {
   /// Both change at once, or are not known.
   void set_attributes(RecordId node, const NodeAttributes& attributes, KernelPages pages);
   void set_pages(RecordId node, KernelPages pages);
+  /// A change through the mount left the attributes that were set last.
+  void set_written_here(RecordId node);
   /// All but type, device and inode are not known any more.
   void clear_attributes(RecordId node);
   void set_indexed(RecordId node, bool is_indexed);

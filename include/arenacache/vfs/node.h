@@ -71,6 +71,7 @@ struct OpenState {
   std::optional<origin::Version> kernel_pages;  ///< the version the kernel's page cache may hold pages of
   bool has_unknown_pages = false;  ///< it may hold pages of any other
   unsigned dropping = 0;  ///< opens that drop pages, whose openers may not have run since
+  std::optional<origin::Version> written;  ///< what the last change of the data through the mount left
   unsigned changing = 0;  ///< changes of the data through the mount that have begun and not ended
   std::optional<origin::Version> newer;  ///< set when retired for a version that replaced this one behind our back
   ReadWay way = ReadWay::undecided;

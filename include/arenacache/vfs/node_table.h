@@ -64,6 +64,8 @@ struct NodeState {
   base::TimePoint validated = base::TimePoint::min();
   bool has_attributes = false;
   bool has_version = false;  ///< size and mtime among them are what the kernel was told
+  bool is_written_here =
+      false;  ///< a change through the mount left the version: the kernel may hear of its size only now
   bool has_name = false;
   bool kernel_is_behind = false;  ///< note_kernel_behind(), and no answer with its attributes since
   unsigned readers = 0;
@@ -88,6 +90,7 @@ struct OpenDecision {
   /// pages_not_dropped() if it was not answered.
   bool drops_pages = false;
   bool has_writer = false;
+  ChangeStamp counted_at{};
 };
 
 /// An open that was counted and waits for its way to be decided.
@@ -148,6 +151,8 @@ class NodeTable {
   /// with or with opens that follow its writers, that are read through the kernel's pages, and written through them by nobody; and the
   /// node itself if that goes for it.
   [[nodiscard]] std::vector<NodeId> served_beside(NodeId id) const;
+  /// `id`, or, where it has no name, the node that has those of its file by now.
+  [[nodiscard]] NodeId with_name_of(NodeId id) const;
   /// The path of another node of the same inode: one that took over this one's name. With `version`, only of one at that; else
   /// nothing if the inode's last name went, as its number may have come again. Walks all nodes.
   [[nodiscard]] std::optional<std::string> path_of_twin(NodeId id, const std::optional<origin::Version>& version) const;
@@ -235,6 +240,8 @@ class NodeTable {
   // Opens.
   /// `bypasses`: it goes past the kernel's pages in any case.
   OpenDecision open(NodeId id, OpenKind kind, pid_t thread = 0, bool bypasses = false);
+  /// Somebody writes the node, or has written it since `decision` was made: another version than that one is there, or is about to be.
+  [[nodiscard]] bool is_written_since(NodeId id, const OpenDecision& decision) const;
   /// Decides the way of an open that open() counted.
   OpenWay settle(const Opening& opening);
   /// The kernel believes another size or version of the node than it has, until it is answered with its attributes.
@@ -320,6 +327,7 @@ class NodeTable {
   void note_inode_gone_locked(NodeId id) AC_REQUIRES(mutex_);
   void give_names_back_locked(NodeId id) AC_REQUIRES(mutex_);
   Node* current_locked(Name name, NodeId& id) AC_REQUIRES(mutex_);
+  static bool is_written_here(const Node& node);
   static bool is_written_now(const OpenState& open);
   bool has_writer_locked(NodeId id, const OpenState& open) const AC_REQUIRES(mutex_);
   void end_drop_locked(Node& node, bool is_done) AC_REQUIRES(mutex_);
