@@ -61,11 +61,7 @@ void NodeTable::adopt(const handover::Records::Left& left, const std::set<std::u
     node.has_version = true;
     node.lookups = std::min(record.lookups, kMostNumber);
     node.record = id;
-    adopt_pages_locked(node, record.pages);
-    if (record.is_written_here && record.has_attributes) {
-      if (!node.open) node.open = std::make_unique<OpenState>();
-      node.open->written = node.attributes.version();
-    }
+    adopt_data_locked(node, record);
     if (record.is_indexed && stable_inodes_) by_inode_.put(key_of(node), node_id, KeyOfNode{nodes_});
   }
   for (const auto& [id, record] : left.links) {
@@ -102,10 +98,15 @@ void NodeTable::adopt_lost_names_locked(const handover::Records::Left& left) {
   }
 }
 
-void NodeTable::adopt_pages_locked(Node& node, handover::KernelPages pages) {
-  if (pages == handover::KernelPages::none || node.attributes.type() != S_IFREG) return;
+/// What the kernel may have of the node's data, and whose they are.
+void NodeTable::adopt_data_locked(Node& node, const handover::NodeRecord& record) {
+  const bool is_written_here = record.is_written_here && record.has_attributes;
+  const bool has_pages = record.pages != handover::KernelPages::none;
+  if ((!has_pages && !is_written_here) || node.attributes.type() != S_IFREG) return;
   node.open = std::make_unique<OpenState>();
-  if (pages == handover::KernelPages::current && node.has_attributes) {
+  if (is_written_here) node.open->written = node.attributes.version();
+  if (!has_pages) return;
+  if (record.pages == handover::KernelPages::current && node.has_attributes) {
     node.open->kernel_pages = node.attributes.version();
   } else {
     node.open->has_unknown_pages = true;

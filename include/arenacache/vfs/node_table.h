@@ -293,7 +293,7 @@ class NodeTable {
   void record_attributes_locked(const Node& node) AC_REQUIRES(mutex_);
   void record_pages_locked(const Node& node) AC_REQUIRES(mutex_);
   handover::KernelPages pages_of(const Node& node) const;
-  void adopt_pages_locked(Node& node, handover::KernelPages pages) AC_REQUIRES(mutex_);
+  void adopt_data_locked(Node& node, const handover::NodeRecord& record) AC_REQUIRES(mutex_);
   void put_key_locked(NodeId id, Node& node) AC_REQUIRES(mutex_);
   const Link* insert_link_locked(Name name, NodeId id) AC_REQUIRES(mutex_);
   void erase_link_locked(const Link& link) AC_REQUIRES(mutex_);
