@@ -164,9 +164,10 @@ std::shared_ptr<FileHandle> make_handle(const FilesystemPtr& fs, const HandleRec
     return handle;
   }
   const auto where = fs->nodes().path(handle->node);
-  handle->file = open_again(fs, record, std::move(kept), {});
-  handle->writer = fs->engine().open_for_writing(
-      {.source = fs->source(), .path = where ? where->path : std::string(), .version = version_of(record)});
+  const std::string path =
+      where ? where->path : fs->nodes().path_of_twin(handle->node, std::nullopt).value_or(std::string());
+  handle->file = open_again(fs, record, std::move(kept), path);
+  handle->writer = fs->engine().open_for_writing({.source = fs->source(), .path = path, .version = version_of(record)});
   return handle;
 }
 
