@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Programs that open, read, write, truncate and rename while files change behind the mount, the origin answers in any order and workers take
-// turns: each time in an order that a seed makes. No open of a file that is there fails, and what is read is of one version that was
+// Programs that open, read, write, truncate and rename while files change behind the mount, the origin answers in any order and workers
+// take turns: each time in an order that a seed makes. No open of a file that is there fails, and what is read is of one version that was
 // there. ARENACACHE_TEST_SEED=N plays one order (nearly: the worker's threads are real), ARENACACHE_TEST_LONG=1 thousands.
 #include <fcntl.h>
 #include <gtest/gtest.h>

@@ -177,8 +177,8 @@ class ReplacedFile {
   std::vector<Version> versions_;
 };
 
-/// A file that is written, replaced and made empty through the mount, by one program at a time. Who reads a page sees what was written before the read began,
-/// or later; but who opened it before another file took its name reads that one, if it can be had.
+/// A file that is written, replaced and made empty through the mount, by one program at a time. Who reads a page sees what was written
+/// before the read began, or later; but who opened it before another file took its name reads that one, if it can be had.
 class WrittenFile {
  public:
   WrittenFile(RaceGround& ground, std::string name) : name_(std::move(name)) {
