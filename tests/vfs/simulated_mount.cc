@@ -240,7 +240,7 @@ void SimulatedMount::note_entry(const Entry& entry, std::uint64_t asked) {
   if (!is_new) return note_size(inode, entry.size, asked);
   inode.size = entry.size;
   inode.attributes_number = ++attributes_;
-  // It may be the inode that was written before it was let go: as Linux has it since 6.15.
+  // It may be the inode that was written before it was let go: as in Linux that counts evictions (2025).
   if (evicted_at_ > asked) inode.attributes_until = base::TimePoint::min();
 }
 
