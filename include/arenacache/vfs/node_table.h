@@ -64,8 +64,8 @@ struct NodeState {
   base::TimePoint validated = base::TimePoint::min();
   bool has_attributes = false;
   bool has_version = false;  ///< size and mtime among them are what the kernel was told
-  bool is_written_here =
-      false;  ///< a change through the mount left the version: the kernel may hear of its size only now
+  /// A change through the mount left the version: the kernel may hear of its size only now.
+  bool is_written_here = false;
   bool has_name = false;
   bool kernel_is_behind = false;  ///< note_kernel_behind(), and no answer with its attributes since
   unsigned readers = 0;
@@ -90,7 +90,7 @@ struct OpenDecision {
   /// pages_not_dropped() if it was not answered.
   bool drops_pages = false;
   bool has_writer = false;
-  ChangeStamp counted_at{};
+  ChangeStamp counted_at{};  ///< for is_written_since()
 };
 
 /// An open that was counted and waits for its way to be decided.
