@@ -12,6 +12,7 @@
 #include <cstring>
 #include <deque>
 #include <random>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -47,12 +48,16 @@ std::string joined(const std::string& folder, const std::string& name) {
 }
 
 /// A file of `names` that is large enough; an empty path: none.
-Result<Sample> sample_among(origin::Origin& origin, const std::string& folder, const std::vector<std::string>& names) {
-  AC_ASSIGN(const auto attributes, origin.stat_names(folder, names));
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    if (!attributes[i]) continue;
-    const auto size = static_cast<std::uint64_t>(attributes[i]->st_size);
-    if (size >= kLeastSample) return Sample{.path = joined(folder, names[i]), .size = size};
+Result<Sample> sample_among(origin::Origin& origin, const std::string& folder, std::span<const std::string> names) {
+  while (!names.empty()) {
+    const auto some = names.first(std::min(names.size(), origin::kMostNamesAsked));
+    names = names.subspan(some.size());
+    AC_ASSIGN(const auto attributes, origin.stat_names(folder, some));
+    for (std::size_t i = 0; i < some.size(); ++i) {
+      if (!attributes[i]) continue;
+      const auto size = static_cast<std::uint64_t>(attributes[i]->st_size);
+      if (size >= kLeastSample) return Sample{.path = joined(folder, some[i]), .size = size};
+    }
   }
   return Sample{};
 }

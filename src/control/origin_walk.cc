@@ -19,9 +19,6 @@ using origin::Origin;
 
 namespace {
 
-/// Attributes asked for in one call: small enough for a slow line to answer within the deadline.
-constexpr std::size_t kNamesACall = 256;
-
 struct Folder {
   std::string path;
   std::size_t depth = 0;
@@ -97,8 +94,8 @@ Result<std::vector<WalkEntry>> OriginWalk::read_folder(const std::string& folder
 Result<void> OriginWalk::add_attributes(const std::string& folder, Wants wants, std::vector<WalkEntry>& entries) {
   using Answers = std::vector<Result<Attributes>>;
   const Wanted wanted = wanted_of(entries, wants);
-  for (std::size_t begin = 0; begin < wanted.names.size(); begin += kNamesACall) {
-    const std::size_t count = std::min(kNamesACall, wanted.names.size() - begin);
+  for (std::size_t begin = 0; begin < wanted.names.size(); begin += origin::kMostNamesAsked) {
+    const std::size_t count = std::min(origin::kMostNamesAsked, wanted.names.size() - begin);
     const auto first = wanted.names.begin() + static_cast<std::ptrdiff_t>(begin);
     std::vector<std::string> some(first, first + static_cast<std::ptrdiff_t>(count));
     AC_ASSIGN(const Answers answers,

@@ -28,7 +28,7 @@ void HealthRecord::deadline_missed(base::TimePoint now) {
   note_change(now);
 }
 
-void HealthRecord::call_failed(base::TimePoint now) {
+void HealthRecord::put_in_doubt(base::TimePoint now) {
   if (!is_answering_ || is_suspect_) return;
   is_suspect_ = true;
   next_probe_ = std::max(next_probe_, now);

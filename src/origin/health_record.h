@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // HealthRecord: what is known of an origin's health, and when it is to be probed next.
 //   up        --deadline missed-->  degraded, not answering  --probe failed-->  down
-//   up        --call failed, then probe failed-->  down
+//   up        --put in doubt, then probe failed-->  down
 //   not answering  --probe succeeded-->  up, or degraded for as long as threads are lost
 // Promises: pure; only a probe that succeeded makes an origin answer again. Probes are due at once, then 1 s after one that
 // failed, doubling to 8 s: so an origin that fails fast is back within 10 s of healing.
@@ -23,10 +23,11 @@ class HealthRecord {
 
   explicit HealthRecord(base::TimePoint now) : since_(now) {}
 
-  /// A call is over its time.
+  /// A call is over its time, and no other one came back lately.
   void deadline_missed(base::TimePoint now);
-  /// A call came back in time with no answer (is_connection_error): no verdict on its own, but worth a probe.
-  void call_failed(base::TimePoint now);
+  /// A call came back in time with no answer (is_connection_error), or is over its time though others come back: no verdict on
+  /// its own, but worth a probe.
+  void put_in_doubt(base::TimePoint now);
   /// A call that was over its time came back: worth a probe at once.
   void call_came_back(base::TimePoint now);
   /// How many threads are inside calls that are over their time.
@@ -51,7 +52,7 @@ class HealthRecord {
   base::TimePoint next_probe_ = base::TimePoint::min();  ///< not before
   base::Error why_;
   bool is_answering_ = true;
-  bool is_suspect_ = false;  ///< answering, but a call failed since the last probe
+  bool is_suspect_ = false;  ///< answering, but put_in_doubt() since the last probe
   bool has_probe_failed_ = false;  ///< since it last answered
   unsigned lost_ = 0;
   base::Duration pause_ = kFirstPause;  ///< after the next probe that fails

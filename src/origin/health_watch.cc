@@ -61,10 +61,10 @@ void HealthWatch::deadline_missed() {
   settle_locked();
 }
 
-void HealthWatch::call_failed() {
+void HealthWatch::put_in_doubt() {
   const base::MutexLock lock(mutex_);
   if (is_stopped_) return;
-  record_.call_failed(clock_.now());
+  record_.put_in_doubt(clock_.now());
   settle_locked();
 }
 

@@ -44,7 +44,7 @@ class HealthWatch : public std::enable_shared_from_this<HealthWatch> {
 
   // What calls tell. Never block.
   void deadline_missed();
-  void call_failed();
+  void put_in_doubt();
   void call_came_back();
   void set_lost(unsigned threads);
 

@@ -17,6 +17,9 @@ constexpr std::chrono::nanoseconds kLongest = std::chrono::hours(24 * 365);
 // Between two tries of a look that had no answer.
 constexpr auto kRest = std::chrono::milliseconds(200);
 
+// Whose looks came back so lately answers.
+constexpr auto kLately = std::chrono::seconds(1);
+
 base::Error timed_out() {
   return {.kind = base::ErrorKind::timeout, .errno_value = ETIMEDOUT, .what = "the origin did not answer in time"};
 }
@@ -194,10 +197,10 @@ void LookPool::run(const TaskPtr& task) {
   detail::Look& look = *task->look;
   const bool has_result = run_guarded("a call of the origin", [&] { look.run(*origin_); });
   const bool is_no_answer = has_result && look.error() != nullptr && is_connection_error(*look.error());
-  if (is_no_answer) health_->call_failed();
+  if (is_no_answer) health_->put_in_doubt();
   if (is_no_answer && task->asks_again && rest(task)) return;
   look.let_go();
-  const bool is_mine = claim_result(*task);
+  const bool is_mine = claim_result(*task, has_result && !is_no_answer);
   if (!is_mine) {
     look.drop();  // still counted as overdue: to let a late result go may block too
   } else if (has_result) {
@@ -228,9 +231,10 @@ bool LookPool::rest(const TaskPtr& task) {
   return true;
 }
 
-bool LookPool::claim_result(Task& task) {
+bool LookPool::claim_result(Task& task, bool has_answer) {
   const base::MutexLock lock(mutex_);
   if (task.is_answered) return false;
+  if (has_answer) last_answer_ = clock_.now();
   task.is_answered = true;
   deadlines_.erase(task.deadline);
   return true;
@@ -257,7 +261,12 @@ void LookPool::keep_time() {
     auto expired = claim_until_locked(target);
     wake_until_locked(target);
     if (expired.empty()) continue;
-    health_->deadline_missed();  // before the answers: who hears of it and asks again is refused
+    // Before the answers: who hears of it and asks again is refused. Where other looks come back it is these alone that do not.
+    if (last_answer_ > clock_.now() - kLately) {
+      health_->put_in_doubt();
+    } else {
+      health_->deadline_missed();
+    }
     lock.unlock();
     for (const TaskPtr& task : expired) answer_with(*task->look, task->last.value_or(timed_out()));
     expired.clear();

@@ -79,8 +79,8 @@ class LookPool : public std::enable_shared_from_this<LookPool> {
   void run(const TaskPtr& task);
   /// Puts off a look that had no answer. False: there is no time for it, or somebody else has answered.
   bool rest(const TaskPtr& task);
-  /// Ends the deadline of a look that has its result. False: somebody else answers or answered.
-  bool claim_result(Task& task);
+  /// Ends the deadline of a look that has its result; `has_answer`: the origin's. False: somebody else answers or answered.
+  bool claim_result(Task& task, bool has_answer);
   void drop(std::list<TaskPtr> spent);
   void keep_time();
 
@@ -100,6 +100,7 @@ class LookPool : public std::enable_shared_from_this<LookPool> {
       AC_GUARDED_BY(mutex_);  ///< answered without having run: what they captured is to be dropped
   Times resting_ AC_GUARDED_BY(mutex_);  ///< to be made again, by when; not answered
   Times deadlines_ AC_GUARDED_BY(mutex_);  ///< all that are not answered
+  base::TimePoint last_answer_ AC_GUARDED_BY(mutex_) = base::TimePoint::min();  ///< in time
   base::TimePoint timer_target_ AC_GUARDED_BY(mutex_) = base::TimePoint::max();
   unsigned alive_ AC_GUARDED_BY(mutex_) = 0;  ///< threads that did not end yet, the timer too
   unsigned idle_ AC_GUARDED_BY(mutex_) = 0;  ///< of them: look threads about to take work or to wait for it

@@ -150,8 +150,8 @@ void fill(Filesystem& fs, Reply reply, const FolderListingPtr& listing, const Li
 
 bool is_dot(std::string_view name) { return name == "." || name == ".."; }
 
-/// The entries of one readdirplus reply: those of `listing` from `request` on that fit. `names` are the ones that the origin
-/// must be asked for.
+/// The entries of one readdirplus reply: those of `listing` from `request` on that fit, and no more than the origin can be asked for
+/// at once. `names` are the ones that it must be asked for.
 struct Batch {
   FolderListingPtr listing;  ///< owns the entries
   std::vector<SnapshotEntry> entries{};
@@ -165,11 +165,13 @@ Batch batch_of(Filesystem& fs, const FolderListingPtr& listing, const ListingReq
   const base::TimePoint young_since = fs.young_since();
   EntryBuffer buffer(request.bytes);
   for (const SnapshotEntry& entry : listing->snapshot()->after(request.after)) {
+    const bool is_listed = listing->attributes(entry.index).has_value();
+    const bool is_asked = !is_dot(entry.name) && !(is_fresh && is_listed) &&
+                          !fs.nodes().is_fresh({request.node, entry.name}, young_since);
+    if (is_asked && batch.names.size() == origin::kMostNamesAsked) break;
     if (!buffer.add(entry, fuse_entry_param{})) break;
     batch.entries.push_back(entry);
-    if (is_dot(entry.name)) continue;
-    const bool is_listed = listing->attributes(entry.index).has_value();
-    if ((is_fresh && is_listed) || fs.nodes().is_fresh({request.node, entry.name}, young_since)) continue;
+    if (!is_asked) continue;
     batch.names.emplace_back(entry.name);
     batch.is_all_known = batch.is_all_known && (is_listed || fs.nodes().is_known({request.node, entry.name}));
   }

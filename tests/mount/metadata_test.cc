@@ -5,15 +5,19 @@
 #include <signal.h>  // NOLINT(modernize-deprecated-headers): kill is POSIX
 #include <stdio.h>  // NOLINT(modernize-deprecated-headers): rename is POSIX
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <filesystem>
 #include <map>
+#include <numeric>
 #include <string>
 #include <system_error>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -60,6 +64,25 @@ std::int64_t size_of(const std::string& path) {
   return ::stat(path.c_str(), &status) == 0 ? status.st_size : -1;
 }
 
+/// How many names each getdents64(2) of a folder gave, to a program with room for all of them.
+std::vector<std::size_t> parts_of_listing(const std::string& folder) {
+  constexpr std::size_t kLengthAt = 16;  // of linux_dirent64::d_reclen
+  const base::UniqueFd fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  std::vector<char> room(1U << 20U);
+  std::vector<std::size_t> parts;
+  for (;;) {
+    const long got = ::syscall(SYS_getdents64, fd.get(), room.data(), room.size());
+    if (got <= 0) return parts;
+    parts.push_back(0);
+    for (std::size_t at = 0; at < static_cast<std::size_t>(got);) {
+      std::uint16_t length = 0;
+      std::memcpy(&length, room.data() + at + kLengthAt, sizeof length);
+      at += length;
+      ++parts.back();
+    }
+  }
+}
+
 class MetadataTest : public ModelTest {
  protected:
   static MountOptions patient() { return {.flags = {{"--cache-metadata-ttl", "1h"}}}; }
@@ -91,6 +114,19 @@ TEST_F(MetadataTest, SecondFindAsksTheSourceNothing) {
   EXPECT_EQ(truth.size(), kFolders * (kFilesInEach + 1));
   EXPECT_GT(calls_of(mount, [&] { EXPECT_EQ(find(mount.mountpoint()), truth); }), 0U);
   EXPECT_EQ(calls_of(mount, [&] { EXPECT_EQ(find(mount.mountpoint()), truth); }), 0U);
+}
+
+/// Each call to the source has one deadline, however many names it asks for: a slow source must be able to keep it.
+TEST_F(MetadataTest, ManyNamesAreAskedForAFewAtATime) {
+  constexpr std::size_t kNames = 300;
+  constexpr std::size_t kMostAtATime = 64;
+  TestMount mount(patient());
+  ASSERT_EQ(::mkdir(mount.from("many").c_str(), 0755), 0);
+  for (std::size_t name = 0; name < kNames; ++name) make_pattern_file(mount.from(base::text("many/", name)), 1, {});
+  ASSERT_NO_FATAL_FAILURE(mount.start());
+  const auto parts = parts_of_listing(mount.at("many"));
+  EXPECT_EQ(std::accumulate(parts.begin(), parts.end(), std::size_t{0}), kNames + 2) << "with . and ..";
+  EXPECT_LE(parts.front(), kMostAtATime + 2) << "the kernel asks for attributes with the first ones";
 }
 
 TEST_F(MetadataTest, AfterARestartToo) {

@@ -118,6 +118,15 @@ class GuardedHealth : public testing::Test {
     guarded_.look<Attributes>(terms, ask, [answers](Result<Attributes> result) { answers->add(std::move(result)); });
     return answers;
   }
+  /// A look of a kind that comes back though file_stat hangs.
+  void look_beside() {
+    auto answers = std::make_shared<Heard<Result<Attributes>>>();
+    guarded_.look<Attributes>(
+        {.timeout = 10s}, [](Origin& origin) { return origin.stat("f"); },
+        [answers](Result<Attributes> result) { answers->add(std::move(result)); });
+    ASSERT_TRUE(answers->await(1));
+    EXPECT_TRUE(is_ok(answers->all().front()));
+  }
   /// Nothing of the origin comes back any more.
   void hang() {
     for (const OriginCall call : kHangs) fake_->close_gate(call);
@@ -277,6 +286,38 @@ TEST_F(GuardedHealth, OneFailingCallOfAWellOriginIsNoOutage) {
   ASSERT_TRUE(answered->await(1));
   EXPECT_TRUE(is_ok(answered->all().front()));
   EXPECT_EQ(heard_->count(), 0U);
+}
+
+TEST_F(GuardedHealth, OneCallThatHangsWhileOthersComeBackIsNoOutage) {
+  fake_->close_gate(OriginCall::file_stat);
+  const auto hanging = look();
+  ASSERT_TRUE(fake_->await_held(OriginCall::file_stat, 1));
+  ASSERT_TRUE(eventually([&] { return clock_.waiters() > 0; }));
+  clock_.advance(9500ms);
+  ASSERT_NO_FATAL_FAILURE(look_beside());
+  clock_.advance(500ms);
+  ASSERT_TRUE(hanging->await(1));
+  EXPECT_TRUE(has_kind(hanging->all().front(), ErrorKind::timeout));
+  EXPECT_TRUE(guarded_.is_answering());
+  ASSERT_TRUE(fake_->await_calls(OriginCall::space, 1)) << "it is probed";
+  look_beside();
+  EXPECT_TRUE(guarded_.is_answering());
+  EXPECT_EQ(guarded_.health().health, Health::degraded) << "a thread is lost";
+  heal();
+  EXPECT_TRUE(await_health(Health::up));
+}
+
+TEST_F(GuardedHealth, OthersThatCameBackBeforeAllHungAreNoAnswer) {
+  fake_->close_gate(OriginCall::file_stat);
+  const auto hanging = look();
+  ASSERT_TRUE(fake_->await_held(OriginCall::file_stat, 1));
+  ASSERT_TRUE(eventually([&] { return clock_.waiters() > 0; }));
+  clock_.advance(8s);
+  ASSERT_NO_FATAL_FAILURE(look_beside());
+  hang();
+  clock_.advance(2s);
+  ASSERT_TRUE(hanging->await(1));
+  EXPECT_FALSE(guarded_.is_answering());
 }
 
 TEST_F(GuardedHealth, ProbesThatNeverReturnAreFewAndAHealedOriginIsFoundAllTheSame) {

@@ -98,13 +98,13 @@ TEST_F(HealthRecordTest, ACallThatComesBackLateHurriesTheProbeAndNoMore) {
 }
 
 TEST_F(HealthRecordTest, AFailedCallIsNoVerdictUntilAProbeFailsToo) {
-  record_.call_failed(now_);
+  record_.put_in_doubt(now_);
   EXPECT_EQ(health(), Health::up);
   EXPECT_TRUE(record_.is_answering());
   EXPECT_LE(record_.probe_due(), now_);
   record_.probe_succeeded(now_);
   EXPECT_EQ(record_.recovered(), base::TimePoint::min()) << "it was never away";
-  record_.call_failed(now_ + 100ms);
+  record_.put_in_doubt(now_ + 100ms);
   EXPECT_EQ(record_.probe_due(), now_ + 1s) << "however many calls fail";
   record_.probe_failed(lost_line(), now_ + 1s);
   EXPECT_EQ(health(), Health::down);

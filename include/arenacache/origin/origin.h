@@ -28,6 +28,9 @@ namespace arenacache::origin {
 
 using Attributes = struct ::stat;
 
+/// For how many names stat_names() is asked at once: few enough for a slow origin to answer within a deadline.
+inline constexpr std::size_t kMostNamesAsked = 64;
+
 /// On whose behalf a change is made: created files belong to them, and their umask applies.
 struct Caller {
   uid_t uid = 0;
@@ -97,7 +100,8 @@ class Origin {
   // Calls that only look.
   virtual base::Result<Attributes> stat(const std::string& path) = 0;
   virtual base::Result<std::vector<DirectoryEntry>> list(const std::string& path) = 0;
-  /// Attributes of several names of one directory, in order; a name that is gone gives an error at its place.
+  /// Attributes of several names of one directory, in order; a name that is gone gives an error at its place. The origin looks at
+  /// one after the other, and one deadline is for all: not more than kMostNamesAsked.
   virtual base::Result<std::vector<base::Result<Attributes>>> stat_names(const std::string& directory,
                                                                          std::span<const std::string> names) = 0;
   virtual base::Result<std::string> read_link(const std::string& path) = 0;
