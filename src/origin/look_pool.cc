@@ -68,6 +68,7 @@ void LookPool::submit(const LookTerms& terms, std::shared_ptr<detail::Look> look
 }
 
 void LookPool::enqueue_locked(const TaskPtr& task, base::TimePoint deadline) {
+  task->asked = clock_.now();
   task->deadline = deadlines_.emplace(deadline, task);
   task->place = queue_.insert(queue_.end(), task);
   start_timer_locked();
@@ -158,6 +159,12 @@ base::TimePoint LookPool::next_due_locked() const {
     if (!times->empty()) due = std::min(due, times->begin()->first);
   }
   return due;
+}
+
+bool LookPool::is_answering_others_locked(const std::vector<TaskPtr>& expired) const {
+  const bool had_one_lately = last_answer_ > clock_.now() - kLately;
+  return had_one_lately &&
+         std::ranges::all_of(expired, [&](const TaskPtr& task) { return task->asked < last_answer_; });
 }
 
 void LookPool::serve() {
@@ -261,8 +268,8 @@ void LookPool::keep_time() {
     auto expired = claim_until_locked(target);
     wake_until_locked(target);
     if (expired.empty()) continue;
-    // Before the answers: who hears of it and asks again is refused. Where other looks come back it is these alone that do not.
-    if (last_answer_ > clock_.now() - kLately) {
+    // Before the answers: who hears of it and asks again is refused.
+    if (is_answering_others_locked(expired)) {
       health_->put_in_doubt();
     } else {
       health_->deadline_missed();

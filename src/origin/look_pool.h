@@ -42,6 +42,7 @@ class LookPool : public std::enable_shared_from_this<LookPool> {
   struct Task {
     std::shared_ptr<detail::Look> look;
     bool asks_again = false;
+    base::TimePoint asked;
     std::optional<base::Error> last;  ///< what the last try said, where there was one; fixed once answered
     Stage stage = Stage::queued;
     bool is_answered = false;  ///< claimed: whoever set it gives the answer
@@ -67,6 +68,8 @@ class LookPool : public std::enable_shared_from_this<LookPool> {
   /// What has rested until `limit` waits for a thread again.
   void wake_until_locked(base::TimePoint limit) AC_REQUIRES(mutex_);
   [[nodiscard]] base::TimePoint next_due_locked() const AC_REQUIRES(mutex_);
+  /// Whether another look had an answer lately, while those of `expired` waited.
+  [[nodiscard]] bool is_answering_others_locked(const std::vector<TaskPtr>& expired) const AC_REQUIRES(mutex_);
 
   /// What a look thread does next: one look, or letting go of spent ones; neither: it ends.
   struct Work {
