@@ -5,7 +5,9 @@
 #pragma once
 
 #include <dirent.h>
+#include <fcntl.h>
 
+#include <cerrno>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -23,6 +25,21 @@ struct Place {
 
 /// open(2) of `path` below `directory`, with O_CLOEXEC added, that follows no symlink (O_PATH opens it). Not for O_CREAT.
 [[nodiscard]] base::UniqueFd open_beneath(int directory, const std::string& path, int flags);
+
+/// look(fd), which says whether it went well, of what is at `path`, opened with O_PATH. A network's file system says ESTALE of a
+/// descriptor whose file lost the name to another one meanwhile: then of that one, but not for ever. False: errno says why.
+template <class Look>
+[[nodiscard]] bool look_at(int directory, const std::string& path, const Look& look) {
+  constexpr int kAttempts = 8;
+  for (int attempt = 1;; ++attempt) {
+    base::UniqueFd fd = open_beneath(directory, path, O_PATH);
+    if (fd.is_open() && look(fd.get())) return true;
+    const int error = errno;
+    fd.reset();
+    errno = error;
+    if (error != ESTALE || attempt == kAttempts) return false;
+  }
+}
 
 /// Opens the directory that `path` is in. False: errno says why ("" has none: EBUSY).
 [[nodiscard]] bool find_place(int directory, const std::string& path, Place& place);

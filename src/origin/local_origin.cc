@@ -69,10 +69,13 @@ void LocalOrigin::watch_folder(const std::string& path, bool anew) {
 }
 
 base::Result<Attributes> LocalOrigin::stat(const std::string& path) {
-  const base::UniqueFd fd = open_beneath(directory_.get(), path, O_PATH);
   Attributes attributes{};
-  if (!fd.is_open() || ::fstat(fd.get(), &attributes) != 0) return failed("stat", path);
-  inodes_->localise(attributes, fd.get(), path);
+  const auto look = [&](int fd) {
+    if (::fstat(fd, &attributes) != 0) return false;
+    inodes_->localise(attributes, fd, path);
+    return true;
+  };
+  if (!look_at(directory_.get(), path, look)) return failed("stat", path);
   return attributes;
 }
 
@@ -123,21 +126,22 @@ base::Result<std::vector<base::Result<Attributes>>> LocalOrigin::stat_names(cons
 }
 
 base::Result<std::string> LocalOrigin::read_link(const std::string& path) {
-  const base::UniqueFd fd = open_beneath(directory_.get(), path, O_PATH);
-  if (!fd.is_open()) return failed("read the link", path);
-  std::string target(256, '\0');
-  for (;;) {
-    const ssize_t length = ::readlinkat(fd.get(), "", target.data(), target.size());
-    if (length < 0) {
-      if (errno == ENOENT) errno = EINVAL;  // what readlinkat says of an empty name that is no symlink
-      return failed("read the link", path);
-    }
-    if (static_cast<std::size_t>(length) < target.size()) {
+  std::string target;
+  const auto look = [&target](int fd) {
+    for (std::size_t size = 256;; size *= 2) {
+      target.resize(size);
+      const ssize_t length = ::readlinkat(fd, "", target.data(), target.size());
+      if (length < 0) {
+        if (errno == ENOENT) errno = EINVAL;  // what readlinkat says of an empty name that is no symlink
+        return false;
+      }
+      if (static_cast<std::size_t>(length) == size) continue;
       target.resize(static_cast<std::size_t>(length));
-      return target;
+      return true;
     }
-    target.resize(target.size() * 2);
-  }
+  };
+  if (!look_at(directory_.get(), path, look)) return failed("read the link", path);
+  return target;
 }
 
 base::Result<std::shared_ptr<OriginFile>> LocalOrigin::open(const std::string& path, int flags, const Caller* caller) {
@@ -158,22 +162,26 @@ base::Result<std::shared_ptr<OriginFile>> LocalOrigin::take_file(base::UniqueFd 
 }
 
 base::Result<std::string> LocalOrigin::get_xattr(const std::string& path, const std::string& name) {
-  const base::UniqueFd fd = open_beneath(directory_.get(), path, O_PATH);
   std::string value;
-  const auto call = [file = descriptor_path(fd.get()), &name](char* out, std::size_t size) {
-    return ::getxattr(file.c_str(), name.c_str(), out, size);
+  const auto look = [&](int fd) {
+    const auto call = [file = descriptor_path(fd), &name](char* out, std::size_t size) {
+      return ::getxattr(file.c_str(), name.c_str(), out, size);
+    };
+    return read_sized(call, value);
   };
-  if (!fd.is_open() || !read_sized(call, value)) return failed(base::text("read xattr ", name, " of"), path);
+  if (!look_at(directory_.get(), path, look)) return failed(base::text("read xattr ", name, " of"), path);
   return value;
 }
 
 base::Result<std::string> LocalOrigin::list_xattrs(const std::string& path) {
-  const base::UniqueFd fd = open_beneath(directory_.get(), path, O_PATH);
   std::string names;
-  const auto call = [file = descriptor_path(fd.get())](char* out, std::size_t size) {
-    return ::listxattr(file.c_str(), out, size);
+  const auto look = [&](int fd) {
+    const auto call = [file = descriptor_path(fd)](char* out, std::size_t size) {
+      return ::listxattr(file.c_str(), out, size);
+    };
+    return read_sized(call, names);
   };
-  if (!fd.is_open() || !read_sized(call, names)) return failed("list xattrs of", path);
+  if (!look_at(directory_.get(), path, look)) return failed("list xattrs of", path);
   return names;
 }
 

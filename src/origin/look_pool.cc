@@ -162,9 +162,9 @@ base::TimePoint LookPool::next_due_locked() const {
 }
 
 bool LookPool::is_answering_others_locked(const std::vector<TaskPtr>& expired) const {
-  const bool had_one_lately = last_answer_ > clock_.now() - kLately;
-  return had_one_lately &&
-         std::ranges::all_of(expired, [&](const TaskPtr& task) { return task->asked < last_answer_; });
+  const base::TimePoint last = last_answer_;
+  return last > clock_.now() - kLately &&
+         std::ranges::all_of(expired, [&](const TaskPtr& task) { return task->asked < last; });
 }
 
 void LookPool::serve() {

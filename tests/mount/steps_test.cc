@@ -144,7 +144,7 @@ class StepsTest : public MountTest {
  protected:
   static MountOptions options() {
     return {.flags = {{"--daemon-crash-window", "0s"}, {"--cache-min-size", "1"}},
-            .watchdog = std::chrono::seconds(is_long() ? 1500 : 270)};
+            .watchdog = std::chrono::seconds(is_long() ? 3600 : 270)};
   }
 
   static pid_t await_worker(const TestMount& mount, pid_t before) {

@@ -10,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include "beneath.h"
 #include "origin_fixture.h"
 
 namespace arenacache::test {
@@ -31,6 +32,49 @@ TEST_F(LocalLooks, StatSaysWhatThePlainFolderSays) {
   EXPECT_EQ(errno_of(origin_->stat("a/b.safetensors/c")), ENOTDIR);
   EXPECT_EQ(errno_of(origin_->stat(std::string(256, 'n'))), ENAMETOOLONG);
   EXPECT_TRUE(is_ok(origin_->stat("a")));
+}
+
+/// A network's file system says so of a descriptor; the kernel looks a path up again by itself, but not that.
+TEST_F(LocalLooks, AFileThatLosesItsNameWhileItIsLookedAtIsLookedUpAgain) {
+  write("a", "old");
+  const base::UniqueFd top(::open(source().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  Attributes seen{};
+  int looks = 0;
+  const auto look = [&](int fd) {
+    if (++looks < 3) {
+      write("new", "newer");
+      EXPECT_EQ(::rename(source("new").c_str(), source("a").c_str()), 0);
+      errno = ESTALE;
+      return false;
+    }
+    return ::fstat(fd, &seen) == 0;
+  };
+  EXPECT_TRUE(origin::look_at(top.get(), "a", look));
+  EXPECT_EQ(seen.st_size, 5);
+  EXPECT_EQ(looks, 3);
+}
+
+TEST_F(LocalLooks, ALookThatIsAlwaysStaleOrFailsOtherwiseEnds) {
+  write("a", "content");
+  const base::UniqueFd top(::open(source().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  int looks = 0;
+  int error = ESTALE;
+  const auto look = [&](int /*fd*/) {
+    ++looks;
+    errno = error;
+    return false;
+  };
+  EXPECT_FALSE(origin::look_at(top.get(), "a", look));
+  EXPECT_EQ(errno, ESTALE);
+  EXPECT_LE(looks, 100);
+  looks = 0;
+  error = EIO;
+  EXPECT_FALSE(origin::look_at(top.get(), "a", look));
+  EXPECT_EQ(errno, EIO);
+  EXPECT_EQ(looks, 1);
+  EXPECT_FALSE(origin::look_at(top.get(), "absent", look));
+  EXPECT_EQ(errno, ENOENT);
+  EXPECT_EQ(looks, 1);
 }
 
 TEST_F(LocalLooks, ASymlinkIsSeenAndNotFollowed) {
