@@ -228,8 +228,8 @@ std::string WrittenFile::read_block(Opened& opened, std::size_t block) {
   if (is_short && !is_emptied && during.oldest == during.newest) return text("read ", got, " bytes of block ", block);
   for (std::size_t at = 0; at < static_cast<std::size_t>(got); at += kPage) {
     const auto page = std::span(buffer).subspan(at, std::min<std::size_t>(kPage, static_cast<std::size_t>(got) - at));
-    std::string failure = check_page(opened, block, page, block * kBlock + at, during);
-    if (!failure.empty()) return failure;
+    const std::string failure = check_page(opened, block, page, block * kBlock + at, during);
+    if (!failure.empty()) return failure + read_again(opened.fd.get(), block * kBlock + at);
   }
   return {};
 }
@@ -269,6 +269,22 @@ std::string WrittenFile::check_page(Opened& opened, std::size_t block, std::span
     }
   }
   return {};
+}
+
+/// The version of a page that was wrong: from the kernel's memory, from the daemon, and to who opens now.
+std::string WrittenFile::read_again(int fd, std::uint64_t offset) const {
+  const auto version_in = [&](int file) {
+    std::vector<std::byte> page(kPage);
+    const ssize_t got = ::pread(file, page.data(), page.size(), static_cast<off_t>(offset));
+    const auto found = got == static_cast<ssize_t>(page.size()) ? pattern_of(page, offset) : std::nullopt;
+    return found ? text(static_cast<std::uint64_t>(*found) - number_ * kVersionsOfAFile) : text("of ", got, " bytes");
+  };
+  const std::string again = version_in(fd);
+  ::posix_fadvise(fd, static_cast<off_t>(offset), static_cast<off_t>(kPage), POSIX_FADV_DONTNEED);
+  const std::string dropped = version_in(fd);
+  const UniqueFd fresh(::open(ground_.mount.at(name_).c_str(), O_RDONLY | O_CLOEXEC));
+  return text("; read again: ", again, ", without the kernel's pages: ", dropped,
+              ", opened anew: ", version_in(fresh.get()), ", the newest: ", Number{begun_[offset / kBlock]});
 }
 
 /// What a page has that is of no version.

@@ -62,6 +62,7 @@ class WrittenFile {
   [[nodiscard]] Range allowed(const Opened& opened, std::size_t block, Range during) const;
   [[nodiscard]] std::string check_page(Opened& opened, std::size_t block, std::span<const std::byte> page,
                                        std::uint64_t offset, Range during) const;
+  [[nodiscard]] std::string read_again(int fd, std::uint64_t offset) const;
   [[nodiscard]] std::string content_of(std::span<const std::byte> page, std::uint64_t offset, Number newest) const;
   [[nodiscard]] bool is_torn(std::span<const std::byte> page, std::uint64_t offset, Range range) const;
 
