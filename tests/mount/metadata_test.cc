@@ -125,6 +125,7 @@ TEST_F(MetadataTest, ManyNamesAreAskedForAFewAtATime) {
   for (std::size_t name = 0; name < kNames; ++name) make_pattern_file(mount.from(base::text("many/", name)), 1, {});
   ASSERT_NO_FATAL_FAILURE(mount.start());
   const auto parts = parts_of_listing(mount.at("many"));
+  ASSERT_FALSE(parts.empty());
   EXPECT_EQ(std::accumulate(parts.begin(), parts.end(), std::size_t{0}), kNames + 2) << "with . and ..";
   EXPECT_LE(parts.front(), kMostAtATime + 2) << "the kernel asks for attributes with the first ones";
 }

@@ -118,6 +118,13 @@ class GuardedHealth : public testing::Test {
     guarded_.look<Attributes>(terms, ask, [answers](Result<Attributes> result) { answers->add(std::move(result)); });
     return answers;
   }
+  /// One that is inside the origin, and whose deadline is awaited.
+  std::shared_ptr<Heard<Result<Attributes>>> look_that_hangs() {
+    auto answers = look();
+    EXPECT_TRUE(fake_->await_held(OriginCall::file_stat, 1));
+    EXPECT_TRUE(eventually([&] { return clock_.waiters() > 0; }));
+    return answers;
+  }
   /// A look of a kind that comes back though file_stat hangs.
   void look_beside() {
     auto answers = std::make_shared<Heard<Result<Attributes>>>();
@@ -136,9 +143,7 @@ class GuardedHealth : public testing::Test {
   }
   /// Lets one look miss its deadline while the origin hangs, until the probe hangs too.
   void miss() {
-    const auto answers = look();
-    ASSERT_TRUE(fake_->await_held(OriginCall::file_stat, 1));
-    ASSERT_TRUE(eventually([&] { return clock_.waiters() > 0; }));
+    const auto answers = look_that_hangs();
     clock_.advance(10s);
     ASSERT_TRUE(answers->await(1));
     EXPECT_FALSE(guarded_.is_answering()) << "the first who hears of it knows it";
@@ -290,9 +295,7 @@ TEST_F(GuardedHealth, OneFailingCallOfAWellOriginIsNoOutage) {
 
 TEST_F(GuardedHealth, OneCallThatHangsWhileOthersComeBackIsNoOutage) {
   fake_->close_gate(OriginCall::file_stat);
-  const auto hanging = look();
-  ASSERT_TRUE(fake_->await_held(OriginCall::file_stat, 1));
-  ASSERT_TRUE(eventually([&] { return clock_.waiters() > 0; }));
+  const auto hanging = look_that_hangs();
   clock_.advance(9500ms);
   ASSERT_NO_FATAL_FAILURE(look_beside());
   clock_.advance(500ms);
@@ -300,7 +303,7 @@ TEST_F(GuardedHealth, OneCallThatHangsWhileOthersComeBackIsNoOutage) {
   EXPECT_TRUE(has_kind(hanging->all().front(), ErrorKind::timeout));
   EXPECT_TRUE(guarded_.is_answering());
   ASSERT_TRUE(fake_->await_calls(OriginCall::space, 1)) << "it is probed";
-  look_beside();
+  ASSERT_NO_FATAL_FAILURE(look_beside());
   EXPECT_TRUE(guarded_.is_answering());
   EXPECT_EQ(guarded_.health().health, Health::degraded) << "a thread is lost";
   heal();
@@ -309,9 +312,7 @@ TEST_F(GuardedHealth, OneCallThatHangsWhileOthersComeBackIsNoOutage) {
 
 TEST_F(GuardedHealth, OthersThatCameBackBeforeAllHungAreNoAnswer) {
   fake_->close_gate(OriginCall::file_stat);
-  const auto hanging = look();
-  ASSERT_TRUE(fake_->await_held(OriginCall::file_stat, 1));
-  ASSERT_TRUE(eventually([&] { return clock_.waiters() > 0; }));
+  const auto hanging = look_that_hangs();
   clock_.advance(8s);
   ASSERT_NO_FATAL_FAILURE(look_beside());
   hang();

@@ -4,7 +4,7 @@
 // Promises: each `done` is called exactly once, on one of this object's threads (or on the one that calls stop(), or look()
 // after stop()), with the call's result or, once its deadline passed, with ErrorKind::timeout (ETIMEDOUT); the call itself may
 // still be running then, and its late result is dropped. At most `max_lost` threads are lost; beyond that looks fail at their
-// deadline without having started. After the first missed deadline, until a probe of the origin has come back, looks are
+// deadline without having started. After one missed while no other look was answered, until a probe has come back, looks are
 // refused at once (ErrorKind::timeout), but for patient ones; a refusal is given inside look(). At most `max_waiting` looks wait.
 // After stop() no `done`, no change and no health listener runs any more.
 // Threads: any may call, completions and changes too. Locks: one mutex for looks, one for changes, neither held while a call
