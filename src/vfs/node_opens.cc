@@ -249,6 +249,8 @@ OpenWay NodeTable::settle(const Opening& opening) {
   OpenState& open = *node->open;
   OpenWay way = settle_locked(open, opening);
   way.drops_pages = opening.drops_pages;
+  // The file may have another node by now, which is written unseen.
+  way.bypasses_pages = way.answer == OpenWay::Answer::served && open.retired;
   if (way.answer == OpenWay::Answer::backed && !std::exchange(way.drops_pages, true)) ++open.dropping;
   record_pages_locked(*node);
   if (way.answer != OpenWay::Answer::look_up_again) return way;
@@ -313,10 +315,11 @@ Entry NodeTable::keep_for_writer(Name name, const Entry& found, pid_t thread) {
   if (was_overtaken) take_current();
   link = link_locked(name);
   const bool is_backed = node->open && node->open->way == ReadWay::backed;
-  const bool is_stored = is_backed && !cache::is_origin_backing(node->open->backing);
+  // By a reader who was quicker.
+  const bool keeps_out = is_backed && (!cache::is_origin_backing(node->open->backing) || is_read_beside_locked(id));
   // A reader was sent away from it: its next lookup would take the name from the writer's node.
   const bool is_left = node->open && node->open->retired && !node->open->newer;
-  if ((is_stored || is_left) && link != nullptr && link->node == id) {
+  if ((keeps_out || is_left) && link != nullptr && link->node == id) {
     node->open->retired = true;
     node->open->newer.reset();
     take_current();

@@ -18,7 +18,7 @@ NodeId NodeTable::succeed_locked(NodeId id, const Link* link, const CompactAttri
   const Node& node = nodes_.at(id);
   const InodeKey key = key_of(node);
   drop_key_locked(id, node);
-  const bool is_of_now = node.open && (node.open->follows || node.open->writers > 0);
+  const bool is_of_now = node.open && (node.open->follows || is_written_now(*node.open));
   const bool is_followed = is_of_now && key == InodeKey{attributes.device(), attributes.inode()};
   const bool is_same = is_followed || node.attributes.version().same_data(attributes.version());
   const NodeId successor = make_node_locked(attributes);
@@ -143,26 +143,27 @@ std::vector<NodeId> NodeTable::incarnations(NodeId id) const {
   return all;
 }
 
-std::vector<NodeId> NodeTable::served_beside(NodeId id) const {
+std::vector<NodeId> NodeTable::served_beside(NodeId id, bool past_pages) const {
   base::MutexLock lock(mutex_);
-  return served_beside_locked(id);
+  return served_beside_locked(id, past_pages);
 }
 
-std::vector<NodeId> NodeTable::served_beside_locked(NodeId id) const {
+std::vector<NodeId> NodeTable::served_beside_locked(NodeId id, bool past_pages) const {
   std::vector<NodeId> all;
   const Node* const node = find_locked(id);
   const bool has_successor = node != nullptr && node->open && find_locked(node->open->successor) != nullptr;
   const NodeId current = has_successor ? node->open->successor : id;
-  const auto add = [&](NodeId one, const Node& other) AC_REQUIRES(mutex_) {
+  const auto add = [&](NodeId one, const Node& other, bool may_be_written) AC_REQUIRES(mutex_) {
     const bool is_served = other.open && other.open->way == ReadWay::served && other.open->readers > 0;
-    if (is_served && !other.open->writes_pages) all.push_back(one);
+    if (is_served && (may_be_written || !other.open->writes_pages)) all.push_back(one);
   };
   // The kernel drops what it has of a place before a write that goes past its pages; a read brings the old bytes back before it is done.
-  if (node != nullptr && node->open && node->open->writers > 0) add(id, *node);
-  if (has_successor) add(current, nodes_.at(current));
+  // Who wrote through them may have closed, and the kernel not told so yet.
+  if (node != nullptr && node->open && node->open->writers > 0) add(id, *node, past_pages);
+  if (has_successor) add(current, nodes_.at(current), false);
   for (const NodeId older : nameless_) {
     const Node& other = nodes_.at(older);
-    if (older != id && other.open->successor == current) add(older, other);
+    if (older != id && other.open->successor == current) add(older, other, false);
   }
   return all;
 }

@@ -69,7 +69,7 @@ void write(const FilesystemPtr& fs, Reply reply, FilePlace place, std::span<cons
                    reply = std::move(reply)](origin::Origin&) mutable {
     before_data_change(*fs, *handle);
     const auto written = append ? append_once(reply, *handle->file, data) : handle->file->write_at(data, offset, false);
-    note_data_change(*fs, handle->node, *handle->file);
+    note_data_change(*fs, handle->node, *handle->file, handle->bypasses_pages);
     if (!written) return reply.fail(written.error());
     reply.written(*written);
   });

@@ -61,17 +61,17 @@ cache::FileRef file_ref(const Filesystem& fs, std::string path, const origin::At
   return {.source = fs.source(), .path = std::move(path), .version = origin::version_of(attributes)};
 }
 
-void note_data_change(Filesystem& fs, NodeId id, origin::OriginFile& file) {
+void note_data_change(Filesystem& fs, NodeId id, origin::OriginFile& file, bool past_pages) {
   if (const auto attributes = file.stat()) {
     note_attributes_changed(fs, id, nullptr, *attributes);
   } else {
     note_data_unknown(fs, id);
   }
-  drop_pages_beside(fs, id);
+  drop_pages_beside(fs, id, past_pages);
 }
 
-void drop_pages_beside(Filesystem& fs, NodeId id) {
-  const auto others = fs.nodes().served_beside(id);
+void drop_pages_beside(Filesystem& fs, NodeId id, bool past_pages) {
+  const auto others = fs.nodes().served_beside(id, past_pages);
   if (!others.empty()) fs.kernel_pages().drop_pages(others, kPatienceWithReads);
 }
 

@@ -49,10 +49,10 @@ auto at_path(Filesystem& fs, const Where& where, Call call) -> decltype(call(std
 [[nodiscard]] cache::FileRef file_ref(const Filesystem& fs, std::string path, const origin::Attributes& attributes);
 
 /// After a change through the mount that may have moved data: takes the attributes `file` has now.
-void note_data_change(Filesystem& fs, NodeId id, origin::OriginFile& file);
+void note_data_change(Filesystem& fs, NodeId id, origin::OriginFile& file, bool past_pages = false);
 /// Nodes of the same file whose pages the kernel does not change by a write to `id` (NodeTable::served_beside): it lets go of them before
 /// the writer is told that the data changed.
-void drop_pages_beside(Filesystem& fs, NodeId id);
+void drop_pages_beside(Filesystem& fs, NodeId id, bool past_pages = false);
 /// After a change through the mount that left the data alone: tells node table and engine.
 void note_attribute_change(Filesystem& fs, NodeId id, const origin::Attributes& before,
                            const origin::Attributes& after);

@@ -89,6 +89,7 @@ bool settle_open(Filesystem& fs, const Requester& requester, FileHandle& handle,
     opening.drops_pages = way.drops_pages;
     decision.drops_pages = way.drops_pages;
     decision.keep_pages = !way.drops_pages;
+    decision.bypass_pages = decision.bypass_pages || way.bypasses_pages;
     if (way.answer != OpenWay::Answer::backed) return way.answer == OpenWay::Answer::served;
     decision.bypass_pages = false;  // it has none
     handle.backing = way.backing == opening.offer ? offer : fs.backings().share(handle.node, way.backing);

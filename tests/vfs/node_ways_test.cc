@@ -265,6 +265,44 @@ TEST_F(NodeWaysTest, NobodyWritesUnseenBesideReadersOfAnOlderNode) {
   EXPECT_EQ(table_.served_beside(last), std::vector{id}) << "who is told of what is written";
 }
 
+TEST_F(NodeWaysTest, AReaderWhoWasQuickerDoesNotMakeAWriterUnseenBesideReadersOfAnOlderNode) {
+  const NodeId id = look_up("model");
+  ASSERT_EQ(open(id, cache::kNoBacking).answer, Answer::served);
+  ASSERT_EQ(open(id, kOwn, OpenKind::read, 2).answer, Answer::look_up_again);
+  const NodeId next = table_.fresh_entry(kModel, kNow - std::chrono::seconds(1))->id;
+  ASSERT_EQ(open(next, kOwn, OpenKind::read, 2).answer, Answer::backed);
+  ASSERT_EQ(open(next, kOwn, OpenKind::write, 3).answer, Answer::look_up_again);
+  const auto found = table_.fresh_entry(kModel, kNow - std::chrono::seconds(1));
+  ASSERT_EQ(open(found->id, kOwn, OpenKind::read, 4).answer, Answer::backed) << "before the writer's lookup";
+  const NodeId last = table_.keep_for_writer(kModel, *found, 3).id;
+  EXPECT_EQ(open(last, kOwn, OpenKind::write, 3).answer, Answer::served);
+  EXPECT_EQ(table_.served_beside(last), std::vector{id}) << "who is told of what is written";
+}
+
+TEST_F(NodeWaysTest, WhoIsServedOnANodeThatLostItsNameMeanwhileGoesPastThePages) {
+  const NodeId id = look_up("model");
+  ASSERT_EQ(open(id, kStored).answer, Answer::backed);
+  const OpenDecision decision = table_.open(id, OpenKind::read);
+  ASSERT_FALSE(decision.bypass_pages);
+  ASSERT_EQ(open(id, cache::kNoBacking, OpenKind::write, 2).answer, Answer::look_up_again);
+  table_.close(id, OpenKind::read);
+  table_.note_sent_away(3, OpenKind::read, 1);
+  const OpenWay way = table_.settle({.node = id, .thread = 3, .version = decision.version, .gone = kStored});
+  EXPECT_EQ(way.answer, Answer::served);
+  EXPECT_TRUE(way.bypasses_pages) << "the newer node may be written unseen";
+}
+
+TEST_F(NodeWaysTest, WhoReadsAFileThatIsBeingTruncatedIsFoundByWhoWritesItsNextNode) {
+  const NodeId id = look_up("model");
+  ASSERT_EQ(open(id, cache::kNoBacking).answer, Answer::served);
+  ASSERT_EQ(open(id, kStored, OpenKind::read, 2).answer, Answer::look_up_again);
+  ASSERT_TRUE(table_.begin_data_change(id));
+  const NodeId next = look_up("model", 200);
+  ASSERT_NE(next, id);
+  table_.end_data_change(id);
+  EXPECT_EQ(table_.served_beside(next), std::vector{id});
+}
+
 TEST_F(NodeWaysTest, WhoWritesPastThePagesOfReadersHasThemDropped) {
   const NodeId id = look_up("model");
   ASSERT_EQ(open(id, cache::kNoBacking).answer, Answer::served);
@@ -284,6 +322,7 @@ TEST_F(NodeWaysTest, PagesThatAreWrittenAreNotDropped) {
   open(id, cache::kNoBacking);
   open(id, cache::kNoBacking, OpenKind::write);
   EXPECT_TRUE(table_.served_beside(id).empty()) << "a page that is written waits for the answer";
+  EXPECT_EQ(table_.served_beside(id, true), std::vector{id}) << "a second one, past them: the first may be gone";
 }
 
 TEST_F(NodeWaysTest, WhatIsKnownOfAFileThatTheKernelWritesIsOldAtOnce) {

@@ -136,7 +136,11 @@ std::string SimulatedMount::history() const {
   return all;
 }
 
-void SimulatedMount::take_all() { kernel_.take_all(); }
+void SimulatedMount::take_all() {
+  constexpr int kReleaseDelay = 20;
+  if (!unsent_releases_.empty() && random_() % kReleaseDelay == 0) send_release();
+  kernel_.take_all();
+}
 
 SimulatedMount::Answer SimulatedMount::ask(Program& me, std::uint32_t thread, std::uint32_t opcode, std::uint64_t node,
                                            std::string body) {
@@ -411,6 +415,15 @@ void SimulatedMount::close(const File& file) {
   } else if (!file.is_direct) {
     --inode.cached_opens;
   }
+  unsent_releases_.push_back(file);
+  if (random_() % 2 == 0) send_release();
+}
+
+/// Nobody waits for it, so it may come late.
+void SimulatedMount::send_release() {
+  const File file = std::move(unsent_releases_.front());
+  unsent_releases_.pop_front();
+  note(text("released, node ", file.node, ", handle ", file.handle));
   fuse_release_in release{};
   release.fh = file.handle;
   kernel_.send({.opcode = FUSE_RELEASE, .node = file.node, .body = bytes_of(release)});
@@ -500,6 +513,7 @@ bool SimulatedMount::is_idle() const {
 }
 
 void SimulatedMount::forget_all() {
+  while (!unsent_releases_.empty()) send_release();
   while (!names_.empty()) drop_name(std::string(names_.begin()->first));
   AC_CHECK(inodes_.empty());
 }

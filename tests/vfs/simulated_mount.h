@@ -141,6 +141,7 @@ class SimulatedMount {
   int try_truncate(Program& me, std::uint32_t thread, const std::string& name, bool anew);
   /// What an OPEN or CREATE was answered with. An errno, or 0.
   int take_open(std::uint64_t node, std::span<const std::byte> told, std::optional<File>& file);
+  void send_release();
   void lock_folder(Program& me);
   void unlock_folder();
   void drop_names_told();
@@ -165,6 +166,7 @@ class SimulatedMount {
   std::uint64_t next_dentry_ = 1;
   std::uint64_t attributes_ = 1;  ///< counts what is learnt of sizes and times
   std::uint64_t evicted_at_ = 0;  ///< when an inode was let go last
+  std::deque<File> unsent_releases_;  ///< of what is closed
   std::set<std::string> in_lookup_;
   bool is_folder_locked_ = false;
   std::vector<std::string> names_to_drop_;  ///< told of while the folder was busy

@@ -118,6 +118,7 @@ struct OpenWay {
   Answer answer = Answer::served;
   cache::BackingKey backing = cache::kNoBacking;
   bool drops_pages = false;  ///< as OpenDecision's: what the kernel reads by itself has no pages of the node
+  bool bypasses_pages = false;  ///< also where that was not decided before
 };
 
 class NodeTable {
@@ -149,8 +150,8 @@ class NodeTable {
   [[nodiscard]] std::vector<NodeId> incarnations(NodeId id) const;
   /// Whose pages the kernel does not change by a write to the node: its file's other nodes, at the version that the current one began
   /// with or with opens that follow its writers, that are read through the kernel's pages, and written through them by nobody; and the
-  /// node itself if that goes for it.
-  [[nodiscard]] std::vector<NodeId> served_beside(NodeId id) const;
+  /// node itself if that goes for it. `past_pages`: the write goes past the node's pages, whoever else writes through them.
+  [[nodiscard]] std::vector<NodeId> served_beside(NodeId id, bool past_pages = false) const;
   /// `id`, or, where it has no name, the node that has those of its file by now.
   [[nodiscard]] NodeId with_name_of(NodeId id) const;
   /// The path of another node of the same inode: one that took over this one's name. With `version`, only of one at that; else
@@ -323,7 +324,7 @@ class NodeTable {
   void pass_link_locked(const Link& link, NodeId to) AC_REQUIRES(mutex_);
   void detach_locked(NodeId id) AC_REQUIRES(mutex_);
   void note_nameless_locked(NodeId id) AC_REQUIRES(mutex_);
-  std::vector<NodeId> served_beside_locked(NodeId id) const AC_REQUIRES(mutex_);
+  std::vector<NodeId> served_beside_locked(NodeId id, bool past_pages = false) const AC_REQUIRES(mutex_);
   void note_inode_gone_locked(NodeId id) AC_REQUIRES(mutex_);
   void give_names_back_locked(NodeId id) AC_REQUIRES(mutex_);
   Node* current_locked(Name name, NodeId& id) AC_REQUIRES(mutex_);
