@@ -68,6 +68,13 @@ class HeldFiles {
     found->was_asked = true;
     return true;
   }
+  /// What `thread` was shown, if that was `node`; null: nothing is held.
+  [[nodiscard]] Pointer shown(pid_t thread, NodeId node) const {
+    if (count_.load(std::memory_order_relaxed) == 0) return nullptr;
+    const base::MutexLock lock(mutex_);
+    const auto found = std::ranges::find(all_, thread, &Entry::thread);
+    return found != all_.end() && found->file && found->file->node == node ? found->file : nullptr;
+  }
   /// What `thread`, which opens now, was shown; null: nothing is held for it. It is not expected any more.
   [[nodiscard]] Pointer take(pid_t thread) {
     if (count_.load(std::memory_order_relaxed) == 0) return nullptr;

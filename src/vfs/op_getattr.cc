@@ -22,6 +22,18 @@ void answer_from_table(Filesystem& fs, Reply& reply, NodeId id) {
   answer_with_known(fs, reply, id, *state);
 }
 
+/// Of a file that has no name any more, and is about to be opened all the same.
+void answer_with_held(const FilesystemPtr& fs, Reply reply, NodeId id) {
+  const auto state = fs->nodes().state(id);
+  const auto held = fs->held_files().shown(reply.requester().pid, id);
+  if (!state || state->has_attributes || !held || !held->file) return answer_from_table(*fs, reply, id);
+  fs->look<origin::Attributes>([held](origin::Origin&) { return held->file->stat(); },
+                               [reply = std::move(reply)](const base::Result<origin::Attributes>& said) mutable {
+                                 if (!said) return reply.fail(said.error());
+                                 reply.attributes(*said, 0);
+                               });
+}
+
 void answer_with(const FilesystemPtr& fs, Reply reply, NodeId id, const NodeSaid& answer) {
   const auto state = fs->nodes().state(id);
   const bool is_open = state && state->readers + state->writers > 0;
@@ -30,6 +42,7 @@ void answer_with(const FilesystemPtr& fs, Reply reply, NodeId id, const NodeSaid
     // Open files go on with the file they have; whoever came by the name looks it up again.
     // Once: what it was going to open, that open answers for.
     if (!is_open && !fs->held_files().counts_question(reply.requester().pid, id)) return reply_gone(*fs, reply);
+    if (!is_open) return answer_with_held(fs, std::move(reply), id);
   } else if (!answer.said) {
     return reply.fail(answer.said.error());
   } else if (state && !state->has_attributes) {

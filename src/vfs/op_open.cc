@@ -63,21 +63,31 @@ void serve(const FilesystemPtr& fs, Reply reply, const Wanted& wanted) {
                  [settle = std::move(settle)](const base::Result<bool>&) mutable { settle(); });
 }
 
-/// The name went to another file, or to another node of this one, between a second lookup and its open: what the lookup found is
-/// read, past the kernel's pages.
-void serve_held(const FilesystemPtr& fs, Reply reply, const HeldFiles::Pointer& held) {
+void serve_held_at(const FilesystemPtr& fs, Reply reply, const HeldFiles::Pointer& held,
+                   const origin::Version& version) {
   OpenDecision decision = fs->nodes().open(held->node, OpenKind::read, reply.requester().pid);
   if (decision.answer == OpenDecision::Answer::look_up_again) return reply_gone(*fs, reply);
-  decision.version = held->version;
+  decision.version = version;
   decision.bypass_pages = true;
   auto handle = std::make_shared<FileHandle>();
   handle->node = held->node;
   handle->access = O_RDONLY;
-  const cache::FileRef file{.source = fs->source(), .path = held->path, .version = held->version};
+  const cache::FileRef file{.source = fs->source(), .path = held->path, .version = version};
   handle->reader = open_reader(*fs, reply.requester(), held->node, file, decision, {held, held->file.get()});
   OpenAgain again;
   if (!held->file) again = [fs, held](Reply last) { serve_in_its_place(fs, std::move(last), held->node, held->path); };
   settle_and_reply(fs, reply, handle, decision, std::move(again));
+}
+
+/// The name went to another file, or to another node of this one, between a second lookup and its open: what the lookup found is
+/// read, as it is by now, past the kernel's pages.
+void serve_held(const FilesystemPtr& fs, Reply reply, const HeldFiles::Pointer& held) {
+  if (!held->file) return serve_held_at(fs, std::move(reply), held, held->version);
+  fs->look<origin::Attributes>(
+      [held](origin::Origin&) { return held->file->stat(); },
+      [fs, held, reply = std::move(reply)](const base::Result<origin::Attributes>& now) mutable {
+        serve_held_at(fs, std::move(reply), held, now ? origin::version_of(*now) : held->version);
+      });
 }
 
 bool fits(const FileHandle& handle, int access) {

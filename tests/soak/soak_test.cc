@@ -54,7 +54,7 @@ constexpr Resources kMoreOfWorker{.memory_mib = 24, .descriptors = 8, .threads =
 Clock::duration duration() {
   const char* const given = std::getenv("ARENACACHE_TEST_SOAK");  // NOLINT(concurrency-mt-unsafe): nobody sets it
   if (given != nullptr) return must(base::parse_duration(given));
-  return kIsSanitized ? 12s : 20s;
+  return kIsSanitized ? 30s : 60s;
 }
 
 std::uint64_t given_seed() {

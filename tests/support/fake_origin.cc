@@ -45,10 +45,7 @@ class FakeOrigin::File final : public origin::OriginFile {
     return state_->locked([&](FakeTree& tree) -> Result<std::size_t> {
       const std::size_t at = append ? node_->data.size() : static_cast<std::size_t>(offset);
       if (data.empty()) return std::size_t{0};
-      node_->data.resize(std::max(node_->data.size(), at + data.size()));
-      std::memcpy(node_->data.data() + at, data.data(), data.size());
-      tree.touch_data(*node_);
-      return data.size();
+      return State::write(tree, *node_, data, at);
     });
   }
 
@@ -110,7 +107,7 @@ class FakeOrigin::File final : public origin::OriginFile {
   }
 
   void drop_cache(std::uint64_t /*offset*/, std::uint64_t /*length*/) override {}
-  [[nodiscard]] int descriptor() const override { return -1; }
+  [[nodiscard]] int descriptor() const override { return state_->descriptor_of(node_); }
 
  private:
   const std::shared_ptr<State> state_;

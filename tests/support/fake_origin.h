@@ -2,7 +2,7 @@
 // FakeOrigin: an origin in memory that a test makes slow, dead, wrong or changed at any moment.
 // Promises: behaves as LocalOrigin does on one file system (errnos, link counts, times from `clock`, which is the only time it
 // knows), counts every call and every byte read, and can hold, hang or fail the calls of any kind. Permissions are not checked;
-// created files have the caller's ids and umask. Files have no descriptor (-1).
+// created files have the caller's ids and umask. Files have no descriptor (-1), or one that stands for them (give_descriptors).
 // Threads: any. Locks: one mutex, not held while a call is held or a callback runs.
 #pragma once
 
@@ -72,6 +72,12 @@ class FakeOrigin final : public origin::Origin {
   void set_mtime(const std::string& path, timespec time);
   [[nodiscard]] bool exists(const std::string& path) const;
   [[nodiscard]] std::string content(const std::string& path) const;
+  /// Files opened from now on have a descriptor: of nothing, but read_by() and write_by() do by it, or a copy, what the kernel would.
+  void give_descriptors();
+  /// Nothing: it is none of a file here.
+  [[nodiscard]] std::optional<std::string> read_by(int descriptor, std::uint64_t offset, std::size_t length) const;
+  /// Aborts where read_by() finds nothing.
+  void write_by(int descriptor, std::uint64_t offset, const std::string& bytes);
   [[nodiscard]] origin::Attributes attributes(const std::string& path) const;
 
   // Counts.

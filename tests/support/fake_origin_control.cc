@@ -116,6 +116,24 @@ std::string FakeOrigin::content(const std::string& path) const {
   });
 }
 
+void FakeOrigin::give_descriptors() { state_->give_descriptors(); }
+
+std::optional<std::string> FakeOrigin::read_by(int descriptor, std::uint64_t offset, std::size_t length) const {
+  const FakeNodePtr node = state_->file_of(descriptor);
+  if (!node) return std::nullopt;
+  return state_->locked([&](FakeTree&) {
+    return offset < node->data.size() ? node->data.substr(static_cast<std::size_t>(offset), length) : std::string();
+  });
+}
+
+void FakeOrigin::write_by(int descriptor, std::uint64_t offset, const std::string& bytes) {
+  const FakeNodePtr node = state_->file_of(descriptor);
+  AC_CHECK(node != nullptr);
+  state_->locked([&](FakeTree& tree) {
+    return State::write(tree, *node, std::as_bytes(std::span(bytes)), static_cast<std::size_t>(offset));
+  });
+}
+
 Attributes FakeOrigin::attributes(const std::string& path) const {
   return state_->locked([&](FakeTree& tree) {
     const auto node = tree.find(path);

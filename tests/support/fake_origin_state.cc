@@ -1,11 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "support/fake_origin_state.h"
 
+#include <sys/mman.h>
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <cstring>
 #include <iterator>
 
 namespace arenacache::test {
+namespace {
+
+ino_t inode_of(int descriptor) {
+  struct stat status{};
+  AC_CHECK(::fstat(descriptor, &status) == 0);
+  return status.st_ino;
+}
+
+}  // namespace
 
 timespec FakeOrigin::State::now() const {
   const auto time = clock_.wall_now().time_since_epoch();
@@ -30,6 +42,22 @@ std::function<void()> FakeOrigin::State::take_due(const std::string& path) {
   auto action = std::move(due->action);
   triggers_.erase(due);
   return action;
+}
+
+int FakeOrigin::State::descriptor_of(const FakeNodePtr& node) {
+  const base::MutexLock lock(mutex_);
+  if (!gives_descriptors_) return -1;
+  if (!node->token.is_open()) {
+    node->token = base::UniqueFd(::memfd_create("a file of an origin", MFD_CLOEXEC));
+    files_[inode_of(node->token.get())] = node;
+  }
+  return node->token.get();
+}
+
+FakeNodePtr FakeOrigin::State::file_of(int descriptor) {
+  const base::MutexLock lock(mutex_);
+  const auto found = files_.find(inode_of(descriptor));
+  return found == files_.end() ? nullptr : found->second;
 }
 
 std::size_t FakeOrigin::State::read(const FakeNodePtr& node, const std::string& path, std::span<std::byte> out,

@@ -2,13 +2,18 @@
 // FakeOrigin::State: the tree, the counts and the gates of a FakeOrigin, behind one mutex, shared with its open files.
 #pragma once
 
+#include <sys/types.h>
+
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <functional>
 #include <list>
+#include <map>
 #include <span>
 #include <string>
 #include <utility>
@@ -83,6 +88,21 @@ class FakeOrigin::State {
     fidelities_.push_back(std::move(fidelity));
   }
 
+  void give_descriptors() {
+    const base::MutexLock lock(mutex_);
+    gives_descriptors_ = true;
+  }
+  /// -1: none is given.
+  int descriptor_of(const FakeNodePtr& node);
+  /// Null: `descriptor` stands for no file.
+  FakeNodePtr file_of(int descriptor);
+  /// With the mutex.
+  static std::size_t write(FakeTree& tree, FakeNode& node, std::span<const std::byte> data, std::size_t at) {
+    node.data.resize(std::max(node.data.size(), at + data.size()));
+    std::memcpy(node.data.data() + at, data.data(), data.size());
+    tree.touch_data(node);
+    return data.size();
+  }
   std::size_t read(const FakeNodePtr& node, const std::string& path, std::span<std::byte> out, std::uint64_t offset);
 
   std::uint64_t read_bytes() {
@@ -146,6 +166,8 @@ class FakeOrigin::State {
   unsigned short_reads_ = 0;
   std::size_t short_bytes_ = 0;
   std::list<Trigger> triggers_;
+  bool gives_descriptors_ = false;
+  std::map<ino_t, FakeNodePtr> files_;  ///< by their tokens' inode numbers; somebody may have a descriptor for ever
 };
 
 }  // namespace arenacache::test

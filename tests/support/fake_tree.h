@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "arenacache/base/result.h"
+#include "arenacache/base/unique_fd.h"
 #include "arenacache/origin/origin.h"
 
 namespace arenacache::test {
@@ -21,6 +22,7 @@ struct FakeNode {
   std::string data;  ///< of a file; the target of a symlink
   std::map<std::string, std::shared_ptr<FakeNode>> children;
   std::map<std::string, std::string> xattrs;
+  base::UniqueFd token;  ///< what a descriptor of the file is a copy of; not open: none was asked for
 
   [[nodiscard]] bool is_directory() const;
   [[nodiscard]] bool is_file() const;

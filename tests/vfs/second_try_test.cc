@@ -27,7 +27,8 @@ using test::bytes_of;
 class SecondTryTest : public ::testing::Test {
  protected:
   static constexpr std::uint32_t kFirstThread = 4'000'000, kSecondThread = 4'000'001;
-  static constexpr std::uint64_t kOld = 1, kNew = 2;
+  static constexpr std::uint64_t kOld = 1, kNew = 2, kNewest = 3;
+  static constexpr std::size_t kPageBytes = test::SimulatedMount::kPageBytes;
 
   void SetUp() override {
     ground_.origin().put("model", content_of(kOld, kRacedBytes));
@@ -57,6 +58,23 @@ class SecondTryTest : public ::testing::Test {
     }
     return *kernel_.answer(number);
   }
+  test::FuseKernel::Answer read_page(std::uint64_t handle, std::uint64_t node) {
+    fuse_read_in read{};
+    read.fh = handle;
+    read.size = kPageBytes;
+    return answer(send(kFirstThread, FUSE_READ, node, bytes_of(read)));
+  }
+  void write_page(std::uint64_t handle, std::uint64_t node, const std::string& page) {
+    fuse_write_in write{};
+    write.fh = handle;
+    write.size = static_cast<std::uint32_t>(page.size());
+    EXPECT_EQ(answer(send(kSecondThread, FUSE_WRITE, node, bytes_of(write) + page)).error, 0);
+  }
+  void release(std::uint64_t handle, std::uint64_t node) {
+    fuse_release_in release{};
+    release.fh = handle;
+    EXPECT_EQ(answer(send(kSecondThread, FUSE_RELEASE, node, bytes_of(release))).error, 0);
+  }
   std::uint64_t node_of_model() {
     const auto found = answer(send(kFirstThread, FUSE_LOOKUP, FUSE_ROOT_ID, test::name_body("model")));
     AC_CHECK(found.error == 0);
@@ -78,12 +96,69 @@ TEST_F(SecondTryTest, GetsTheNewFileThoughTheOldOneIsOpenInAWayThatCannotBeShare
   EXPECT_EQ(answer(send_open(kSecondThread, node, O_RDONLY)).error, ESTALE) << "the first try";
   const auto opened = answer(send_open(kSecondThread, node, O_RDONLY));
   ASSERT_EQ(opened.error, 0);
-  fuse_read_in read{};
-  read.fh = begin_of<fuse_open_out>(opened.body).fh;
-  read.size = test::SimulatedMount::kPageBytes;
-  const auto got = answer(send(kSecondThread, FUSE_READ, node, bytes_of(read)));
+  const auto got = read_page(begin_of<fuse_open_out>(opened.body).fh, node);
   EXPECT_EQ(got.error, 0);
   EXPECT_EQ(version_in(got.body), kNew);
+}
+
+TEST_F(SecondTryTest, IsNoneOnceItsNameWasLookedUpAndHadNoFile) {
+  const std::uint64_t gone = node_of_model();
+  ground_.origin().erase("model");
+  ground_.clock().advance(2 * kOpenTtl);
+  ASSERT_EQ(answer(send_open(kFirstThread, gone, O_RDONLY)).error, ESTALE) << "the first try";
+  const auto none = answer(send(kFirstThread, FUSE_LOOKUP, FUSE_ROOT_ID, test::name_body("model")));
+  ASSERT_TRUE(none.error == ENOENT || begin_of<fuse_entry_out>(none.body).nodeid == 0);
+
+  ground_.origin().put("model", content_of(kOld, kRacedBytes));
+  ground_.clock().advance(2 * kOpenTtl);
+  const std::uint64_t node = node_of_model();
+  ASSERT_EQ(answer(send_open(kSecondThread, node, O_RDONLY)).error, 0);
+  ground_.origin().replace("model", content_of(kNew, kRacedBytes));
+  ground_.clock().advance(2 * kOpenTtl);
+  EXPECT_EQ(answer(send_open(kFirstThread, node, O_RDONLY)).error, ESTALE) << "it looks up the new file";
+}
+
+TEST_F(SecondTryTest, ReadsWhatWasWrittenSinceItsLookupWhereTheNameHasAnotherFileByNow) {
+  const std::uint64_t gone = node_of_model();
+  ground_.origin().replace("model", content_of(kOld, kRacedBytes));
+  ground_.clock().advance(2 * kOpenTtl);
+  ASSERT_EQ(answer(send_open(kFirstThread, gone, O_RDONLY)).error, ESTALE) << "the first try";
+  const std::uint64_t node = node_of_model();
+  ASSERT_NE(node, gone);
+  const auto writer = answer(send_open(kSecondThread, node, O_WRONLY));
+  ASSERT_EQ(writer.error, 0);
+  ground_.clock().advance(std::chrono::milliseconds(20));
+  write_page(begin_of<fuse_open_out>(writer.body).fh, node, content_of(kNew, kPageBytes));
+  release(begin_of<fuse_open_out>(writer.body).fh, node);
+  ground_.origin().replace("model", content_of(kNewest, kRacedBytes));
+  ground_.clock().advance(2 * kOpenTtl);
+
+  const auto opened = answer(send_open(kFirstThread, node, O_RDONLY));
+  ASSERT_EQ(opened.error, 0);
+  const auto got = read_page(begin_of<fuse_open_out>(opened.body).fh, node);
+  EXPECT_EQ(got.error, 0);
+  EXPECT_EQ(version_in(got.body), kNew);
+}
+
+TEST_F(SecondTryTest, IsToldOfAFileWhoseAttributesNobodyKnowsAndWhichIsReplacedMeanwhile) {
+  const std::uint64_t gone = node_of_model();
+  ground_.origin().replace("model", content_of(kOld, kRacedBytes));
+  ground_.clock().advance(2 * kOpenTtl);
+  ASSERT_EQ(answer(send_open(kFirstThread, gone, O_RDONLY)).error, ESTALE) << "the first try";
+  const std::uint64_t node = node_of_model();
+  ASSERT_NE(node, gone);
+
+  const auto writer = answer(send_open(kSecondThread, node, O_WRONLY));
+  ASSERT_EQ(writer.error, 0);
+  ground_.origin().fail_next(test::OriginCall::file_stat, 100, EIO);
+  write_page(begin_of<fuse_open_out>(writer.body).fh, node, content_of(kNew, kPageBytes));
+  release(begin_of<fuse_open_out>(writer.body).fh, node);
+  ground_.origin().fail_next(test::OriginCall::file_stat, 0, 0);
+  ground_.origin().replace("model", content_of(kNew, kRacedBytes));
+  ground_.clock().advance(2 * kOpenTtl);
+
+  EXPECT_EQ(answer(send(kFirstThread, FUSE_GETATTR, node, bytes_of(fuse_getattr_in{}))).error, 0);
+  EXPECT_EQ(answer(send_open(kFirstThread, node, O_RDONLY)).error, 0) << "the kernel comes no third time";
 }
 
 }  // namespace

@@ -82,11 +82,12 @@ class SimulatedMount::Use {
   const std::uint64_t node_;
 };
 
-SimulatedMount::SimulatedMount(vfs::MirrorOptions options, cache::Engine& engine, base::Clock& clock,
-                               std::uint64_t seed)
+SimulatedMount::SimulatedMount(vfs::MirrorOptions options, cache::Engine& engine, FakeOrigin& origin,
+                               base::Clock& clock, std::uint64_t seed)
     : backings_(std::make_shared<Backings>()),
       options_(with_device(std::move(options), backings_)),
       engine_(engine),
+      origin_(origin),
       clock_(clock),
       random_(seed),
       area_file_(must(handover::Area::create())) {
@@ -228,8 +229,8 @@ SimulatedMount::Entry SimulatedMount::entry_in(const Answer& answer) const {
 void SimulatedMount::note_entry(const Entry& entry, std::uint64_t asked) {
   Inode& inode = inodes_.at(entry.node);
   const bool is_new = inode.lookups++ == 0;
+  if (!is_new) return note_attributes(inode, entry.size, entry.attributes_until, asked);
   inode.attributes_until = entry.attributes_until;
-  if (!is_new) return note_size(inode, entry.size, asked);
   inode.size = entry.size;
   inode.attributes_number = ++attributes_;
   // It may be the inode that was written before it was let go: as in Linux that counts evictions (2025).
@@ -307,8 +308,7 @@ int SimulatedMount::refresh_attributes(Program& me, std::uint32_t thread, std::u
   const Answer answer = ask(me, thread, FUSE_GETATTR, node, bytes_of(fuse_getattr_in{}));
   if (answer.error != 0) return answer.error;
   const auto told = begin_of<fuse_attr_out>(answer.body);
-  inodes_.at(node).attributes_until = from_now(told.attr_valid, told.attr_valid_nsec);
-  note_size(inodes_.at(node), told.attr.size, asked);
+  note_attributes(inodes_.at(node), told.attr.size, from_now(told.attr_valid, told.attr_valid_nsec), asked);
   return 0;
 }
 
@@ -351,7 +351,7 @@ int SimulatedMount::take_open(std::uint64_t node, std::span<const std::byte> tol
     opened.backing = backings_->find(backing);
     is_refused = !opened.backing || inode.cached_opens > 0 || (inode.backing && inode.backing != opened.backing);
   } else {
-    is_refused = !is_direct && inode.backing;
+    is_refused = inode.backing != nullptr;
   }
   if (is_refused) {  // ways that do not go together
     opened.is_direct = true;
@@ -361,8 +361,9 @@ int SimulatedMount::take_open(std::uint64_t node, std::span<const std::byte> tol
   }
   if (is_backed) {
     inode.backing = opened.backing;
+    opened.is_origins = origin_.read_by(inode.backing->get(), 0, 0).has_value();
     ++inode.backed_opens;
-    ++backed_opens_;
+    ++(opened.is_origins ? origin_opens_ : stored_opens_);
   } else if (!is_direct) {
     ++inode.cached_opens;
   }

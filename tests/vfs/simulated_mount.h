@@ -25,6 +25,7 @@
 #include "arenacache/cache/engine.h"
 #include "arenacache/handover/area.h"
 #include "arenacache/vfs/mirror.h"
+#include "support/fake_origin.h"
 #include "support/fuse_kernel.h"
 #include "vfs/turns.h"
 
@@ -41,13 +42,16 @@ class SimulatedMount {
     std::uint64_t handle = 0;
     bool is_direct = false;
     std::shared_ptr<const base::UniqueFd> backing;  ///< the kernel reads it by itself; null: the worker is asked
+    bool is_origins = false;  ///< the backing is the origin's own file
   };
   struct Outcome {
     int error = 0;  ///< an errno
     std::string data;
+    bool may_end_early = false;  ///< what the worker said of the file's size came too late to be believed
   };
 
-  SimulatedMount(vfs::MirrorOptions options, cache::Engine& engine, base::Clock& clock, std::uint64_t seed);
+  SimulatedMount(vfs::MirrorOptions options, cache::Engine& engine, FakeOrigin& origin, base::Clock& clock,
+                 std::uint64_t seed);
   ~SimulatedMount();
   SimulatedMount(const SimulatedMount&) = delete;
   SimulatedMount& operator=(const SimulatedMount&) = delete;
@@ -76,8 +80,9 @@ class SimulatedMount {
   [[nodiscard]] bool is_idle() const;
   void forget_all();
 
-  /// How many opens the kernel was given a file of the store for.
-  [[nodiscard]] std::uint64_t backed_opens() const { return backed_opens_; }
+  /// How many opens the kernel was given a file of the store for, and the origin's own.
+  [[nodiscard]] std::uint64_t stored_opens() const { return stored_opens_; }
+  [[nodiscard]] std::uint64_t origin_opens() const { return origin_opens_; }
   /// What happened lately, a line each.
   [[nodiscard]] std::string history() const;
   void note(std::string line);
@@ -125,8 +130,9 @@ class SimulatedMount {
   [[nodiscard]] Entry entry_in(const Answer& answer) const;
   /// `asked`: attributes_ when the request was sent.
   void note_entry(const Entry& entry, std::uint64_t asked);
-  void note_size(Inode& inode, std::uint64_t size, std::uint64_t asked);
+  void note_attributes(Inode& inode, std::uint64_t size, base::TimePoint until, std::uint64_t asked);
   void set_size(Inode& inode, std::uint64_t size);
+  void note_written(Inode& inode, std::uint64_t page);
   Outcome read_uncached(Program& me, std::uint32_t thread, const File& file, std::uint64_t page);
   /// What the file has no more is zeros.
   Outcome read_into_pages(Program& me, std::uint32_t thread, const File& file, std::uint64_t page);
@@ -154,6 +160,7 @@ class SimulatedMount {
   const std::shared_ptr<Backings> backings_;
   const vfs::MirrorOptions options_;
   cache::Engine& engine_;
+  FakeOrigin& origin_;
   base::Clock& clock_;
   std::mt19937_64 random_;
   base::UniqueFd area_file_;
@@ -170,7 +177,8 @@ class SimulatedMount {
   std::set<std::string> in_lookup_;
   bool is_folder_locked_ = false;
   std::vector<std::string> names_to_drop_;  ///< told of while the folder was busy
-  std::uint64_t backed_opens_ = 0;
+  std::uint64_t stored_opens_ = 0;
+  std::uint64_t origin_opens_ = 0;
   std::deque<std::string> history_;
 };
 

@@ -25,9 +25,10 @@ void SimulatedMount::evict_pages(std::uint64_t node) {
   if (found != inodes_.end() && !found->second.is_written) found->second.pages.clear();
 }
 
-/// What was asked for before something newer was learnt is not believed.
-void SimulatedMount::note_size(Inode& inode, std::uint64_t size, std::uint64_t asked) {
+/// What was asked for before something newer was learnt is not believed, nor for how long it counts.
+void SimulatedMount::note_attributes(Inode& inode, std::uint64_t size, base::TimePoint until, std::uint64_t asked) {
   if (inode.attributes_number > asked || inode.is_truncated) return;
+  inode.attributes_until = until;
   set_size(inode, size);
 }
 
@@ -40,6 +41,8 @@ void SimulatedMount::set_size(Inode& inode, std::uint64_t size) {
 
 SimulatedMount::Outcome SimulatedMount::read_page(Program& me, std::uint32_t thread, const File& file,
                                                   std::uint64_t page) {
+  if (file.is_origins)
+    return {.error = 0, .data = *origin_.read_by(file.backing->get(), page * kPageBytes, kPageBytes)};
   if (file.backing) {
     std::string data(kPageBytes, '\0');
     const ssize_t got = ::pread(file.backing->get(), data.data(), data.size(), static_cast<off_t>(page * kPageBytes));
@@ -53,7 +56,9 @@ SimulatedMount::Outcome SimulatedMount::read_page(Program& me, std::uint32_t thr
     if (const int error = refresh_attributes(me, thread, file.node); error != 0) return {.error = error, .data = {}};
   }
   const std::uint64_t begin = page * kPageBytes;
-  if (begin >= inode().size) return {};
+  // Asked for once: where its pages were dropped meanwhile the end of before counts.
+  if (begin >= inode().size)
+    return {.error = 0, .data = {}, .may_end_early = inode().attributes_until == base::TimePoint::min()};
   if (inode().locked_pages.contains(page)) me.wait_until([&] { return !inode().locked_pages.contains(page); });
   const auto known = inode().pages.find(page);
   Outcome got = known != inode().pages.end() ? Outcome{.error = 0, .data = known->second}
@@ -82,7 +87,8 @@ SimulatedMount::Outcome SimulatedMount::read_into_pages(Program& me, std::uint32
   inode().locked_pages.erase(page);
   if (got.error != 0) return got;
   const std::uint64_t end = page * kPageBytes + got.data.size();
-  if (got.data.size() < kPageBytes && end < inode().size) note_size(inode(), end, asked);
+  if (got.data.size() < kPageBytes && end < inode().size)
+    note_attributes(inode(), end, inode().attributes_until, asked);
   got.data.resize(kPageBytes);
   if (inode().drops == drops) inode().pages[page] = got.data;
   return got;
@@ -91,9 +97,14 @@ SimulatedMount::Outcome SimulatedMount::read_into_pages(Program& me, std::uint32
 int SimulatedMount::write_page(Program& me, std::uint32_t thread, const File& file, std::uint64_t page,
                                const std::string& data) {
   const auto inode = [&]() -> Inode& { return inodes_.at(file.node); };
-  AC_CHECK(data.size() == kPageBytes && !file.backing);
+  AC_CHECK(data.size() == kPageBytes && (!file.backing || file.is_origins));
   // One write at a time; and a page that is being read is locked.
   me.wait_until([&] { return !inode().is_written && !inode().locked_pages.contains(page); });
+  if (file.backing) {
+    origin_.write_by(file.backing->get(), page * kPageBytes, data);
+    note_written(inode(), page);
+    return 0;
+  }
   inode().is_written = true;
   // A whole page has its bytes, and nobody's lock, before the worker hears of it; past the pages what is there goes first.
   inode().pages.erase(page);
@@ -106,9 +117,14 @@ int SimulatedMount::write_page(Program& me, std::uint32_t thread, const File& fi
   inode().is_written = false;
   inode().attributes_until = base::TimePoint::min();
   if (answer.error != 0) return answer.error;
-  inode().attributes_number = ++attributes_;
-  inode().size = std::max(inode().size, (page + 1) * kPageBytes);
+  note_written(inode(), page);
   return 0;
+}
+
+void SimulatedMount::note_written(Inode& inode, std::uint64_t page) {
+  inode.attributes_until = base::TimePoint::min();
+  inode.attributes_number = ++attributes_;
+  inode.size = std::max(inode.size, (page + 1) * kPageBytes);
 }
 
 }  // namespace arenacache::test
