@@ -54,13 +54,6 @@ void note_shown(Filesystem& fs, pid_t thread, const OwnedName& name, const Entry
                                   HeldFile{.node = shown.id, .path = *path, .version = version, .file = nullptr}));
 }
 
-/// There is no such file: whoever was sent away to look for it opens none.
-void end_second_try(Filesystem& fs, const Reply& reply) {
-  const pid_t thread = reply.requester().pid;
-  static_cast<void>(fs.held_files().take(thread));
-  fs.nodes().end_sent_away(thread, reply.number());
-}
-
 void reply_found(const FilesystemPtr& fs, Reply reply, const std::shared_ptr<const OwnedName>& name, const Entry& entry,
                  int attempt) {
   const pid_t thread = reply.requester().pid;
@@ -104,7 +97,6 @@ void answer_with(const FilesystemPtr& fs, Reply reply, const std::shared_ptr<con
   } else if (said.error().errno_value != ENOENT) {
     return reply.fail(said.error());
   } else if (nodes.name_missing(name->view(), asked)) {
-    end_second_try(*fs, reply);
     return reply_no_entry(*fs, reply, name->view());
   }
   if (attempt == kLookupAttempts) return reply_gone(*fs, reply);

@@ -101,23 +101,6 @@ TEST_F(SecondTryTest, GetsTheNewFileThoughTheOldOneIsOpenInAWayThatCannotBeShare
   EXPECT_EQ(version_in(got.body), kNew);
 }
 
-TEST_F(SecondTryTest, IsNoneOnceItsNameWasLookedUpAndHadNoFile) {
-  const std::uint64_t gone = node_of_model();
-  ground_.origin().erase("model");
-  ground_.clock().advance(2 * kOpenTtl);
-  ASSERT_EQ(answer(send_open(kFirstThread, gone, O_RDONLY)).error, ESTALE) << "the first try";
-  const auto none = answer(send(kFirstThread, FUSE_LOOKUP, FUSE_ROOT_ID, test::name_body("model")));
-  ASSERT_TRUE(none.error == ENOENT || begin_of<fuse_entry_out>(none.body).nodeid == 0);
-
-  ground_.origin().put("model", content_of(kOld, kRacedBytes));
-  ground_.clock().advance(2 * kOpenTtl);
-  const std::uint64_t node = node_of_model();
-  ASSERT_EQ(answer(send_open(kSecondThread, node, O_RDONLY)).error, 0);
-  ground_.origin().replace("model", content_of(kNew, kRacedBytes));
-  ground_.clock().advance(2 * kOpenTtl);
-  EXPECT_EQ(answer(send_open(kFirstThread, node, O_RDONLY)).error, ESTALE) << "it looks up the new file";
-}
-
 TEST_F(SecondTryTest, ReadsWhatWasWrittenSinceItsLookupWhereTheNameHasAnotherFileByNow) {
   const std::uint64_t gone = node_of_model();
   ground_.origin().replace("model", content_of(kOld, kRacedBytes));
