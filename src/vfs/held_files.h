@@ -34,9 +34,7 @@ class HeldFiles {
   using Pointer = std::shared_ptr<const HeldFile>;
 
   /// `thread` will look up again what it was opening, and what it finds is to be held open.
-  void expect(pid_t thread) {
-    replace({.thread = thread, .file = nullptr, .looks_left = kMostLooks, .was_asked = false});
-  }
+  void expect(pid_t thread) { replace({.thread = thread, .file = nullptr, .looks_left = kMostLooks}); }
   /// Whether what `thread` looks up now is to be held open. True a few times only: it may never open anything.
   [[nodiscard]] bool counts_look(pid_t thread) {
     if (count_.load(std::memory_order_relaxed) == 0) return false;
@@ -53,10 +51,22 @@ class HeldFiles {
       if (found != all_.end()) {
         std::swap(found->file, file);  // the old one goes without the lock
         found->was_asked = false;
+        found->found_nothing = false;
         return;
       }
     }
-    replace({.thread = thread, .file = std::move(file), .looks_left = 0, .was_asked = false});
+    replace({.thread = thread, .file = std::move(file), .looks_left = 0});
+  }
+  /// What `thread` looked up was not there. It opens nothing then, but where it looks once more: the kernel does that by itself.
+  void set_none(pid_t thread) {
+    if (count_.load(std::memory_order_relaxed) == 0) return;
+    Pointer gone;  // goes without the lock
+    const base::MutexLock lock(mutex_);
+    const auto found = std::ranges::find(all_, thread, &Entry::thread);
+    if (found == all_.end()) return;
+    gone = std::move(found->file);
+    found->file = nullptr;
+    found->found_nothing = true;
   }
   /// Whether `thread`, which asks for the attributes of `node` before it opens it, was shown that node; or nobody knows what, as an
   /// earlier worker did. True once after each lookup: it may only have wanted the attributes.
@@ -64,7 +74,8 @@ class HeldFiles {
     if (count_.load(std::memory_order_relaxed) == 0) return false;
     const base::MutexLock lock(mutex_);
     const auto found = std::ranges::find(all_, thread, &Entry::thread);
-    if (found == all_.end() || found->was_asked || (found->file && found->file->node != node)) return false;
+    if (found == all_.end() || found->was_asked || found->found_nothing) return false;
+    if (found->file && found->file->node != node) return false;
     found->was_asked = true;
     return true;
   }
@@ -75,16 +86,20 @@ class HeldFiles {
     const auto found = std::ranges::find(all_, thread, &Entry::thread);
     return found != all_.end() && found->file && found->file->node == node ? found->file : nullptr;
   }
-  /// What `thread`, which opens now, was shown; null: nothing is held for it. It is not expected any more.
-  [[nodiscard]] Pointer take(pid_t thread) {
-    if (count_.load(std::memory_order_relaxed) == 0) return nullptr;
+  struct Shown {
+    Pointer file;  ///< null: nothing is held
+    bool was_none = false;  ///< what the thread looked up last was not there: this open has nothing to do with that
+  };
+  /// What `thread`, which opens now, was shown. It is not expected any more.
+  [[nodiscard]] Shown take(pid_t thread) {
+    if (count_.load(std::memory_order_relaxed) == 0) return {};
     const base::MutexLock lock(mutex_);
     const auto found = std::ranges::find(all_, thread, &Entry::thread);
-    if (found == all_.end()) return nullptr;
-    Pointer file = std::move(found->file);
+    if (found == all_.end()) return {};
+    Shown shown{.file = std::move(found->file), .was_none = found->found_nothing};
     all_.erase(found);
     count_.store(all_.size(), std::memory_order_relaxed);
-    return file;
+    return shown;
   }
 
  private:
@@ -93,12 +108,13 @@ class HeldFiles {
     Pointer file;
     unsigned looks_left = 0;
     bool was_asked = false;  ///< for attributes, since its last lookup
+    bool found_nothing = false;  ///< by its last lookup
   };
   static constexpr std::size_t kMost = 64;
   static constexpr unsigned kMostLooks = 8;
 
   void replace(Entry entry) {
-    const Pointer gone = take(entry.thread);
+    const Shown gone = take(entry.thread);
     Entry oldest;
     const base::MutexLock lock(mutex_);
     if (all_.size() == kMost) {

@@ -97,6 +97,7 @@ void answer_with(const FilesystemPtr& fs, Reply reply, const std::shared_ptr<con
   } else if (said.error().errno_value != ENOENT) {
     return reply.fail(said.error());
   } else if (nodes.name_missing(name->view(), asked)) {
+    fs->held_files().set_none(reply.requester().pid);
     return reply_no_entry(*fs, reply, name->view());
   }
   if (attempt == kLookupAttempts) return reply_gone(*fs, reply);

@@ -214,8 +214,8 @@ void open_for_reading(const FilesystemPtr& fs, Reply reply, NodeId id) {
 
 HeldFiles::Pointer take_held(Filesystem& fs, const Reply& reply, NodeId id) {
   const pid_t thread = reply.requester().pid;
-  auto held = fs.held_files().take(thread);
-  if (!held || held->node == id) return held;
+  auto shown = fs.held_files().take(thread);
+  if (!shown.was_none && (!shown.file || shown.file->node == id)) return std::move(shown.file);
   fs.nodes().end_sent_away(thread, reply.number());
   return nullptr;
 }

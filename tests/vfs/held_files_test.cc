@@ -20,7 +20,7 @@ TEST(HeldFilesTest, AThreadIsExpectedUntilItOpens) {
   held.expect(1);
   EXPECT_TRUE(held.counts_look(1));
   EXPECT_FALSE(held.counts_look(2));
-  EXPECT_EQ(held.take(1), nullptr) << "it was shown nothing";
+  EXPECT_EQ(held.take(1).file, nullptr) << "it was shown nothing";
   EXPECT_FALSE(held.counts_look(1));
 }
 
@@ -30,8 +30,8 @@ TEST(HeldFilesTest, AThreadGetsWhatItWasShownLast) {
   held.set(1, file_of(5));
   const auto last = file_of(6);
   held.set(1, last);
-  EXPECT_EQ(held.take(1), last);
-  EXPECT_EQ(held.take(1), nullptr);
+  EXPECT_EQ(held.take(1).file, last);
+  EXPECT_EQ(held.take(1).file, nullptr);
 }
 
 TEST(HeldFilesTest, AThreadThatLooksAndNeverOpensIsNotMinded) {
@@ -53,7 +53,7 @@ TEST(HeldFilesTest, AThreadMayAskOnceForTheAttributesOfWhatItWasShown) {
   EXPECT_FALSE(held.counts_question(1, NodeId{6}));
   EXPECT_TRUE(held.counts_question(1, NodeId{5}));
   EXPECT_FALSE(held.counts_question(1, NodeId{5})) << "it looked at it, and never opened it";
-  EXPECT_NE(held.take(1), nullptr);
+  EXPECT_NE(held.take(1).file, nullptr);
 }
 
 TEST(HeldFilesTest, OfTooManyThreadsTheOldestIsForgotten) {
@@ -65,6 +65,25 @@ TEST(HeldFilesTest, OfTooManyThreadsTheOldestIsForgotten) {
   EXPECT_FALSE(held.counts_look(1));
   EXPECT_TRUE(held.counts_look(99));
   EXPECT_TRUE(closed.expired());
+}
+
+TEST(HeldFilesTest, WhoFoundNothingLastIsShownNothingUntilItLooksAgain) {
+  HeldFiles held;
+  const auto file =
+      std::make_shared<const HeldFile>(HeldFile{.node = NodeId{5}, .path = {}, .version = {}, .file = {}});
+  held.set_none(1);  // nobody waits for it
+  EXPECT_FALSE(held.take(1).was_none);
+  held.set(1, file);
+  held.set_none(1);
+  EXPECT_FALSE(held.counts_question(1, NodeId{5}));
+  EXPECT_EQ(held.shown(1, NodeId{5}), nullptr);
+  held.set(1, file);
+  EXPECT_EQ(held.shown(1, NodeId{5}), file);
+  EXPECT_EQ(held.shown(1, NodeId{6}), nullptr);
+  EXPECT_FALSE(held.take(1).was_none) << "the kernel looked once more";
+  held.expect(1);
+  held.set_none(1);
+  EXPECT_TRUE(held.take(1).was_none);
 }
 
 }  // namespace

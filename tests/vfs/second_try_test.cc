@@ -75,8 +75,8 @@ class SecondTryTest : public ::testing::Test {
     release.fh = handle;
     EXPECT_EQ(answer(send(kSecondThread, FUSE_RELEASE, node, bytes_of(release))).error, 0);
   }
-  std::uint64_t node_of_model() {
-    const auto found = answer(send(kFirstThread, FUSE_LOOKUP, FUSE_ROOT_ID, test::name_body("model")));
+  std::uint64_t node_of_model(std::uint32_t thread = kFirstThread) {
+    const auto found = answer(send(thread, FUSE_LOOKUP, FUSE_ROOT_ID, test::name_body("model")));
     AC_CHECK(found.error == 0);
     return begin_of<fuse_entry_out>(found.body).nodeid;
   }
@@ -99,6 +99,23 @@ TEST_F(SecondTryTest, GetsTheNewFileThoughTheOldOneIsOpenInAWayThatCannotBeShare
   const auto got = read_page(begin_of<fuse_open_out>(opened.body).fh, node);
   EXPECT_EQ(got.error, 0);
   EXPECT_EQ(version_in(got.body), kNew);
+}
+
+TEST_F(SecondTryTest, IsNoneOnceItsNameWasLookedUpAndHadNoFile) {
+  const std::uint64_t gone = node_of_model();
+  ground_.origin().erase("model");
+  ground_.clock().advance(2 * kOpenTtl);
+  ASSERT_EQ(answer(send_open(kFirstThread, gone, O_RDONLY)).error, ESTALE) << "the first try";
+  const auto none = answer(send(kFirstThread, FUSE_LOOKUP, FUSE_ROOT_ID, test::name_body("model")));
+  ASSERT_TRUE(none.error == ENOENT || begin_of<fuse_entry_out>(none.body).nodeid == 0);
+
+  ground_.origin().put("model", content_of(kOld, kRacedBytes));
+  ground_.clock().advance(2 * kOpenTtl);
+  const std::uint64_t node = node_of_model(kSecondThread);
+  ASSERT_EQ(answer(send_open(kSecondThread, node, O_RDONLY)).error, 0);
+  ground_.origin().replace("model", content_of(kNew, kRacedBytes));
+  ground_.clock().advance(2 * kOpenTtl);
+  EXPECT_EQ(answer(send_open(kFirstThread, node, O_RDONLY)).error, ESTALE) << "it looks up the new file";
 }
 
 TEST_F(SecondTryTest, ReadsWhatWasWrittenSinceItsLookupWhereTheNameHasAnotherFileByNow) {
