@@ -92,7 +92,17 @@ fuse_req_t ReplyDesk::take(Ticket ticket) {
   base::MutexLock lock(mutex_);
   const fuse_req_t request = *ticket;
   waiting_.erase(ticket);
-  return has_left_ ? nullptr : request;
+  if (has_left_ || request == nullptr) return nullptr;
+  sending_.fetch_add(1, std::memory_order_relaxed);
+  return request;
+}
+
+void ReplyDesk::sent() {
+  if (sending_.fetch_sub(1, std::memory_order_release) == 1) sending_.notify_all();
+}
+
+void ReplyDesk::await_sent() const {
+  while (const unsigned now = sending_.load(std::memory_order_acquire)) sending_.wait(now, std::memory_order_acquire);
 }
 
 void ReplyDesk::stop() {
@@ -187,6 +197,7 @@ bool Reply::answer(Send send) {
   handover::Slot* const other = std::exchange(slot_at_hand(), slot_);
   const bool is_sent = send(request) == 0;
   slot_at_hand() = other;
+  desk->sent();
   held_.reset();
   return is_sent;
 }

@@ -11,6 +11,7 @@
 #include <sys/statvfs.h>
 #include <sys/types.h>
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -52,8 +53,11 @@ class ReplyDesk {
   void adopt(fuse_session* session) { session_ = session; }
   [[nodiscard]] fuse_session* session() const { return session_; }
   Ticket add(fuse_req_t request);
-  /// The right to answer, once; null: stop() has answered.
+  /// The right to answer, once, after which sent() is called; null: stop() has answered.
   fuse_req_t take(Ticket ticket);
+  void sent();
+  /// Until nobody is about to answer any more: what libfuse asks for then is of the FuseSession. After stop() or leave().
+  void await_sent() const;
   /// Answers all that still wait with ENOTCONN.
   void stop();
   /// From now on nothing is answered: what waits is the next worker's.
@@ -77,6 +81,7 @@ class ReplyDesk {
   base::Counter requests_;
   base::Counter errors_;
   base::Mutex mutex_;
+  std::atomic<unsigned> sending_{0};  ///< taken, and not sent
   std::list<fuse_req_t> waiting_ AC_GUARDED_BY(mutex_);  ///< null: answered by stop()
   bool has_left_ AC_GUARDED_BY(mutex_) = false;
   std::map<std::uint64_t, std::shared_ptr<const void>> held_ AC_GUARDED_BY(mutex_);

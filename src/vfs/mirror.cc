@@ -51,6 +51,7 @@ class FuseMirror final : public Mirror {
   ~FuseMirror() override {
     session_->stop();
     desk_->stop();
+    desk_->await_sent();
     fs_->stop(has_left_);
   }
 
