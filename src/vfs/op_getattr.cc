@@ -41,8 +41,10 @@ void answer_with(const FilesystemPtr& fs, Reply reply, NodeId id, const NodeSaid
   if (answer.seen == Seen::other_file || has_no_name) {
     // Open files go on with the file they have; whoever came by the name looks it up again.
     // Once: what it was going to open, that open answers for.
-    if (!is_open && !fs->held_files().counts_question(reply.requester().pid, id)) return reply_gone(*fs, reply);
-    if (!is_open) return answer_with_held(fs, std::move(reply), id);
+    if (!is_open) {
+      if (!fs->held_files().counts_question(reply.requester().pid, id)) return reply_gone(*fs, reply);
+      return answer_with_held(fs, std::move(reply), id);
+    }
   } else if (!answer.said) {
     return reply.fail(answer.said.error());
   } else if (state && !state->has_attributes) {

@@ -81,6 +81,17 @@ class SecondTryTest : public ::testing::Test {
     return begin_of<fuse_entry_out>(found.body).nodeid;
   }
 
+  /// What the first thread is shown, whose open found that another file had got the name.
+  std::uint64_t node_found_by_second_lookup() {
+    const std::uint64_t gone = node_of_model();
+    ground_.origin().replace("model", content_of(kOld, kRacedBytes));
+    ground_.clock().advance(2 * kOpenTtl);
+    EXPECT_EQ(answer(send_open(kFirstThread, gone, O_RDONLY)).error, ESTALE) << "the first try";
+    const std::uint64_t node = node_of_model();
+    EXPECT_NE(node, gone);
+    return node;
+  }
+
   RaceGround ground_{false};
   test::FuseKernel kernel_;
   std::unique_ptr<Mirror> mirror_;
@@ -119,12 +130,7 @@ TEST_F(SecondTryTest, IsNoneOnceItsNameWasLookedUpAndHadNoFile) {
 }
 
 TEST_F(SecondTryTest, ReadsWhatWasWrittenSinceItsLookupWhereTheNameHasAnotherFileByNow) {
-  const std::uint64_t gone = node_of_model();
-  ground_.origin().replace("model", content_of(kOld, kRacedBytes));
-  ground_.clock().advance(2 * kOpenTtl);
-  ASSERT_EQ(answer(send_open(kFirstThread, gone, O_RDONLY)).error, ESTALE) << "the first try";
-  const std::uint64_t node = node_of_model();
-  ASSERT_NE(node, gone);
+  const std::uint64_t node = node_found_by_second_lookup();
   const auto writer = answer(send_open(kSecondThread, node, O_WRONLY));
   ASSERT_EQ(writer.error, 0);
   ground_.clock().advance(std::chrono::milliseconds(20));
@@ -141,12 +147,7 @@ TEST_F(SecondTryTest, ReadsWhatWasWrittenSinceItsLookupWhereTheNameHasAnotherFil
 }
 
 TEST_F(SecondTryTest, IsToldOfAFileWhoseAttributesNobodyKnowsAndWhichIsReplacedMeanwhile) {
-  const std::uint64_t gone = node_of_model();
-  ground_.origin().replace("model", content_of(kOld, kRacedBytes));
-  ground_.clock().advance(2 * kOpenTtl);
-  ASSERT_EQ(answer(send_open(kFirstThread, gone, O_RDONLY)).error, ESTALE) << "the first try";
-  const std::uint64_t node = node_of_model();
-  ASSERT_NE(node, gone);
+  const std::uint64_t node = node_found_by_second_lookup();
 
   const auto writer = answer(send_open(kSecondThread, node, O_WRONLY));
   ASSERT_EQ(writer.error, 0);
