@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // SimulatedMount: what the kernel does with a FUSE mount of one folder for programs that open, read, write and rename its files: names
 // and attributes that it believes for a while, the second try of an open that found nothing, pages that readers share, nodes that it
-// forgets, files of the store that it reads and of the origin that it reads and writes by itself (passthrough). As linux/fs/fuse does it; where the kernel waits for a lock, so
-// does the program here.
+// forgets, files of the store that it reads and of the origin that it reads and writes by itself (passthrough). As linux/fs/fuse does it;
+// where the kernel waits for a lock, so does the program here.
 // Beneath it a worker answers, which may be gone at any moment for the next one.
 // Threads: the owner's, and one program's at a time (Turns). Never: mounts anything.
 #pragma once
